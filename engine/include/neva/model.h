@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A model: immutable weights and the one worker that runs them. Models are
+ * shared: opening the same path with the same options again while one is alive
+ * returns the same model. All functions are thread-safe. */
+#ifndef NEVA_MODEL_H
+#define NEVA_MODEL_H
+
+#include <gio/gio.h>
+#include <neva/error.h>
+
+G_BEGIN_DECLS
+
+typedef struct _NevaModel NevaModel;
+
+typedef enum {
+  NEVA_WEIGHTS_AUTO, /* as stored: f32 stays f32, bf16 and f16 become bf16 */
+  NEVA_WEIGHTS_F32,
+  NEVA_WEIGHTS_BF16,
+  NEVA_WEIGHTS_INT8, /* groups of 128, quantised at load */
+  NEVA_WEIGHTS_INT4  /* groups of 128, quantised at load */
+} NevaWeights;
+
+/* Zero-initialise; every zero is the default. */
+typedef struct {
+  NevaWeights weights;
+  const char *device;     /* "cpu" (NULL means it); "cuda", "cuda:N", "auto" */
+  guint threads;          /* compute threads of the process-wide pool; 0: cores.
+                             The first model opened decides */
+  guint context_length;   /* tokens; 0: the model's own */
+  guint64 kv_cache_bytes; /* bound on all KV pages; 0: room for 4 contexts */
+} NevaModelOptions;
+
+/* What a model says of itself. Owned by the model. */
+typedef struct {
+  const char *name;         /* last part of the path, or the fake's name */
+  const char *architecture; /* e.g. "llava: siglip + llama" */
+  const char *weights;      /* e.g. "bf16" */
+  guint image_width, image_height; /* pixels that the vision tower sees */
+  guint num_frames;                /* frames of a video by default */
+  guint tokens_per_frame;
+  guint context_length; /* tokens */
+  guint vocab_size;
+  guint64 weight_bytes;      /* resident, packed copies included */
+  const char *prompt;        /* default question */
+  const char *conv_template; /* default prompt template */
+} NevaModelInfo;
+
+/* Called on the loading thread; fraction in 0..1. */
+typedef void (*NevaProgressFunc) (double fraction, gpointer user_data);
+
+/* Opens a model folder in the Hugging Face layout, or a fake for tests:
+ *   fake:TEXT           every answer is TEXT
+ *   fake:echo           the answer says prompt, number and times of the frames
+ *   fake:TEXT?delay=MS&load=MS&tokens=N...   see docs/MODELS.md
+ * Blocking: seconds for large models; call it off the application's thread.
+ * options, progress and cancellable may be NULL.
+ * Returns: (transfer full): a reference, or NULL with error set. */
+NevaModel *neva_model_open (const char *path, const NevaModelOptions *options,
+    NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+    GError **error);
+NevaModel *neva_model_ref (NevaModel *model);
+void neva_model_unref (NevaModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaModel, neva_model_unref)
+
+/* (transfer none) */
+const NevaModelInfo *neva_model_get_info (NevaModel *model);
+
+/* Sums since the model was opened; times in nanoseconds. */
+typedef struct {
+  gint64 load_ns;
+  guint64 frames_encoded, prompt_tokens, reused_tokens, generated_tokens;
+  guint64 answers, cancelled, failed;
+  gint64 preprocess_ns, encode_ns, queue_ns, prefill_ns, first_token_ns,
+      decode_ns;
+  guint queued_frames, queued_questions, running; /* now */
+  guint64 kv_bytes, kv_bytes_peak;                /* now, and the most so far */
+} NevaStats;
+
+void neva_model_get_stats (NevaModel *model, NevaStats *stats);
+
+G_END_DECLS
+
+#endif /* NEVA_MODEL_H */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The engine's whole public interface. */
+#ifndef NEVA_H
+#define NEVA_H
+
+#include <neva/error.h>
+#include <neva/frame.h>
+#include <neva/model.h>
+#include <neva/request.h>
+#include <neva/sampling.h>
+#include <neva/session.h>
+
+#endif /* NEVA_H */

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Asynchronous use of a model: hand frames in as they come, ask when a clip is
+ * complete, hear tokens and the answer from the model's worker. Many streams
+ * may do so at once; nothing here waits for arithmetic unless it says so. */
+#ifndef NEVA_REQUEST_H
+#define NEVA_REQUEST_H
+
+#include <gio/gio.h>
+#include <neva/frame.h>
+#include <neva/model.h>
+#include <neva/sampling.h>
+
+G_BEGIN_DECLS
+
+/* ---- Frames ------------------------------------------------------------- */
+
+/* One frame's visual tokens, possibly still being computed. */
+typedef struct _NevaEmbedding NevaEmbedding;
+
+/* Resizes the frame on the calling thread (a few milliseconds for 1080p), then
+ * queues it for the vision tower. The encode queue is bounded: when it is full,
+ * waits for room if `wait` is given (until it is cancelled:
+ * NEVA_ERROR_CANCELLED) and returns NEVA_ERROR_BUSY at once if `wait` is NULL.
+ * frame: borrowed for the call.
+ * Returns: (transfer full): NULL with error set on failure. */
+NevaEmbedding *neva_model_encode (NevaModel *model, const NevaFrame *frame,
+    GCancellable *wait, GError **error);
+NevaEmbedding *neva_embedding_ref (NevaEmbedding *embedding);
+/* Dropping the last reference of a frame that is still queued cancels it. */
+void neva_embedding_unref (NevaEmbedding *embedding);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaEmbedding, neva_embedding_unref)
+
+NevaModel *neva_embedding_get_model (
+    NevaEmbedding *embedding);                            /* (transfer none) */
+gint64 neva_embedding_get_pts (NevaEmbedding *embedding); /* ns, or -1 */
+gboolean neva_embedding_is_ready (NevaEmbedding *embedding);
+
+/* ---- Questions ---------------------------------------------------------- */
+
+typedef struct _NevaRequest NevaRequest;
+
+/* All members are copied or referenced by neva_model_ask (). */
+typedef struct {
+  NevaEmbedding *const *frames; /* [n_frames] of the same model, in order */
+  gsize n_frames;               /* 0: a question without media */
+  const char *prompt;           /* NULL: the model's default */
+  const char *system_prompt;    /* NULL: the template's own */
+  const char *conv_template;    /* NULL: the model's own */
+  const char *const *stop;      /* NULL-terminated stop strings, or NULL */
+  guint max_tokens;             /* 0: 256 */
+  NevaSampling sampling;
+  gint priority; /* higher goes first; 0 is normal */
+} NevaQuestion;
+
+#define NEVA_QUESTION_DEFAULT                                                  \
+  {                                                                            \
+    .max_tokens = 256, .sampling = NEVA_SAMPLING_DEFAULT                       \
+  }
+
+typedef enum {
+  NEVA_FINISH_STOP,  /* a stop id or stop string */
+  NEVA_FINISH_LENGTH /* max_tokens or the context */
+} NevaFinish;
+
+typedef struct {
+  const char *text; /* cleaned answer, UTF-8; owned by the request */
+  NevaFinish finish;
+  guint prompt_tokens, reused_tokens, generated_tokens;
+  double mean_logprob; /* of the generated tokens, natural log */
+  gint64 queue_ns, encode_ns, prefill_ns, first_token_ns, decode_ns;
+  /* waiting; for the frames; prompt; ask to first token; all tokens */
+} NevaAnswer;
+
+/* Called on the model's worker thread; must not block. `text` is the answer so
+ * far (valid for the call); its prefix never changes. */
+typedef void (*NevaPartialFunc) (
+    NevaRequest *request, const char *text, gpointer user_data);
+/* Called exactly once per request, on the worker thread or, when cancelled, on
+ * any thread. Exactly one of answer and error is set; both are borrowed. */
+typedef void (*NevaDoneFunc) (NevaRequest *request, const NevaAnswer *answer,
+    const GError *error, gpointer user_data);
+
+/* Queues a question. `partial` and `done` may be NULL. The question queue is
+ * bounded; `wait` as for neva_model_encode (). `destroy` frees user_data after
+ * the last callback (not called when NULL is returned).
+ * Returns: (transfer full): NULL with error set when the question is refused
+ * (no such template, frames of another model, longer than the context, …);
+ * `done` is then not called. */
+NevaRequest *neva_model_ask (NevaModel *model, const NevaQuestion *question,
+    NevaPartialFunc partial, NevaDoneFunc done, gpointer user_data,
+    GDestroyNotify destroy, GCancellable *wait, GError **error);
+NevaRequest *neva_request_ref (NevaRequest *request);
+/* Dropping a reference does not cancel. */
+void neva_request_unref (NevaRequest *request);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaRequest, neva_request_unref)
+
+/* `done` is called with NEVA_ERROR_CANCELLED before this returns, or was or is
+ * being called already; the worker stops within one step. */
+void neva_request_cancel (NevaRequest *request);
+
+/* Blocks until the request is done or `cancellable` (may be NULL) is cancelled.
+ * Returns: (transfer none): the answer, valid while the request is. */
+const NevaAnswer *neva_request_wait (
+    NevaRequest *request, GCancellable *cancellable, GError **error);
+
+G_END_DECLS
+
+#endif /* NEVA_REQUEST_H */

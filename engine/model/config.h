@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a checkpoint says about its model, in one family-independent form.
+ * Filled by checkpoint/hf_config.c (and later by the .nemo reader); read by
+ * model/. */
+#ifndef NEVA_CONFIG_H
+#define NEVA_CONFIG_H
+
+#include <glib.h>
+#include "matmul.h"
+#include "vision/preprocess.h"
+
+typedef enum { NEVA_TOWER_CLIP, NEVA_TOWER_SIGLIP } NevaTowerKind;
+typedef enum {
+  NEVA_NORM_RMS,
+  NEVA_NORM_LAYER,
+  NEVA_NORM_LAYER_1P
+} NevaNormKind;
+typedef enum {
+  NEVA_ROPE_DEFAULT,
+  NEVA_ROPE_LINEAR, /* positions divided by rope_factor */
+  NEVA_ROPE_LLAMA3
+} NevaRopeKind;
+
+typedef struct {
+  NevaTowerKind kind;
+  guint image_size, patch_size, hidden, layers, heads, ffn;
+  gboolean class_token; /* CLIP */
+  gboolean patch_bias;  /* SigLIP */
+  NevaAct act;
+  float eps;
+  gint select_layer; /* index into hidden_states; negative from the end */
+  guint drop_rows;   /* rows dropped from the front: 1 for "default" with
+                        a class token, else 0 */
+} NevaTowerConfig;
+
+typedef struct {
+  guint vocab, hidden, layers, heads, kv_heads, head_dim, ffn;
+  guint context_length; /* max_position_embeddings */
+  NevaNormKind norm;
+  NevaAct act;    /* SILU for gated; RELU2, … */
+  gboolean gated; /* gate and up, or one matrix */
+  gboolean qkv_bias, out_bias, mlp_bias;
+  gboolean tied_embeddings;
+  float eps;
+  guint sliding_window;    /* 0: off */
+  guint window_from_layer; /* layers >= this use the window (Qwen2) */
+  float rope_base, rope_fraction;
+  NevaRopeKind rope_kind;
+  float rope_factor, rope_low_freq, rope_high_freq;
+  guint rope_original_context;
+} NevaTextConfig;
+
+typedef struct {
+  NevaTowerConfig tower;
+  NevaTextConfig text;
+  NevaPreprocess preprocess;
+  NevaAct projector_act;
+  gboolean projector_bias;
+  gint32 media_token; /* id of <image> in the vocabulary */
+  gint32 bos, eos[8]; /* -1: none; eos from generation_config */
+  guint n_eos;
+  guint num_frames;       /* default 8; config.json "neva": {"num_frames"} */
+  char conv_template[32]; /* "neva": {"conv_template"}; default "v1" */
+  char prompt[256]; /* "neva": {"prompt"}; default "Describe the video." */
+} NevaConfig;
+
+/* Reads config.json, preprocessor_config.json and generation_config.json of a
+ * Hugging Face folder; both transformers 4 and 5 spellings. Every number is
+ * checked for range and consistency. */
+gboolean neva_hf_config_read (
+    const char *folder, NevaConfig *config, GError **error);
+
+#endif /* NEVA_CONFIG_H */

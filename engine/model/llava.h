@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Vision tower + projector + decoder, with their weights, on one backend. The
+ * weights are immutable; everything that changes lives in NevaSequence. One
+ * thread (the worker) drives a model at a time. */
+#ifndef NEVA_LLAVA_H
+#define NEVA_LLAVA_H
+
+#include <gio/gio.h>
+#include <neva/model.h>
+#include "config.h"
+
+typedef struct _NevaLlava NevaLlava;
+typedef struct _NevaSequence NevaSequence; /* one KV cache, in pages */
+
+NevaLlava *neva_llava_load (const char *folder, const NevaModelOptions *options,
+    NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+    GError **error);
+void neva_llava_free (NevaLlava *llava);
+
+const NevaConfig *neva_llava_config (const NevaLlava *llava);
+guint neva_llava_tokens_per_frame (const NevaLlava *llava);
+guint64 neva_llava_weight_bytes (const NevaLlava *llava);
+const char *neva_llava_weights_name (const NevaLlava *llava); /* "bf16" */
+
+/* Frames [n][height][width][3] u8 (preprocessed) -> features [n * S][H] f32.
+ * `hidden`, if not NULL: [n * S][Dv], the tower's selected rows. */
+gboolean neva_llava_encode (NevaLlava *llava, const guint8 *const *frames,
+    gsize n, float *features, float *hidden, GError **error);
+
+/* max_tokens bounds the sequence; pages are taken as it grows. */
+NevaSequence *neva_sequence_new (NevaLlava *llava, GError **error);
+void neva_sequence_free (NevaSequence *sequence);
+gsize neva_sequence_length (const NevaSequence *sequence);
+/* Forget tokens from `length` on. */
+void neva_sequence_truncate (NevaSequence *sequence, gsize length);
+guint64 neva_llava_kv_bytes (const NevaLlava *llava); /* pages in use */
+
+/* Part of one step: `n` tokens appended to `sequence`. */
+typedef struct {
+  NevaSequence *sequence;
+  const gint32 *ids; /* [n]; where rows[i] is not NULL the id is not used */
+  const float *const *rows; /* [n] feature rows [H], or NULL: all from ids */
+  gsize n;
+  float *logits; /* out: [vocab] of the last token, or [n][vocab] if
+                    all_logits; NULL: not wanted */
+  gboolean all_logits;
+} NevaStepItem;
+
+/* One forward pass over all items together (weights are read once). Chunked
+ * prefill and decode steps mix freely; results do not depend on what else is in
+ * the batch. On NEVA_ERROR_DEVICE (no pages left) no sequence has changed. */
+gboolean neva_llava_step (
+    NevaLlava *llava, const NevaStepItem *items, gsize n_items, GError **error);
+
+#endif /* NEVA_LLAVA_H */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a frame of any format and size to the tower's input, equal to Pillow and
+ * the Hugging Face image processors to the last 8-bit value (spec 1.5). */
+#ifndef NEVA_PREPROCESS_H
+#define NEVA_PREPROCESS_H
+
+#include <neva/frame.h>
+
+typedef enum {
+  NEVA_RESIZE_SHORTEST, /* CLIP: shorter edge = size, then centre crop */
+  NEVA_RESIZE_EXACT     /* SigLIP: both edges = size, no crop */
+} NevaResizeMode;
+
+typedef struct {
+  NevaResizeMode mode;
+  gboolean pad; /* first pad to a square with pad_color, centred */
+  guint8 pad_color[3];
+  guint width, height; /* of the result, pixels */
+  guint shortest_edge; /* SHORTEST: before the crop */
+  gboolean center_crop;
+  double rescale; /* 1/255 */
+  float mean[3], std[3];
+} NevaPreprocess;
+
+/* Convert, pad, resize, crop: rgb [height, width, 3] of `pre`. The only
+ * allocation is scratch, bounded by the frame's size. */
+gboolean neva_preprocess_frame (const NevaPreprocess *pre,
+    const NevaFrame *frame, guint8 *rgb, GError **error);
+
+/* rgb [height, width, 3] -> dst [3, height, width] f32: rescale in double, to
+ * float, then (x - mean) / std in float. */
+void neva_preprocess_normalize (
+    const NevaPreprocess *pre, const guint8 *rgb, float *dst);
+
+#endif /* NEVA_PREPROCESS_H */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Registration, nothing else: no file, model or device is touched here. */
+#include "config.h"
+#include <gst/gst.h>
+
+static gboolean
+plugin_init (GstPlugin *plugin)
+{
+  gboolean ok = FALSE;
+
+  (void) plugin;
+  ok = TRUE;
+  return ok;
+}
+
+#define PACKAGE "gst-neva"
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, neva,
+    "Captions and answers about video by Video NeVA models", plugin_init,
+    NEVA_VERSION, "LGPL", "NeVA for GStreamer",
+    "https://gstreamer.freedesktop.org/")

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Products of activations with a weight matrix: dst[m][n] = x[m][k] W[n][k]^T.
+ *
+ *   x (f32) --act_prepare--> xq (type's own activation format, shared by all
+ *                            threads, rows may be prepared by several threads)
+ *   xq, W   --matmul-------> dst columns [n0, n1), one call per thread or chunk
+ *
+ * F32 and BF16 weights are used in place: row-major, contiguous, as they lie in
+ * the checkpoint (any alignment of 2 bytes or more). I8 and I4 weights are
+ * packed once at load. One packed layout serves every tier, so a table of any
+ * flags reads what `pack` of any flags wrote.
+ */
+#ifndef NEVA_MATMUL_H
+#define NEVA_MATMUL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "dtype.h"
+
+/* Columns are handed out to threads in multiples of this. */
+#define NEVA_MATMUL_PANEL 64
+/* Weights along k that share a scale (and a zero point for I4). */
+#define NEVA_QUANT_GROUP 128
+
+/* A weight matrix [n, k]. `data` is borrowed and immutable. */
+typedef struct {
+  NevaDType type; /* F32, BF16, I8, I4; never F16 (converted at load) */
+  size_t n, k;
+  const void *data;
+} NevaWeight;
+
+typedef enum {
+  NEVA_ACT_NONE,
+  NEVA_ACT_GELU_ERF,   /* x/2 (1 + erf(x/sqrt 2)) */
+  NEVA_ACT_GELU_TANH,  /* the tanh approximation */
+  NEVA_ACT_GELU_QUICK, /* x sigmoid(1.702 x) */
+  NEVA_ACT_SILU,       /* x sigmoid(x) */
+  NEVA_ACT_RELU2       /* max(x, 0)^2 */
+} NevaAct;
+
+/* What happens to a finished sum before it is stored:
+ * y = act(sum + bias[n]);  dst = add ? dst + y : y. */
+typedef struct {
+  const float *bias; /* [n] or NULL */
+  NevaAct act;
+  bool add;
+} NevaEpilogue;
+
+/* Bytes that `xq` needs for m rows of k activations for weights of `type`.
+ * The same for every tier. Aligned to 64 by the caller. */
+size_t neva_act_bytes (NevaDType type, size_t m, size_t k);
+
+/* Bytes of a packed I8 or I4 matrix; 0 for types used in place. The buffer must
+ * be aligned to 64. */
+size_t neva_packed_bytes (NevaDType type, size_t n, size_t k);
+
+/* Bytes of scratch that one matmul call may use (per thread, aligned to 64). */
+size_t neva_matmul_work_bytes (NevaDType type, size_t m, size_t k);
+
+/* Rows [m0, m1) of x [m, k] (f32, row stride ldx floats) into xq.
+ * F32: copy. BF16: round to nearest even. I8, I4: the tier-independent format
+ * that matmul.c documents. Tolerance class: exact. */
+#define NEVA_DECL_ACT_PREPARE(name)                                            \
+  void name (void *xq, const float *x, size_t ldx, size_t m, size_t k,         \
+      size_t m0, size_t m1)
+typedef NEVA_DECL_ACT_PREPARE ((*NevaActPrepareFn));
+
+/* Quantise and pack rows [n0, n0 + rows) of W from f32 `w` [rows, k]; n0 is a
+ * multiple of NEVA_MATMUL_PANEL, rows is NEVA_MATMUL_PANEL or what is left.
+ * I8: symmetric, scale = max|w| / 127 per row and group.
+ * I4: q in 0..15, w = scale (q - zero), asymmetric min/max per row and group.
+ * Tolerance class: exact. */
+#define NEVA_DECL_PACK(name)                                                   \
+  void name (void *packed, const float *w, size_t n, size_t k, size_t n0,      \
+      size_t rows)
+typedef NEVA_DECL_PACK ((*NevaPackFn));
+
+/* dst[0..m)[n0..n1) = epilogue(xq W^T); dst row stride ldd floats; n0 is a
+ * multiple of NEVA_MATMUL_PANEL, n1 too or equal to w->n. dst must not overlap
+ * xq. Accumulates in f32 (reference: double). Tolerance class: sum. */
+#define NEVA_DECL_MATMUL(name)                                                 \
+  void name (float *dst, size_t ldd, const void *xq, const NevaWeight *w,      \
+      const NevaEpilogue *epilogue, size_t m, size_t n0, size_t n1,            \
+      void *work)
+typedef NEVA_DECL_MATMUL ((*NevaMatmulFn));
+
+#endif /* NEVA_MATMUL_H */
