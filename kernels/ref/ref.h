@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The reference tier: states the mathematics and nothing else. Accumulates in
+ * double from the inputs as they are stored, so that an optimised kernel is
+ * never blamed for the yardstick. Each domain fills its own slots. */
+#ifndef NEVA_REF_H
+#define NEVA_REF_H
+
+#include "kernels.h"
+
+NEVA_DECL_KV_STORE (neva_kv_store_c);
+NEVA_DECL_ATTENTION (neva_attention_c);
+void neva_kernels_init_attention_c (NevaCpuKernels *k);
+
+NEVA_DECL_RMS_NORM (neva_rms_norm_c);
+NEVA_DECL_LAYER_NORM (neva_layer_norm_c);
+NEVA_DECL_ROPE (neva_rope_c);
+NEVA_DECL_ACTIVATE (neva_activate_c);
+NEVA_DECL_ACT_MUL (neva_act_mul_c);
+NEVA_DECL_ADD (neva_add_c);
+NEVA_DECL_TO_F32 (neva_to_f32_c);
+NEVA_DECL_FROM_F32 (neva_from_f32_c);
+void neva_kernels_init_rowwise_c (NevaCpuKernels *k);
+
+#endif /* NEVA_REF_H */
