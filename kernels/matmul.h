@@ -19,7 +19,7 @@
 
 /* Columns are handed out to threads in multiples of this. */
 #define NEVA_MATMUL_PANEL 64
-/* Weights along k that share a scale (and a zero point for I4). */
+/* Weights along k that share a scale (and an offset for I4). */
 #define NEVA_QUANT_GROUP 128
 
 /* A weight matrix [n, k]. `data` is borrowed and immutable. */
@@ -58,8 +58,9 @@ size_t neva_packed_bytes (NevaDType type, size_t n, size_t k);
 size_t neva_matmul_work_bytes (NevaDType type, size_t m, size_t k);
 
 /* Rows [m0, m1) of x [m, k] (f32, row stride ldx floats) into xq.
- * F32: copy. BF16: round to nearest even. I8, I4: the tier-independent format
- * that matmul.c documents. Tolerance class: exact. */
+ * F32: copy. BF16: round to nearest even. I8, I4: 8 bits, symmetric, a scale
+ * per row and group. A group that holds a NaN or an infinity gives NaN in every
+ * product of its row. Layout: matmul_layout.h. Tolerance class: exact. */
 #define NEVA_DECL_ACT_PREPARE(name)                                            \
   void name (void *xq, const float *x, size_t ldx, size_t m, size_t k,         \
       size_t m0, size_t m1)
@@ -68,8 +69,9 @@ typedef NEVA_DECL_ACT_PREPARE ((*NevaActPrepareFn));
 /* Quantise and pack rows [n0, n0 + rows) of W from f32 `w` [rows, k]; n0 is a
  * multiple of NEVA_MATMUL_PANEL, rows is NEVA_MATMUL_PANEL or what is left.
  * I8: symmetric, scale = max|w| / 127 per row and group.
- * I4: q in 0..15, w = scale (q - zero), asymmetric min/max per row and group.
- * Tolerance class: exact. */
+ * I4: w = scale q + low, q in 0..15, scale and low (bf16) per row and group so
+ * that the range of the group is covered.
+ * Layout: matmul_layout.h. Tolerance class: exact. */
 #define NEVA_DECL_PACK(name)                                                   \
   void name (void *packed, const float *w, size_t n, size_t k, size_t n0,      \
       size_t rows)

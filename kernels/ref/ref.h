@@ -7,6 +7,18 @@
 
 #include "kernels.h"
 
+NEVA_DECL_ACT_PREPARE (neva_act_prepare_f32_c);
+NEVA_DECL_ACT_PREPARE (neva_act_prepare_bf16_c);
+NEVA_DECL_ACT_PREPARE (neva_act_prepare_i8_c);
+NEVA_DECL_ACT_PREPARE (neva_act_prepare_i4_c);
+NEVA_DECL_PACK (neva_pack_i8_c);
+NEVA_DECL_PACK (neva_pack_i4_c);
+NEVA_DECL_MATMUL (neva_matmul_f32_c);
+NEVA_DECL_MATMUL (neva_matmul_bf16_c);
+NEVA_DECL_MATMUL (neva_matmul_i8_c);
+NEVA_DECL_MATMUL (neva_matmul_i4_c);
+void neva_kernels_init_matmul_c (NevaCpuKernels *k);
+
 NEVA_DECL_KV_STORE (neva_kv_store_c);
 NEVA_DECL_ATTENTION (neva_attention_c);
 void neva_kernels_init_attention_c (NevaCpuKernels *k);

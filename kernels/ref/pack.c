@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Quantises weights into the layout of matmul_layout.h. Runs once per weight at
+ * load. */
+#include "config.h"
+#include <math.h>
+#include "matmul_layout.h"
+#include "ref.h"
+
+/* The bf16 next to f on the side of +-infinity. */
+static uint16_t
+bf16_toward (float f, bool up)
+{
+  uint16_t b = neva_f32_to_bf16 (f);
+  const float back = neva_bf16_to_f32 (b);
+
+  if (up ? back < f : back > f)
+    b = (uint16_t) (((b & 0x8000) != 0) == up ? b - 1 : b + 1);
+  return b;
+}
+
+/* [lowest, highest] of n numbers; false if one is not finite. */
+static bool
+range (const float *w, size_t n, float *low, float *high)
+{
+  *low = *high = w[0];
+  for (size_t i = 0; i < n; i++) {
+    if (!isfinite (w[i]))
+      return false;
+    *low = fminf (*low, w[i]);
+    *high = fmaxf (*high, w[i]);
+  }
+  return true;
+}
+
+static void
+pack_i8_column (uint8_t *group, const float *w, size_t n, size_t column)
+{
+  float *scale = (float *) group + column;
+  uint8_t *q = group + NEVA_I8_Q + column * 4;
+  float low, high, inverse = 0;
+
+  if (!range (w, n, &low, &high)) {
+    *scale = NAN;
+  } else {
+    const float max = fmaxf (-low, high);
+
+    *scale = max < NEVA_QUANT_TINY ? 0 : max / 127;
+    inverse = max < NEVA_QUANT_TINY ? 0 : 127 / max;
+  }
+  for (size_t i = 0; i < NEVA_QUANT_GROUP; i++)
+    q[i / 4 * NEVA_MATMUL_PANEL * 4 + i % 4] =
+        (uint8_t) (128 +
+                   (i < n && inverse > 0 ? (int) rintf (w[i] * inverse) : 0));
+}
+
+static void
+pack_i4_column (uint8_t *group, const float *w, size_t n, size_t column)
+{
+  uint16_t *scale = (uint16_t *) group + column;
+  uint16_t *offset = scale + NEVA_MATMUL_PANEL;
+  uint8_t *q = group + NEVA_I4_Q + column * 4;
+  float low, high, inverse = 0;
+
+  *scale = *offset = 0;
+  if (!range (w, n, &low, &high)) {
+    *scale = *offset = neva_f32_to_bf16 (NAN);
+  } else if (fmaxf (-low, high) >= NEVA_QUANT_TINY) {
+    *offset = bf16_toward (low, false);
+    low = neva_bf16_to_f32 (*offset);
+    /* halves: high - low may be above the range of f32 */
+    *scale = bf16_toward ((high / 2 - low / 2) / 7.5f, true);
+    if (neva_bf16_to_f32 (*scale) >= NEVA_QUANT_TINY)
+      inverse = 1 / neva_bf16_to_f32 (*scale);
+  }
+  for (size_t i = 0; i < NEVA_QUANT_GROUP; i++) {
+    const float v =
+        i < n && inverse > 0 ? rintf (w[i] * inverse - low * inverse) : 0;
+    const unsigned code = (unsigned) fminf (fmaxf (v, 0), 15);
+    uint8_t *byte = q + i / 8 * NEVA_MATMUL_PANEL * 4 + i % 4;
+
+    *byte = (uint8_t) (i % 8 < 4 ? code : *byte | code << 4);
+  }
+}
+
+static void
+pack_panel (NevaDType type, void *packed, const float *w, size_t k, size_t n0,
+    size_t rows)
+{
+  uint8_t *group = (uint8_t *) packed +
+                   n0 / NEVA_MATMUL_PANEL * neva_packed_panel_bytes (type, k);
+  static const float zero = 0;
+
+  for (size_t i = 0; i < k; i += NEVA_QUANT_GROUP) {
+    const size_t n = k - i < NEVA_QUANT_GROUP ? k - i : NEVA_QUANT_GROUP;
+
+    for (size_t c = 0; c < NEVA_MATMUL_PANEL; c++) {
+      const float *row = c < rows ? w + c * k + i : &zero;
+
+      if (type == NEVA_DTYPE_I8)
+        pack_i8_column (group, row, c < rows ? n : 1, c);
+      else
+        pack_i4_column (group, row, c < rows ? n : 1, c);
+    }
+    group += neva_packed_group_bytes (type);
+  }
+}
+
+NEVA_DECL_PACK (neva_pack_i8_c)
+{
+  (void) n;
+  pack_panel (NEVA_DTYPE_I8, packed, w, k, n0, rows);
+}
+
+NEVA_DECL_PACK (neva_pack_i4_c)
+{
+  (void) n;
+  pack_panel (NEVA_DTYPE_I4, packed, w, k, n0, rows);
+}
