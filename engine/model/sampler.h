@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The next token from logits (spec 4.4): min-tokens mask, vocabulary mask,
- * greedy, or temperature -> penalty -> top-k -> top-p -> one seeded draw. */
+ * greedy, or temperature -> penalty -> top-k -> top-p -> one seeded draw.
+ * Not thread-safe: one sampler per answer. */
 #ifndef NEVA_SAMPLER_H
 #define NEVA_SAMPLER_H
 
@@ -10,26 +11,30 @@
 typedef struct _NevaSampler NevaSampler;
 
 /* vocab: ids from here on are never chosen (padding rows of the output matrix).
- * eos: forbidden while fewer than min_tokens were generated; -1: none. */
+ * eos: forbidden while fewer than min_tokens were generated; -1: none.
+ * NEVA_ERROR_BAD_INPUT names the option: temperature or penalty not a positive
+ * number, top_p not a number, top_k beyond vocab (all unread when greedy). */
 NevaSampler *neva_sampler_new (
     const NevaSampling *sampling, gsize vocab, gint32 eos, GError **error);
 void neva_sampler_free (NevaSampler *sampler);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaSampler, neva_sampler_free)
 
 /* Tokens that the penalty counts as seen: the prompt (NEMO mode leaves out
- * position 0 and everything before the second generated token). */
+ * position 0 and everything before the second generated token). Ids outside
+ * the vocabulary are ignored. Call once. */
 void neva_sampler_accept_prompt (
     NevaSampler *sampler, const gint32 *ids, gsize n_ids);
 
 /* Chooses from logits [n] (n >= vocab; overwritten as scratch) and counts the
  * choice as seen. *logprob, if not NULL: natural log of the chosen token's
  * probability before temperature, penalty and truncation.
- * Returns -1 when no logit is finite. */
+ * Among equal logits the lower id goes first.
+ * Returns -1 when a logit below vocab is NaN or +inf, or none is finite. */
 gint32 neva_sampler_next (
     NevaSampler *sampler, float *logits, gsize n, double *logprob);
 
 /* The distribution that next () would draw from, for tests: ids and
- * probabilities, most probable first; returns how many. */
+ * probabilities, most probable first; returns how many (0: no choice). */
 gsize neva_sampler_distribution (NevaSampler *sampler, float *logits, gsize n,
     gint32 *ids, double *probabilities, gsize max);
 
