@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Text <-> token ids, by tokenizer.model (sentencepiece) or tokenizer.json
- * (BPE) of a model folder. Immutable after opening; thread-safe. */
+/* Text <-> token ids, by tokenizer.json (BPE) or tokenizer.model
+ * (sentencepiece) of a model folder. Immutable after opening; thread-safe.
+ * Both files, and the text, are untrusted bytes. */
 #ifndef NEVA_TOKENIZER_H
 #define NEVA_TOKENIZER_H
 
@@ -8,30 +9,41 @@
 
 typedef struct _NevaTokenizer NevaTokenizer;
 
+/* tokenizer.json is preferred; tokenizer.model is read when there is none, or
+ * when the json is of a kind that is not read here (then the log says so).
+ * Returns: (transfer full): NULL with error naming the file and what in it. */
 NevaTokenizer *neva_tokenizer_open (const char *folder, GError **error);
 void neva_tokenizer_free (NevaTokenizer *tokenizer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTokenizer, neva_tokenizer_free)
 
 /* Appends the ids (gint32) of `text` to `ids`. No BOS or EOS is added. Special
- * and added tokens that appear literally become their id. */
+ * and added tokens that appear literally become their id. length: bytes, or -1
+ * when NUL-terminated; NEVA_ERROR_BAD_INPUT when the text is not UTF-8. */
 gboolean neva_tokenizer_encode (const NevaTokenizer *tokenizer,
-    const char *text, GArray *ids, GError **error);
-/* As the original library's decode: (transfer full). */
+    const char *text, gssize length, GArray *ids, GError **error);
+/* As the original library's decode; ids outside the vocabulary give nothing.
+ * *length, if not NULL: bytes of the result, which may hold NUL.
+ * Returns: (transfer full): valid UTF-8. */
 char *neva_tokenizer_decode (const NevaTokenizer *tokenizer, const gint32 *ids,
-    gsize n_ids, gboolean skip_special);
+    gsize n_ids, gboolean skip_special, gsize *length);
 /* Exact piece or added token; -1 when the vocabulary has none. */
 gint32 neva_tokenizer_find (const NevaTokenizer *tokenizer, const char *piece);
-/* (transfer none); NULL out of range. For messages and grammar. */
+/* (transfer none) NULL out of range or in a hole. For messages and grammar. */
 const char *neva_tokenizer_piece (const NevaTokenizer *tokenizer, gint32 id);
+/* Largest id + 1. */
 gsize neva_tokenizer_size (const NevaTokenizer *tokenizer);
 gint32 neva_tokenizer_bos (const NevaTokenizer *tokenizer); /* -1: none */
 gint32 neva_tokenizer_eos (const NevaTokenizer *tokenizer); /* -1: none */
+/* Left out by decode with skip_special. */
+gboolean neva_tokenizer_is_special (const NevaTokenizer *tokenizer, gint32 id);
 
 /* ---- Decoding as tokens come: complete UTF-8 only, prefix-stable ----------
- */
+ * What push and flush appended over time is decode () of the ids so far,
+ * special tokens skipped. */
 typedef struct _NevaDetokenizer NevaDetokenizer;
 NevaDetokenizer *neva_detokenizer_new (const NevaTokenizer *tokenizer);
 void neva_detokenizer_free (NevaDetokenizer *detok);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaDetokenizer, neva_detokenizer_free)
 /* Appends to `text` what is certain after this token. */
 void neva_detokenizer_push (NevaDetokenizer *detok, gint32 id, GString *text);
 /* Appends what is left (an incomplete character becomes U+FFFD). */
