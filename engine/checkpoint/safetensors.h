@@ -36,6 +36,9 @@ const NevaTensorView *neva_safetensors_find (
     const NevaSafetensors *st, const char *name);
 /* (transfer container): names in file order, NULL-terminated. */
 const char **neva_safetensors_names (const NevaSafetensors *st);
+/* (transfer none): path of the file that holds a tensor, for messages. */
+const char *neva_safetensors_file (
+    const NevaSafetensors *st, const NevaTensorView *view);
 /* Tell the kernel that the mapped bytes of a tensor are no longer needed. */
 void neva_safetensors_release (
     const NevaSafetensors *st, const NevaTensorView *view);

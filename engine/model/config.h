@@ -29,9 +29,20 @@ typedef struct {
   NevaAct act;
   float eps;
   gint select_layer; /* index into hidden_states; negative from the end */
-  guint drop_rows;   /* rows dropped from the front: 1 for "default" with
-                        a class token, else 0 */
+  guint drop_rows;   /* rows dropped from the front: 1 for "default" (with
+                        or without a class token, as transformers does) */
 } NevaTowerConfig;
+
+/* Rows of one frame inside the tower: patches, and the class token. */
+static inline guint
+neva_tower_config_rows (const NevaTowerConfig *t)
+{
+  const guint side = t->image_size / t->patch_size;
+
+  return side * side + (t->class_token ? 1 : 0);
+}
+
+#define NEVA_MAX_LAYERS 256
 
 typedef struct {
   guint vocab, hidden, layers, heads, kv_heads, head_dim, ffn;
@@ -42,8 +53,8 @@ typedef struct {
   gboolean qkv_bias, out_bias, mlp_bias;
   gboolean tied_embeddings;
   float eps;
-  guint sliding_window;    /* 0: off */
-  guint window_from_layer; /* layers >= this use the window (Qwen2) */
+  guint sliding_window;                  /* 0: off */
+  guint8 window_layers[NEVA_MAX_LAYERS]; /* 1: this layer uses the window */
   float rope_base, rope_fraction;
   NevaRopeKind rope_kind;
   float rope_factor, rope_low_freq, rope_high_freq;

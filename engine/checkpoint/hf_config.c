@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* config.json of LlavaForConditionalGeneration. Hub files leave out what equals
+ * the default of their class (CLIPVisionConfig, SiglipVisionConfig,
+ * LlamaConfig, MistralConfig, Qwen2Config, LlavaConfig), so those defaults are
+ * here. */
+#include "config.h"
+#include "hf_preprocess.h"
+#include "hf_reader.h"
+#include "json_file.h"
+#include "model/config.h"
+
+#include <string.h>
+
+#define MAX_BYTES (16u << 20)
+#define MAX_WIDTH 131072
+#define MAX_HEADS 1024
+#define MAX_HEAD_DIM 256 /* attention.h */
+
+typedef struct {
+  const char *model_type;
+  guint vocab, ffn, kv_heads; /* kv_heads 0: as heads */
+  guint context;
+  gboolean qkv_bias;  /* fixed by the class, or the default of the key */
+  gboolean bias_keys; /* reads attention_bias and mlp_bias */
+  gint32 bos, eos;
+} TextDefaults;
+
+static const TextDefaults text_defaults[] = {
+    {"llama", 32000, 11008, 0, 2048, FALSE, TRUE, 1, 2},
+    {"mistral", 32000, 14336, 8, 131072, FALSE, FALSE, 1, 2},
+    {"qwen2", 151936, 22016, 32, 32768, TRUE, FALSE, -1, -1},
+};
+
+static NevaAct
+read_act (const NevaHfReader *r, const char *key, const char *def)
+{
+  static const struct {
+    const char *name;
+    NevaAct act;
+  } acts[] = {{"gelu", NEVA_ACT_GELU_ERF},
+      {"gelu_pytorch_tanh", NEVA_ACT_GELU_TANH},
+      {"gelu_new", NEVA_ACT_GELU_TANH}, {"gelu_fast", NEVA_ACT_GELU_TANH},
+      {"quick_gelu", NEVA_ACT_GELU_QUICK}, {"silu", NEVA_ACT_SILU},
+      {"swish", NEVA_ACT_SILU}, {"relu2", NEVA_ACT_RELU2}};
+  const char *name = neva_hf_string (r, key, def);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (acts); i++) {
+    if (g_str_equal (acts[i].name, name))
+      return acts[i].act;
+  }
+  neva_hf_fail (r, key, NEVA_ERROR_UNSUPPORTED, "'%s' is not supported", name);
+  return NEVA_ACT_NONE;
+}
+
+/* A side in pixels: N, or [N, N]. */
+static guint
+read_side (const NevaHfReader *r, const char *key, guint def)
+{
+  JsonNode *node = neva_hf_node (r, key);
+  double h, w;
+
+  if (!node || !JSON_NODE_HOLDS_ARRAY (node))
+    return (guint) neva_hf_int (r, key, def, 1, 8192);
+  if (json_array_get_length (json_node_get_array (node)) == 2 &&
+      neva_hf_node_double (
+          json_array_get_element (json_node_get_array (node), 0), &h) &&
+      neva_hf_node_double (
+          json_array_get_element (json_node_get_array (node), 1), &w) &&
+      h == w && h >= 1 && h <= 8192)
+    return (guint) h;
+  neva_hf_fail (r, key, NEVA_ERROR_UNSUPPORTED, "only squares are supported");
+  return def;
+}
+
+/* Index into hidden_states: 0 is the embedding, k the output of layer k. */
+static void
+read_select (const NevaHfReader *top, NevaTowerConfig *t)
+{
+  const char *strategy =
+      neva_hf_string (top, "vision_feature_select_strategy", "default");
+  JsonNode *layer = neva_hf_node (top, "vision_feature_layer");
+
+  if (g_str_equal (strategy, "default"))
+    t->drop_rows = 1;
+  else if (!g_str_equal (strategy, "full"))
+    neva_hf_fail (top, "vision_feature_select_strategy", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported", strategy);
+  if (layer && JSON_NODE_HOLDS_ARRAY (layer))
+    neva_hf_fail (top, "vision_feature_layer", NEVA_ERROR_UNSUPPORTED,
+        "a list of layers is not supported");
+  t->select_layer = (gint) neva_hf_int (
+      top, "vision_feature_layer", -2, -(gint64) t->layers - 1, t->layers);
+}
+
+static void
+read_tower (const NevaHfReader *top, NevaTowerConfig *t)
+{
+  const NevaHfReader r = neva_hf_child (top, "vision_config", "vision_config.");
+  const char *type = neva_hf_string (&r, "model_type", "clip_vision_model");
+  const gboolean whole =
+      r.object == NULL; /* LlavaConfig's own: CLIP-L/14-336 */
+  gboolean clip;
+
+  clip = g_str_equal (type, "clip_vision_model");
+  if (!clip && !g_str_equal (type, "siglip_vision_model"))
+    neva_hf_fail (&r, "model_type", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (clip_vision_model, siglip_vision_model)", type);
+  t->kind = clip ? NEVA_TOWER_CLIP : NEVA_TOWER_SIGLIP;
+  t->class_token = clip;
+  t->patch_bias = !clip;
+  t->hidden =
+      (guint) neva_hf_int (&r, "hidden_size", whole ? 1024 : 768, 1, MAX_WIDTH);
+  t->ffn = (guint) neva_hf_int (
+      &r, "intermediate_size", whole ? 4096 : 3072, 1, MAX_WIDTH);
+  t->layers = (guint) neva_hf_int (
+      &r, "num_hidden_layers", whole ? 24 : 12, 1, NEVA_MAX_LAYERS);
+  t->heads = (guint) neva_hf_int (
+      &r, "num_attention_heads", whole ? 16 : 12, 1, MAX_HEADS);
+  t->image_size = read_side (&r, "image_size", whole ? 336 : 224);
+  t->patch_size = read_side (&r, "patch_size", whole ? 14 : clip ? 32 : 16);
+  t->eps =
+      (float) neva_hf_double (&r, "layer_norm_eps", clip ? 1e-5 : 1e-6, 0, 1);
+  t->act =
+      read_act (&r, "hidden_act", clip ? "quick_gelu" : "gelu_pytorch_tanh");
+  if (neva_hf_int (&r, "num_channels", 3, 1, 64) != 3)
+    neva_hf_fail (&r, "num_channels", NEVA_ERROR_UNSUPPORTED, "only 3 works");
+  if (t->hidden % t->heads || t->hidden / t->heads > MAX_HEAD_DIM)
+    neva_hf_fail (&r, "num_attention_heads", NEVA_ERROR_BAD_FILE,
+        "%u heads do not divide hidden_size %u into parts of at most %d",
+        t->heads, t->hidden, MAX_HEAD_DIM);
+  if (t->patch_size > t->image_size || t->image_size / t->patch_size > 256)
+    neva_hf_fail (&r, "patch_size", NEVA_ERROR_BAD_FILE,
+        "%u does not suit image_size %u", t->patch_size, t->image_size);
+  read_select (top, t);
+  if (neva_tower_config_rows (t) <= t->drop_rows)
+    neva_hf_fail (top, "vision_feature_select_strategy", NEVA_ERROR_BAD_FILE,
+        "no row of the vision tower is left");
+}
+
+static void
+read_llama3_rope (const NevaHfReader *s, NevaTextConfig *t)
+{
+  static const char *const keys[] = {"low_freq_factor", "high_freq_factor",
+      "original_max_position_embeddings"};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++) {
+    if (!neva_hf_has (s, keys[i]))
+      neva_hf_fail (s, keys[i], NEVA_ERROR_BAD_FILE, "missing");
+  }
+  t->rope_low_freq =
+      (float) neva_hf_double (s, "low_freq_factor", 1, 1e-6, 1e6);
+  t->rope_high_freq =
+      (float) neva_hf_double (s, "high_freq_factor", 4, 1e-6, 1e6);
+  t->rope_original_context = (guint) neva_hf_int (
+      s, "original_max_position_embeddings", 8192, 1, 1 << 24);
+  if (!(t->rope_high_freq > t->rope_low_freq))
+    neva_hf_fail (s, "high_freq_factor", NEVA_ERROR_BAD_FILE,
+        "must be above low_freq_factor");
+}
+
+/* transformers 4: rope_theta beside rope_scaling (or null); transformers 5: one
+ * object rope_parameters. */
+static void
+read_rope (const NevaHfReader *r, NevaTextConfig *t)
+{
+  const gboolean five = neva_hf_has (r, "rope_parameters");
+  const NevaHfReader s =
+      five
+          ? neva_hf_child (r, "rope_parameters", "text_config.rope_parameters.")
+          : neva_hf_child (r, "rope_scaling", "text_config.rope_scaling.");
+  const char *type =
+      neva_hf_string (&s, "rope_type", neva_hf_string (&s, "type", "default"));
+  double base = neva_hf_double (r, "rope_theta", 10000, 1, 1e12);
+
+  if (five)
+    base = neva_hf_double (&s, "rope_theta", base, 1, 1e12);
+  t->rope_base = (float) base;
+  t->rope_fraction = (float) neva_hf_double (&s, "partial_rotary_factor",
+      neva_hf_double (r, "partial_rotary_factor", 1, 0, 1), 0, 1);
+  t->rope_factor = 1;
+  if (g_str_equal (type, "default")) {
+    t->rope_kind = NEVA_ROPE_DEFAULT;
+    return;
+  }
+  if (!neva_hf_has (&s, "factor"))
+    neva_hf_fail (&s, "factor", NEVA_ERROR_BAD_FILE, "missing");
+  t->rope_factor = (float) neva_hf_double (&s, "factor", 1, 1e-6, 1e6);
+  if (g_str_equal (type, "linear")) {
+    t->rope_kind = NEVA_ROPE_LINEAR;
+  } else if (g_str_equal (type, "llama3")) {
+    t->rope_kind = NEVA_ROPE_LLAMA3;
+    read_llama3_rope (&s, t);
+  } else {
+    neva_hf_fail (&s, "rope_type", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (default, linear, llama3)", type);
+  }
+}
+
+static void
+read_layer_types (const NevaHfReader *r, JsonNode *node, NevaTextConfig *t)
+{
+  JsonArray *types =
+      JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+
+  if (!types || json_array_get_length (types) != t->layers) {
+    neva_hf_fail (r, "layer_types", NEVA_ERROR_BAD_FILE,
+        "a list of %u entries is expected", t->layers);
+    return;
+  }
+  for (guint i = 0; i < t->layers; i++) {
+    JsonNode *item = json_array_get_element (types, i);
+    const char *type = JSON_NODE_HOLDS_VALUE (item) &&
+                               json_node_get_value_type (item) == G_TYPE_STRING
+                           ? json_node_get_string (item)
+                           : "";
+
+    t->window_layers[i] = g_str_equal (type, "sliding_attention");
+    if (!t->window_layers[i] && !g_str_equal (type, "full_attention"))
+      neva_hf_fail (r, "layer_types", NEVA_ERROR_UNSUPPORTED,
+          "'%s' is not supported", type);
+  }
+}
+
+static void
+read_window (const NevaHfReader *r, const char *model_type, NevaTextConfig *t)
+{
+  const gboolean qwen2 = g_str_equal (model_type, "qwen2");
+  JsonNode *types = neva_hf_node (r, "layer_types");
+  guint from;
+
+  if (g_str_equal (model_type, "llama"))
+    return;
+  /* null means off; a missing key means the class's 4096 */
+  if (r->object && json_object_has_member (r->object, "sliding_window"))
+    t->sliding_window =
+        (guint) neva_hf_int (r, "sliding_window", 0, 1, 1 << 24);
+  else
+    t->sliding_window = 4096;
+  if (qwen2 && !neva_hf_bool (r, "use_sliding_window", FALSE))
+    t->sliding_window = 0;
+  if (!t->sliding_window)
+    return;
+  from =
+      qwen2 ? (guint) neva_hf_int (r, "max_window_layers", 28, 0, 1 << 20) : 0;
+  for (guint i = from; i < t->layers; i++)
+    t->window_layers[i] = TRUE;
+  if (types && qwen2)
+    read_layer_types (r, types, t);
+}
+
+static void
+read_text_shape (
+    const NevaHfReader *r, const TextDefaults *d, NevaTextConfig *t)
+{
+  guint kv;
+
+  t->vocab = (guint) neva_hf_int (r, "vocab_size", d->vocab, 2, 1 << 24);
+  t->hidden = (guint) neva_hf_int (r, "hidden_size", 4096, 1, MAX_WIDTH);
+  t->ffn = (guint) neva_hf_int (r, "intermediate_size", d->ffn, 1, MAX_WIDTH);
+  t->layers =
+      (guint) neva_hf_int (r, "num_hidden_layers", 32, 1, NEVA_MAX_LAYERS);
+  t->heads = (guint) neva_hf_int (r, "num_attention_heads", 32, 1, MAX_HEADS);
+  kv = r->object && json_object_has_member (r->object, "num_key_value_heads")
+           ? 0
+           : d->kv_heads;
+  t->kv_heads = (guint) neva_hf_int (
+      r, "num_key_value_heads", kv ? kv : t->heads, 1, MAX_HEADS);
+  t->head_dim = (guint) neva_hf_int (
+      r, "head_dim", MAX (1, t->hidden / t->heads), 1, MAX_WIDTH);
+  t->context_length = (guint) neva_hf_int (
+      r, "max_position_embeddings", d->context, 1, 1 << 24);
+  if (t->heads % t->kv_heads)
+    neva_hf_fail (r, "num_key_value_heads", NEVA_ERROR_BAD_FILE,
+        "%u does not divide num_attention_heads %u", t->kv_heads, t->heads);
+  if (t->head_dim % 2 || t->head_dim > MAX_HEAD_DIM)
+    neva_hf_fail (r, "head_dim", NEVA_ERROR_UNSUPPORTED,
+        "%u is not an even number of at most %d", t->head_dim, MAX_HEAD_DIM);
+}
+
+static void
+read_text (const NevaHfReader *top, NevaConfig *config)
+{
+  const NevaHfReader r = neva_hf_child (top, "text_config", "text_config.");
+  const char *type = neva_hf_string (&r, "model_type", "llama");
+  const TextDefaults *d = NULL;
+  NevaTextConfig *t = &config->text;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (text_defaults); i++) {
+    if (g_str_equal (text_defaults[i].model_type, type))
+      d = &text_defaults[i];
+  }
+  if (!d) {
+    neva_hf_fail (&r, "model_type", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (llama, mistral, qwen2)", type);
+    return;
+  }
+  read_text_shape (&r, d, t);
+  t->norm = NEVA_NORM_RMS;
+  t->act = read_act (&r, "hidden_act", "silu");
+  t->gated = TRUE;
+  t->eps = (float) neva_hf_double (&r, "rms_norm_eps", 1e-6, 0, 1);
+  t->qkv_bias = d->qkv_bias;
+  if (d->bias_keys) {
+    t->qkv_bias = t->out_bias = neva_hf_bool (&r, "attention_bias", FALSE);
+    t->mlp_bias = neva_hf_bool (&r, "mlp_bias", FALSE);
+  }
+  t->tied_embeddings = neva_hf_bool (&r, "tie_word_embeddings", FALSE) ||
+                       neva_hf_bool (top, "tie_word_embeddings", FALSE);
+  read_rope (&r, t);
+  read_window (&r, type, t);
+  config->bos = d->bos;
+  config->eos[0] = d->eos;
+  config->n_eos = d->eos >= 0;
+}
+
+/* An id, or a list of them. */
+static void
+read_eos (const NevaHfReader *r, NevaConfig *config)
+{
+  JsonNode *node = neva_hf_node (r, "eos_token_id");
+  JsonArray *list;
+
+  if (!node)
+    return;
+  if (!JSON_NODE_HOLDS_ARRAY (node)) {
+    config->eos[0] =
+        (gint32) neva_hf_int (r, "eos_token_id", -1, -1, G_MAXINT32);
+    config->n_eos = config->eos[0] >= 0;
+    return;
+  }
+  list = json_node_get_array (node);
+  if (json_array_get_length (list) > G_N_ELEMENTS (config->eos)) {
+    neva_hf_fail (r, "eos_token_id", NEVA_ERROR_UNSUPPORTED, "more than %u ids",
+        (guint) G_N_ELEMENTS (config->eos));
+    return;
+  }
+  config->n_eos = 0;
+  for (guint i = 0; i < json_array_get_length (list); i++) {
+    double id;
+
+    if (!neva_hf_node_double (json_array_get_element (list, i), &id) ||
+        id < 0 || id > G_MAXINT32 || id != (double) (gint32) id) {
+      neva_hf_fail (
+          r, "eos_token_id", NEVA_ERROR_BAD_FILE, "token ids are expected");
+      return;
+    }
+    config->eos[config->n_eos++] = (gint32) id;
+  }
+}
+
+/* bos and eos: generation_config.json wins over config.json's text_config. */
+static void
+read_special_ids (
+    const char *folder, const NevaHfReader *top, NevaConfig *config)
+{
+  const char *name = "generation_config.json";
+  const NevaHfReader text = neva_hf_child (top, "text_config", "text_config.");
+  g_autofree char *file = g_build_filename (folder, name, NULL);
+  g_autoptr (JsonNode) root = NULL;
+  NevaHfReader g = {NULL, file, "", top->error};
+
+  config->bos =
+      (gint32) neva_hf_int (&text, "bos_token_id", config->bos, -1, G_MAXINT32);
+  read_eos (&text, config);
+  if (neva_hf_failed (top) || !g_file_test (file, G_FILE_TEST_EXISTS))
+    return;
+  if (!(root = neva_json_file_read (folder, name, MAX_BYTES, top->error)))
+    return;
+  g.object = json_node_get_object (root);
+  config->bos =
+      (gint32) neva_hf_int (&g, "bos_token_id", config->bos, -1, G_MAXINT32);
+  read_eos (&g, config);
+}
+
+static void
+copy_text (const NevaHfReader *r, const char *key, const char *def, char *dst,
+    gsize size)
+{
+  const char *text = neva_hf_string (r, key, def);
+
+  if (g_strlcpy (dst, text, size) >= size)
+    neva_hf_fail (r, key, NEVA_ERROR_BAD_FILE,
+        "longer than %" G_GSIZE_FORMAT " bytes", size - 1);
+}
+
+static void
+read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
+{
+  const NevaHfReader neva = neva_hf_child (top, "neva", "neva.");
+  const char *type = neva_hf_string (top, "model_type", "llava");
+  const char *token = neva_hf_has (top, "image_token_id") ? "image_token_id"
+                                                          : "image_token_index";
+
+  if (!g_str_equal (type, "llava"))
+    neva_hf_fail (top, "model_type", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (llava)", type);
+  read_tower (top, &config->tower);
+  read_text (top, config);
+  config->projector_act = read_act (top, "projector_hidden_act", "gelu");
+  config->projector_bias =
+      neva_hf_bool (top, "multimodal_projector_bias", TRUE);
+  config->media_token = (gint32) neva_hf_int (top, token, 32000, 0, G_MAXINT32);
+  config->num_frames = (guint) neva_hf_int (&neva, "num_frames", 8, 1, 4096);
+  copy_text (&neva, "conv_template", "v1", config->conv_template,
+      sizeof config->conv_template);
+  copy_text (&neva, "prompt", "Describe the video.", config->prompt,
+      sizeof config->prompt);
+  read_special_ids (folder, top, config);
+}
+
+gboolean
+neva_hf_config_read (const char *folder, NevaConfig *config, GError **error)
+{
+  const char *name = "config.json";
+  g_autofree char *file = g_build_filename (folder, name, NULL);
+  g_autoptr (JsonNode) root = NULL;
+  g_autoptr (GError) fault = NULL;
+  NevaHfReader top = {NULL, file, "", &fault};
+  g_autofree NevaConfig *result = g_new0 (NevaConfig, 1);
+
+  if ((root = neva_json_file_read (folder, name, MAX_BYTES, &fault))) {
+    top.object = json_node_get_object (root);
+    read_top (folder, &top, result);
+  }
+  if (!fault)
+    neva_hf_preprocess_read (folder, result, &fault);
+  if (fault) {
+    g_propagate_error (error, g_steal_pointer (&fault));
+    return FALSE;
+  }
+  *config = *result;
+  return TRUE;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NEVA_HF_PREPROCESS_H
+#define NEVA_HF_PREPROCESS_H
+
+#include "model/config.h"
+
+/* preprocessor_config.json (or the image_processor of processor_config.json)
+ * into config->preprocess. config->tower must be filled: the result must be the
+ * picture that the tower takes. */
+gboolean neva_hf_preprocess_read (
+    const char *folder, NevaConfig *config, GError **error);
+
+#endif /* NEVA_HF_PREPROCESS_H */
