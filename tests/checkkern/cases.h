@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One function per slot of the table, or per group of slots. */
+#ifndef CASES_H
+#define CASES_H
+
+#include "check.h"
+
+void check_act_prepare (const CheckCtx *c);
+void check_pack (const CheckCtx *c);
+void check_matmul (const CheckCtx *c);
+
+#endif /* CASES_H */
