@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Words in and out of nevallm: an answer becomes a caption that every text
+ * consumer accepts, and a prompt's placeholders become the clip's times.
+ * Pure functions; any thread. */
+#ifndef GST_NEVA_LLM_TEXT_H
+#define GST_NEVA_LLM_TEXT_H
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/* One caption in one paragraph: valid UTF-8 without control characters, white
+ * space folded to single spaces, no blank line and no `-->`, both of which
+ * would end a cue of srtenc or webvttenc. A `wrap` > 0 breaks lines at spaces
+ * so that none is longer than `wrap` characters where words allow it.
+ * answer: any bytes up to NUL; NULL reads as "".
+ * Returns: (transfer full): never NULL, maybe "". */
+char *gst_neva_text_format (const char *answer, guint wrap);
+
+/* The same for `format=pango-markup`: `& < > ' "` become entities.
+ * text: a result of gst_neva_text_format (). Returns: (transfer full) */
+char *gst_neva_text_to_markup (const char *text);
+
+/* What a prompt can name. Times are stream time, i.e. positions in the clip's
+ * own medium; GST_CLOCK_TIME_NONE where unknown. */
+typedef struct {
+  guint64 clip;
+  GstClockTime start, end;   /* the window, [start, end) */
+  const GstClockTime *times; /* [n_times] of the chosen frames; borrowed */
+  gsize n_times;
+} GstNevaTextClip;
+
+/* Replaces {clip}, {frames}, {start}, {end}, {duration}, {times} (seconds, one
+ * decimal, a point in every locale), {start-clock} and {end-clock} (H:MM:SS).
+ * An unknown time reads as "?". Anything else in braces stays as it is, so
+ * that a prompt may hold JSON.
+ * Returns: (transfer full): NULL if prompt is NULL. */
+char *gst_neva_text_expand (const char *prompt, const GstNevaTextClip *clip);
+
+G_END_DECLS
+
+#endif /* GST_NEVA_LLM_TEXT_H */
