@@ -12,6 +12,12 @@
 
 G_BEGIN_DECLS
 
+/* Bounds, per model. A waiting frame takes 3 bytes per pixel of the tower's
+ * input. */
+#define NEVA_MAX_QUEUED_FRAMES 32
+#define NEVA_MAX_QUEUED_QUESTIONS 32
+#define NEVA_MAX_RUNNING 8 /* questions answered at once */
+
 /* ---- Frames ------------------------------------------------------------- */
 
 /* One frame's visual tokens, possibly still being computed. */
@@ -76,7 +82,8 @@ typedef struct {
 typedef void (*NevaPartialFunc) (
     NevaRequest *request, const char *text, gpointer user_data);
 /* Called exactly once per request, on the worker thread or, when cancelled, on
- * any thread. Exactly one of answer and error is set; both are borrowed. */
+ * the cancelling one; never while `partial` of the same request runs elsewhere.
+ * Exactly one of answer and error is set; both are borrowed. */
 typedef void (*NevaDoneFunc) (NevaRequest *request, const NevaAnswer *answer,
     const GError *error, gpointer user_data);
 
@@ -94,8 +101,10 @@ NevaRequest *neva_request_ref (NevaRequest *request);
 void neva_request_unref (NevaRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaRequest, neva_request_unref)
 
-/* `done` is called with NEVA_ERROR_CANCELLED before this returns, or was or is
- * being called already; the worker stops within one step. */
+/* When this returns, no callback of the request runs or will run: `done` was
+ * called with NEVA_ERROR_CANCELLED, on this thread, or had been called before.
+ * (Within a callback of the same request it returns at once instead.) So hold
+ * no lock that the callbacks take. The worker stops within one step. */
 void neva_request_cancel (NevaRequest *request);
 
 /* Blocks until the request is done or `cancellable` (may be NULL) is cancelled.

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the worker needs of a model, so that it does not know which one it runs:
+ *
+ *   frame --preprocess--> rgb --encode--> feature rows --.
+ *   question --prompt--> ids + media run ----------------+--step--> token
+ *                                                           |
+ *   text <--answer_text-- answer state <--answer_push-------'
+ *
+ * Unless a function says otherwise it is called on the worker's thread only.
+ * Functions report by GError and never write out-parameters on failure. */
+#ifndef NEVA_DRIVER_H
+#define NEVA_DRIVER_H
+
+#include <neva/model.h>
+#include <neva/request.h>
+#include "text/prompt.h"
+
+typedef struct _NevaDriver NevaDriver;
+/* One KV cache. */
+typedef struct _NevaDriverSequence NevaDriverSequence;
+/* One answer in the making: sampler, detokenizer and stop rules. */
+typedef struct _NevaDriverAnswer NevaDriverAnswer;
+
+/* Instead of a token: nothing yet, step again without feeding anything. */
+#define NEVA_TOKEN_NOT_YET (-2)
+
+/* Part of one step: `n` tokens appended to `sequence`. */
+typedef struct {
+  NevaDriverSequence *sequence;
+  const gint32 *ids;        /* [n]; not used where rows[i] is not NULL */
+  const float *const *rows; /* [n] feature rows, or NULL: all from ids */
+  gsize n;                  /* 0 only after NEVA_TOKEN_NOT_YET */
+  NevaDriverAnswer *answer; /* chooses the token after the last one fed; NULL:
+                               none is wanted */
+  gint32 token;             /* out: the token, or NEVA_TOKEN_NOT_YET */
+  double logprob;           /* out: natural log of its probability */
+} NevaDriverItem;
+
+typedef struct {
+  void (*free) (NevaDriver *driver);
+
+  /* rgb: out, [driver->rgb_bytes]. Any thread, concurrently. */
+  gboolean (*preprocess) (
+      NevaDriver *driver, const NevaFrame *frame, guint8 *rgb, GError **error);
+  /* rgb [n][rgb_bytes] -> features [n * tokens_per_frame][row_floats]. */
+  gboolean (*encode) (NevaDriver *driver, const guint8 *const *rgb, gsize n,
+      float *features, GError **error);
+
+  /* Checks all of the question but its length. prompt->ids: (transfer full).
+   * Any thread, concurrently. */
+  gboolean (*prompt) (NevaDriver *driver, const NevaQuestion *question,
+      NevaPrompt *prompt, GError **error);
+
+  NevaDriverSequence *(*sequence_new) (NevaDriver *driver, GError **error);
+  void (*sequence_free) (NevaDriver *driver, NevaDriverSequence *sequence);
+  /* Forgets the tokens from `length` on. */
+  void (*sequence_truncate) (
+      NevaDriver *driver, NevaDriverSequence *sequence, gsize length);
+  guint64 (*kv_bytes) (NevaDriver *driver); /* of all sequences, now */
+
+  /* One pass over all items together; what comes out of one does not depend on
+   * the others. NEVA_ERROR_DEVICE: no room for the KV cache. After an error the
+   * worker truncates each sequence to what it was. */
+  gboolean (*step) (
+      NevaDriver *driver, NevaDriverItem *items, gsize n_items, GError **error);
+
+  /* The prompt and the question are borrowed for the call; the sequence, to
+   * which the prompt will be fed, for the answer's life. */
+  NevaDriverAnswer *(*answer_new) (NevaDriver *driver,
+      const NevaQuestion *question, const NevaPrompt *prompt, GError **error);
+  void (*answer_free) (NevaDriverAnswer *answer);
+  /* Returns: TRUE when this token ends the answer. */
+  gboolean (*answer_push) (NevaDriverAnswer *answer, gint32 token);
+  /* What is certain so far: valid UTF-8, cleaned, never taken back. Valid until
+   * the next call. */
+  const char *(*answer_text) (NevaDriverAnswer *answer);
+  /* No token follows; all of the text. (transfer full) */
+  char *(*answer_finish) (NevaDriverAnswer *answer);
+} NevaDriverClass;
+
+struct _NevaDriver {
+  const NevaDriverClass *klass;
+  NevaModelInfo info; /* strings belong to the driver */
+  gsize rgb_bytes;    /* of one preprocessed frame */
+  gsize row_floats;   /* of one feature row */
+};
+
+/* As neva_model_open (): a folder, or `fake:…`. */
+NevaDriver *neva_llava_driver_open (const char *path,
+    const NevaModelOptions *options, NevaProgressFunc progress,
+    gpointer user_data, GCancellable *cancellable, GError **error);
+NevaDriver *neva_fake_driver_open (const char *path,
+    const NevaModelOptions *options, NevaProgressFunc progress,
+    gpointer user_data, GCancellable *cancellable, GError **error);
+
+#endif /* NEVA_DRIVER_H */

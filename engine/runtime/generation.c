@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include "runtime/generation.h"
+
+NevaGeneration *
+neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
+    NevaRequest *request, GError **error)
+{
+  const NevaQuestion *question = &request->question;
+  NevaGeneration *g = g_new0 (NevaGeneration, 1);
+
+  g->request = neva_request_ref (request);
+  g->driver = driver;
+  g->prefixes = prefixes;
+  g->admitted_us = g_get_monotonic_time ();
+  g->rows = g_ptr_array_new ();
+  g->fed =
+      neva_fed_new (&request->prompt, question->frames, question->n_frames);
+  g->answer.prompt_tokens = request->prompt.ids->len;
+  g->sequence = neva_prefixes_take (prefixes, g->fed, &g->n_fed);
+  g->answer.reused_tokens = (guint) g->n_fed;
+  if (!g->sequence)
+    g->sequence = driver->klass->sequence_new (driver, error);
+  if (g->sequence)
+    g->state =
+        driver->klass->answer_new (driver, question, &request->prompt, error);
+  if (!g->state) {
+    neva_generation_free (g);
+    return NULL;
+  }
+  return g;
+}
+
+void
+neva_generation_free (NevaGeneration *g)
+{
+  if (g->state)
+    g->driver->klass->answer_free (g->state);
+  if (g->sequence && g->n_fed > 0)
+    neva_prefixes_put (g->prefixes, g->sequence, g->fed, g->n_fed);
+  else {
+    if (g->sequence)
+      g->driver->klass->sequence_free (g->driver, g->sequence);
+    neva_fed_free (g->fed);
+  }
+  g_ptr_array_unref (g->rows);
+  neva_request_unref (g->request);
+  g_free (g);
+}
+
+gsize
+neva_generation_pending (const NevaGeneration *g)
+{
+  return g->fed->ids->len - g->n_fed;
+}
+
+/* The feature row at `position`, or NULL outside the media run. */
+static const float *
+row_at (const NevaGeneration *g, gsize position)
+{
+  const NevaFed *fed = g->fed;
+  const gsize at = position - fed->media_start;
+  gsize per_frame;
+
+  if (position < fed->media_start || at >= fed->media_len)
+    return NULL;
+  per_frame = fed->media_len / fed->frames->len;
+  return g->request->question.frames[at / per_frame]->features +
+         at % per_frame * g->driver->row_floats;
+}
+
+void
+neva_generation_plan (NevaGeneration *g, gsize max, NevaDriverItem *item)
+{
+  const NevaFed *fed = g->fed;
+  const gsize pending = neva_generation_pending (g), n = MIN (pending, max);
+
+  g->n_planned = n;
+  *item = (NevaDriverItem){.sequence = g->sequence,
+      .ids = &g_array_index (fed->ids, gint32, g->n_fed),
+      .n = n,
+      .answer = n == pending ? g->state : NULL};
+
+  if (g->n_fed < fed->media_start + fed->media_len &&
+      g->n_fed + n > fed->media_start) {
+    g_ptr_array_set_size (g->rows, 0);
+    for (gsize i = 0; i < n; i++)
+      g_ptr_array_add (g->rows, (gpointer) row_at (g, g->n_fed + i));
+    item->rows = (const float *const *) g->rows->pdata;
+  }
+}
+
+static void
+end (NevaGeneration *g, NevaFinish finish)
+{
+  g->ended = TRUE;
+  g->finish = finish;
+}
+
+gboolean
+neva_generation_advance (
+    NevaGeneration *g, const NevaDriverItem *item, GError **error)
+{
+  const NevaDriverClass *klass = g->driver->klass;
+  const NevaQuestion *question = &g->request->question;
+  const gint64 now = g_get_monotonic_time ();
+
+  g->n_fed += g->n_planned;
+  if (!item->answer)
+    return TRUE;
+  if (!g->prefilled_us)
+    g->prefilled_us = now;
+  if (item->token == NEVA_TOKEN_NOT_YET)
+    return TRUE;
+  if (item->token < 0) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "the model '%s' produced no finite value: are its weights intact?",
+        g->driver->info.name);
+    return FALSE;
+  }
+
+  if (!g->first_token_us)
+    g->first_token_us = now;
+  g_array_append_val (g->fed->ids, item->token);
+  g->answer.generated_tokens++;
+  g->sum_logprob += item->logprob;
+
+  if (klass->answer_push (g->state, item->token))
+    end (g, NEVA_FINISH_STOP);
+  else if (g->answer.generated_tokens >= question->max_tokens ||
+           g->fed->ids->len >= g->driver->info.context_length)
+    end (g, NEVA_FINISH_LENGTH);
+  else
+    neva_request_call_partial (g->request, klass->answer_text (g->state));
+  return TRUE;
+}
+
+void
+neva_generation_rewind (NevaGeneration *g)
+{
+  g->driver->klass->sequence_truncate (g->driver, g->sequence, g->n_fed);
+}
+
+void
+neva_generation_restart (NevaGeneration *g)
+{
+  g->n_fed = 0;
+  neva_generation_rewind (g);
+}
+
+void
+neva_generation_fail (NevaGeneration *g, GError *error)
+{
+  /* Nobody should build on what went wrong. */
+  neva_generation_restart (g);
+  neva_request_fail (g->request, error);
+}
+
+void
+neva_generation_settle (NevaGeneration *g)
+{
+  const gint64 now = g_get_monotonic_time ();
+  const NevaRequest *request = g->request;
+  NevaAnswer *answer = &g->answer;
+
+  answer->finish = g->finish;
+  answer->mean_logprob = g->sum_logprob / answer->generated_tokens;
+  answer->encode_ns = (request->encoded_us - request->asked_us) * 1000;
+  answer->queue_ns = (g->admitted_us - request->encoded_us) * 1000;
+  answer->prefill_ns = (g->prefilled_us - g->admitted_us) * 1000;
+  answer->first_token_ns = (g->first_token_us - request->asked_us) * 1000;
+  answer->decode_ns = (now - g->prefilled_us) * 1000;
+  neva_request_answer (
+      g->request, answer, g->driver->klass->answer_finish (g->state));
+}

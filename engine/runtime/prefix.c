@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include "runtime/prefix.h"
+#include "runtime/runtime.h"
+
+typedef struct {
+  NevaDriverSequence *sequence;
+  NevaFed *fed;
+  gsize length;
+} Prefix;
+
+struct _NevaPrefixes {
+  NevaDriver *driver;
+  GQueue entries; /* Prefix, oldest first */
+};
+
+NevaFed *
+neva_fed_new (
+    const NevaPrompt *prompt, NevaEmbedding *const *frames, gsize n_frames)
+{
+  NevaFed *fed = g_new0 (NevaFed, 1);
+
+  fed->ids = g_array_copy (prompt->ids);
+  fed->frames = g_array_new (FALSE, FALSE, sizeof (guint64));
+  for (gsize i = 0; i < n_frames; i++)
+    g_array_append_val (fed->frames, frames[i]->id);
+  fed->media_start = prompt->media_start;
+  fed->media_len = prompt->media_len;
+  return fed;
+}
+
+void
+neva_fed_free (NevaFed *fed)
+{
+  g_array_unref (fed->ids);
+  g_array_unref (fed->frames);
+  g_free (fed);
+}
+
+static void
+prefix_free (NevaPrefixes *prefixes, Prefix *prefix)
+{
+  prefixes->driver->klass->sequence_free (prefixes->driver, prefix->sequence);
+  neva_fed_free (prefix->fed);
+  g_free (prefix);
+}
+
+NevaPrefixes *
+neva_prefixes_new (NevaDriver *driver)
+{
+  NevaPrefixes *prefixes = g_new0 (NevaPrefixes, 1);
+
+  prefixes->driver = driver;
+  return prefixes;
+}
+
+gboolean
+neva_prefixes_drop_all (NevaPrefixes *prefixes)
+{
+  const gboolean any = prefixes->entries.length > 0;
+  Prefix *prefix;
+
+  while ((prefix = g_queue_pop_head (&prefixes->entries)))
+    prefix_free (prefixes, prefix);
+  return any;
+}
+
+void
+neva_prefixes_free (NevaPrefixes *prefixes)
+{
+  neva_prefixes_drop_all (prefixes);
+  g_free (prefixes);
+}
+
+void
+neva_prefixes_put (NevaPrefixes *prefixes, NevaDriverSequence *sequence,
+    NevaFed *fed, gsize length)
+{
+  Prefix *prefix = g_new0 (Prefix, 1);
+
+  *prefix = (Prefix){sequence, fed, length};
+  g_queue_push_tail (&prefixes->entries, prefix);
+  if (prefixes->entries.length > NEVA_MAX_PREFIXES)
+    prefix_free (prefixes, g_queue_pop_head (&prefixes->entries));
+}
+
+/* The frame whose row is at `position`, or 0 outside the media run. */
+static guint64
+frame_at (const NevaFed *fed, gsize position)
+{
+  const gsize at = position - fed->media_start;
+
+  if (position < fed->media_start || at >= fed->media_len)
+    return 0;
+  return g_array_index (
+      fed->frames, guint64, at / (fed->media_len / fed->frames->len));
+}
+
+static gsize
+common_length (const NevaFed *a, gsize a_length, const NevaFed *b)
+{
+  const gsize n = MIN (a_length, b->ids->len - 1);
+
+  for (gsize i = 0; i < n; i++) {
+    const guint64 frame = frame_at (a, i);
+
+    if (frame != frame_at (b, i))
+      return i;
+    /* One frame twice in a row: the rows must be the same ones too. */
+    if (frame ? a->media_start != b->media_start
+              : g_array_index (a->ids, gint32, i) !=
+                    g_array_index (b->ids, gint32, i))
+      return i;
+  }
+  return n;
+}
+
+NevaDriverSequence *
+neva_prefixes_take (NevaPrefixes *prefixes, const NevaFed *fed, gsize *length)
+{
+  GList *best = NULL;
+  gsize best_length = 0;
+  NevaDriverSequence *sequence;
+  Prefix *prefix;
+
+  for (GList *l = prefixes->entries.tail; l; l = l->prev) {
+    const Prefix *p = l->data;
+    const gsize common = common_length (p->fed, p->length, fed);
+
+    if (common > best_length) {
+      best = l;
+      best_length = common;
+    }
+  }
+  if (!best)
+    return NULL;
+  prefix = best->data;
+  /* Little in common: leave it to whoever it was kept for, while there is room
+   * for another. */
+  if (best_length < prefix->length / 2 &&
+      prefixes->entries.length < NEVA_MAX_PREFIXES)
+    return NULL;
+
+  sequence = prefix->sequence;
+  prefixes->driver->klass->sequence_truncate (
+      prefixes->driver, sequence, best_length);
+  *length = best_length;
+  g_queue_delete_link (&prefixes->entries, best);
+  neva_fed_free (prefix->fed);
+  g_free (prefix);
+  return sequence;
+}

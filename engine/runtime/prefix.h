@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* KV caches of finished answers, kept so that a question that begins like an
+ * earlier one (same frames, same words) need not feed that part again. Worker
+ * thread only. */
+#ifndef NEVA_PREFIX_H
+#define NEVA_PREFIX_H
+
+#include "runtime/driver.h"
+
+/* Enough for a few streams that ask several questions about each clip. */
+#define NEVA_MAX_PREFIXES 4
+
+/* What a sequence has been fed. Media rows are compared by the identity of the
+ * embedding, everything else by value. */
+typedef struct {
+  GArray *ids;    /* gint32 */
+  GArray *frames; /* guint64, ids of embeddings in order */
+  gsize media_start, media_len;
+} NevaFed;
+
+NevaFed *neva_fed_new (
+    const NevaPrompt *prompt, NevaEmbedding *const *frames, gsize n_frames);
+void neva_fed_free (NevaFed *fed);
+
+typedef struct _NevaPrefixes NevaPrefixes;
+
+NevaPrefixes *neva_prefixes_new (NevaDriver *driver);
+void neva_prefixes_free (NevaPrefixes *prefixes);
+
+/* Takes sequence and fed; `length` tokens of `fed` are in the sequence. */
+void neva_prefixes_put (NevaPrefixes *prefixes, NevaDriverSequence *sequence,
+    NevaFed *fed, gsize length);
+/* (transfer full): the sequence that shares the longest beginning with `fed`,
+ * truncated to it and to at most fed->ids->len - 1, its length in *length; NULL
+ * when none is worth taking. */
+NevaDriverSequence *neva_prefixes_take (
+    NevaPrefixes *prefixes, const NevaFed *fed, gsize *length);
+/* Returns: TRUE if there was something to drop. */
+gboolean neva_prefixes_drop_all (NevaPrefixes *prefixes);
+
+#endif /* NEVA_PREFIX_H */

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A question's way from neva_model_ask () to its one `done`.
+ *
+ *   queued -> running -> settled -> done () returns -> finished
+ *
+ * Whoever settles a request, the worker or a canceller, is the one who calls
+ * `done`; `calling` keeps callbacks of one request from overlapping. */
+#include "config.h"
+#include "runtime/runtime.h"
+#include "runtime/wait.h"
+#include <string.h>
+
+#define DEFAULT_MAX_TOKENS 256
+
+static void
+request_free (NevaRequest *request)
+{
+  for (gsize i = 0; i < request->question.n_frames; i++)
+    neva_embedding_unref (request->question.frames[i]);
+  g_free ((gpointer) request->question.frames);
+  g_free ((gpointer) request->question.prompt);
+  g_free ((gpointer) request->question.system_prompt);
+  g_free ((gpointer) request->question.conv_template);
+  g_strfreev ((char **) request->question.stop);
+  g_clear_pointer (&request->prompt.ids, g_array_unref);
+  g_free (request->text);
+  g_clear_error (&request->error);
+  g_mutex_clear (&request->lock);
+  g_cond_clear (&request->cond);
+  neva_model_unref (request->model);
+  g_free (request);
+}
+
+static NevaRequest *
+request_new (NevaModel *model, const NevaQuestion *question)
+{
+  NevaRequest *request = g_new0 (NevaRequest, 1);
+  NevaQuestion *copy = &request->question;
+  NevaEmbedding **frames = g_new0 (NevaEmbedding *, question->n_frames);
+
+  for (gsize i = 0; i < question->n_frames; i++)
+    frames[i] = neva_embedding_ref (question->frames[i]);
+  *copy = *question;
+  copy->frames = frames;
+  copy->prompt = g_strdup (
+      question->prompt ? question->prompt : model->driver->info.prompt);
+  copy->system_prompt = g_strdup (question->system_prompt);
+  copy->conv_template = g_strdup (question->conv_template);
+  copy->stop = (const char *const *) g_strdupv ((char **) question->stop);
+  if (copy->max_tokens == 0)
+    copy->max_tokens = DEFAULT_MAX_TOKENS;
+
+  request->refs = 1;
+  request->model = neva_model_ref (model);
+  request->link.data = request;
+  g_mutex_init (&request->lock);
+  g_cond_init (&request->cond);
+  return request;
+}
+
+static gboolean
+check_frames (NevaModel *model, const NevaQuestion *question, GError **error)
+{
+  for (gsize i = 0; i < question->n_frames; i++)
+    if (question->frames[i]->model != model) {
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+          "frame %" G_GSIZE_FORMAT " was encoded by the model '%s', not '%s'",
+          i, question->frames[i]->model->driver->info.name,
+          model->driver->info.name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_length (NevaRequest *request, GError **error)
+{
+  const NevaModelInfo *info = &request->model->driver->info;
+  const NevaPrompt *prompt = &request->prompt;
+
+  /* One place must be left for the answer. */
+  if (prompt->ids->len < info->context_length)
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_TOO_LONG,
+      "the prompt of %u tokens (%" G_GSIZE_FORMAT
+      " frames × %u, and %" G_GSIZE_FORMAT
+      " of text) leaves no room in the context of %u tokens",
+      prompt->ids->len, request->question.n_frames, info->tokens_per_frame,
+      prompt->ids->len - prompt->media_len, info->context_length);
+  return FALSE;
+}
+
+NevaRequest *
+neva_model_ask (NevaModel *model, const NevaQuestion *question,
+    NevaPartialFunc partial, NevaDoneFunc done, gpointer user_data,
+    GDestroyNotify destroy, GCancellable *wait, GError **error)
+{
+  NevaDriver *driver;
+  NevaRequest *request;
+
+  g_return_val_if_fail (model && question, NULL);
+  g_return_val_if_fail (question->frames || !question->n_frames, NULL);
+  driver = model->driver;
+
+  if (!check_frames (model, question, error))
+    return NULL;
+  request = request_new (model, question);
+  if (!driver->klass->prompt (
+          driver, &request->question, &request->prompt, error) ||
+      !check_length (request, error)) {
+    request_free (request);
+    return NULL;
+  }
+  request->partial = partial;
+  request->done = done;
+  request->user_data = user_data;
+  request->destroy = destroy;
+  if (!neva_worker_queue_question (model->worker, request, wait, error)) {
+    request_free (request);
+    return NULL;
+  }
+  return request;
+}
+
+NevaRequest *
+neva_request_ref (NevaRequest *request)
+{
+  g_atomic_int_inc (&request->refs);
+  return request;
+}
+
+void
+neva_request_unref (NevaRequest *request)
+{
+  if (g_atomic_int_dec_and_test (&request->refs))
+    request_free (request);
+}
+
+gboolean
+neva_request_is_settled (NevaRequest *request)
+{
+  return g_atomic_int_get (&request->settled);
+}
+
+void
+neva_request_call_partial (NevaRequest *request, const char *text)
+{
+  gboolean destroy;
+
+  if (!request->partial)
+    return;
+
+  g_mutex_lock (&request->lock);
+  if (request->settled) {
+    g_mutex_unlock (&request->lock);
+    return;
+  }
+  request->calling = g_thread_self ();
+  request->in_partial = TRUE;
+  g_mutex_unlock (&request->lock);
+
+  request->partial (request, text, request->user_data);
+
+  g_mutex_lock (&request->lock);
+  request->in_partial = FALSE;
+  request->calling = NULL;
+  destroy = request->finished && request->destroy;
+  g_cond_broadcast (&request->cond);
+  g_mutex_unlock (&request->lock);
+  if (destroy)
+    request->destroy (request->user_data);
+}
+
+/* Returns: TRUE if the caller now owes finish (). */
+static gboolean
+settle (NevaRequest *request)
+{
+  gboolean mine;
+
+  g_mutex_lock (&request->lock);
+  mine = !request->settled;
+  g_atomic_int_set (&request->settled, TRUE);
+  /* A callback that cancels its own request must not wait for itself. */
+  while (mine && request->calling && request->calling != g_thread_self ())
+    g_cond_wait (&request->cond, &request->lock);
+  if (mine)
+    request->calling = g_thread_self ();
+  g_mutex_unlock (&request->lock);
+  return mine;
+}
+
+static void
+finish (NevaRequest *request)
+{
+  if (request->done)
+    request->done (request, request->error ? NULL : &request->answer,
+        request->error, request->user_data);
+  /* A `partial` that cancelled its own request still uses its data; only this
+   * thread can be in one now. */
+  if (request->destroy && !request->in_partial)
+    request->destroy (request->user_data);
+
+  g_mutex_lock (&request->lock);
+  request->finished = TRUE;
+  request->calling = NULL;
+  g_cond_broadcast (&request->cond);
+  g_mutex_unlock (&request->lock);
+}
+
+void
+neva_request_answer (NevaRequest *request, const NevaAnswer *answer, char *text)
+{
+  if (!settle (request)) {
+    g_free (text);
+    return;
+  }
+  request->text = text;
+  request->answer = *answer;
+  request->answer.text = text;
+  neva_worker_count (
+      request->model->worker, NEVA_OUTCOME_ANSWER, &request->answer);
+  finish (request);
+}
+
+void
+neva_request_fail (NevaRequest *request, GError *error)
+{
+  if (!settle (request)) {
+    g_error_free (error);
+    return;
+  }
+  request->error = error;
+  neva_worker_count (request->model->worker, NEVA_OUTCOME_FAILED, NULL);
+  finish (request);
+}
+
+void
+neva_request_cancel (NevaRequest *request)
+{
+  /* The worker may drop its reference, and done () the caller's. */
+  neva_request_ref (request);
+  if (settle (request)) {
+    g_set_error (&request->error, NEVA_ERROR, NEVA_ERROR_CANCELLED,
+        "the question was cancelled");
+    neva_worker_count (request->model->worker, NEVA_OUTCOME_CANCELLED, NULL);
+    neva_worker_drop_question (request->model->worker, request);
+    finish (request);
+  } else {
+    g_mutex_lock (&request->lock);
+    while (!request->finished && request->calling != g_thread_self ())
+      g_cond_wait (&request->cond, &request->lock);
+    g_mutex_unlock (&request->lock);
+  }
+  neva_request_unref (request);
+}
+
+const NevaAnswer *
+neva_request_wait (
+    NevaRequest *request, GCancellable *cancellable, GError **error)
+{
+  gboolean finished;
+  NevaWait wait;
+
+  neva_wait_begin (&wait, &request->lock, &request->cond, cancellable);
+  g_mutex_lock (&request->lock);
+  while (!request->finished && !g_cancellable_is_cancelled (cancellable))
+    g_cond_wait (&request->cond, &request->lock);
+  finished = request->finished;
+  g_mutex_unlock (&request->lock);
+  neva_wait_end (&wait);
+
+  if (!finished) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_CANCELLED,
+        "waiting for the answer was cancelled");
+    return NULL;
+  }
+  if (request->error) {
+    g_propagate_error (error, g_error_copy (request->error));
+    return NULL;
+  }
+  return &request->answer;
+}

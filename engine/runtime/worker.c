@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The model's one thread. Each turn it
+ *   1. encodes a batch of waiting frames,
+ *   2. admits questions whose frames are ready,
+ *   3. makes one step with all running generations together: those that decode
+ *      feed one token each, those in prefill share what is left of the chunk,
+ * and sleeps when there is nothing to do. Cancelled questions leave between two
+ * steps. Outside of the driver and of callbacks everything is short, so one
+ * lock is enough; neither runs with it held. */
+#include "config.h"
+#include "log.h"
+#include "runtime/worker.h"
+#include <string.h>
+
+/* Frames per pass of the tower: weights are read once for all of them. While
+ * answers are being decoded fewer, since they wait meanwhile. */
+#define ENCODE_BATCH 8
+#define ENCODE_BATCH_BUSY 2
+/* Prompt tokens per step; the smaller one bounds the pause between two tokens
+ * of the answers that are being decoded. */
+#define PREFILL_CHUNK 512
+#define PREFILL_CHUNK_BUSY 128
+
+/* ---- Frames ------------------------------------------------------------- */
+
+/* Moves up to `max` frames that somebody still wants to `batch`, referenced. */
+static guint
+take_frames (NevaWorker *worker, NevaEmbedding **batch, guint max)
+{
+  guint n = 0;
+
+  g_mutex_lock (&worker->lock);
+  while (n < max && worker->frames.length) {
+    NevaEmbedding *embedding = g_queue_pop_head_link (&worker->frames)->data;
+
+    g_atomic_int_set (&embedding->state, NEVA_EMBEDDING_ENCODING);
+    if (neva_embedding_revive (embedding))
+      batch[n++] = embedding;
+  }
+  g_cond_broadcast (&worker->room);
+  g_mutex_unlock (&worker->lock);
+  return n;
+}
+
+/* Gives each embedding its features, or none has any and error is set. */
+static gboolean
+encode_batch (
+    NevaWorker *worker, NevaEmbedding **batch, guint n, GError **error)
+{
+  NevaDriver *driver = worker->driver;
+  const gsize floats =
+      (gsize) driver->info.tokens_per_frame * driver->row_floats;
+  const guint8 *rgb[ENCODE_BATCH];
+
+  if (!worker->features)
+    worker->features = g_try_new (float, floats *ENCODE_BATCH);
+  for (guint i = 0; i < n; i++) {
+    rgb[i] = batch[i]->rgb;
+    batch[i]->features = g_try_new (float, floats);
+    if (!worker->features || !batch[i]->features) {
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+          "no memory for the %u visual tokens of a frame",
+          driver->info.tokens_per_frame);
+      return FALSE;
+    }
+  }
+  if (!driver->klass->encode (driver, rgb, n, worker->features, error))
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    memcpy (batch[i]->features, worker->features + i * floats,
+        floats * sizeof (float));
+  return TRUE;
+}
+
+static void
+encode_frames (NevaWorker *worker)
+{
+  NevaEmbedding *batch[ENCODE_BATCH];
+  const guint n = take_frames (
+      worker, batch, worker->running->len ? ENCODE_BATCH_BUSY : ENCODE_BATCH);
+  const gint64 start = g_get_monotonic_time ();
+  g_autoptr (GError) error = NULL;
+  NevaEmbeddingState state = NEVA_EMBEDDING_READY;
+
+  if (n == 0)
+    return;
+  if (!encode_batch (worker, batch, n, &error)) {
+    state = NEVA_EMBEDDING_FAILED;
+    for (guint i = 0; i < n; i++)
+      batch[i]->error = g_error_copy (error);
+  }
+
+  g_mutex_lock (&worker->lock);
+  for (guint i = 0; i < n; i++)
+    g_atomic_int_set (&batch[i]->state, state);
+  if (!error)
+    worker->stats.frames_encoded += n;
+  worker->stats.encode_ns += (g_get_monotonic_time () - start) * 1000;
+  g_mutex_unlock (&worker->lock);
+
+  for (guint i = 0; i < n; i++) {
+    g_clear_pointer (&batch[i]->rgb, g_free);
+    neva_embedding_unref (batch[i]);
+  }
+}
+
+/* ---- Questions ---------------------------------------------------------- */
+
+/* (transfer full): the best question that need not wait for a frame. */
+static NevaRequest *
+take_question (NevaWorker *worker)
+{
+  const gint64 now = g_get_monotonic_time ();
+  NevaRequest *found = NULL;
+
+  g_mutex_lock (&worker->lock);
+  for (GList *l = worker->questions.head; l; l = l->next) {
+    NevaRequest *request = l->data;
+    const NevaEmbeddingState state = neva_worker_frames_state (request);
+
+    if (state != NEVA_EMBEDDING_READY && state != NEVA_EMBEDDING_FAILED)
+      continue;
+    if (!request->encoded_us)
+      request->encoded_us = now;
+    if (!found)
+      found = request;
+  }
+  if (found)
+    neva_worker_unqueue_question (worker, found);
+  g_mutex_unlock (&worker->lock);
+  return found;
+}
+
+static GError *
+frames_error (const NevaRequest *request)
+{
+  for (gsize i = 0; i < request->question.n_frames; i++)
+    if (request->question.frames[i]->error)
+      return g_error_copy (request->question.frames[i]->error);
+  return NULL;
+}
+
+static void
+admit (NevaWorker *worker)
+{
+  while (worker->preempted.length &&
+         (worker->readmit || worker->running->len == 0)) {
+    g_ptr_array_add (worker->running, g_queue_pop_head (&worker->preempted));
+    worker->readmit = FALSE;
+  }
+  while (worker->running->len < NEVA_MAX_RUNNING &&
+         worker->preempted.length == 0) {
+    NevaRequest *request = take_question (worker);
+    NevaGeneration *generation = NULL;
+    GError *error;
+
+    if (!request)
+      break;
+    error = frames_error (request);
+    if (!error && !neva_request_is_settled (request))
+      generation = neva_generation_new (
+          worker->driver, worker->prefixes, request, &error);
+    if (generation)
+      g_ptr_array_add (worker->running, generation);
+    else if (error)
+      neva_request_fail (request, error);
+    neva_request_unref (request);
+  }
+}
+
+/* ---- Steps -------------------------------------------------------------- */
+
+static void
+end_generation (NevaWorker *worker, NevaGeneration *generation)
+{
+  g_ptr_array_remove (worker->running, generation);
+  neva_generation_free (generation);
+  worker->readmit = TRUE;
+}
+
+static void
+fail_generation (NevaWorker *worker, NevaGeneration *generation, GError *error)
+{
+  neva_generation_fail (generation, error);
+  end_generation (worker, generation);
+}
+
+static void
+drop_cancelled (NevaWorker *worker)
+{
+  for (guint i = worker->running->len; i-- > 0;) {
+    NevaGeneration *generation = worker->running->pdata[i];
+
+    if (neva_request_is_settled (generation->request))
+      end_generation (worker, generation);
+  }
+  for (GList *l = worker->preempted.head, *next; l; l = next) {
+    NevaGeneration *generation = l->data;
+
+    next = l->next;
+    if (neva_request_is_settled (generation->request)) {
+      g_queue_delete_link (&worker->preempted, l);
+      neva_generation_free (generation);
+    }
+  }
+}
+
+static void
+advance (
+    NevaWorker *worker, NevaGeneration *generation, const NevaDriverItem *item)
+{
+  GError *error = NULL;
+
+  if (!neva_generation_advance (generation, item, &error)) {
+    fail_generation (worker, generation, error);
+  } else if (generation->ended) {
+    neva_generation_settle (generation);
+    end_generation (worker, generation);
+  }
+}
+
+/* The step failed for lack of KV memory: make some. Returns: FALSE when the
+ * only one running has it all already. */
+static gboolean
+make_room (NevaWorker *worker)
+{
+  NevaGeneration *newest;
+
+  if (neva_prefixes_drop_all (worker->prefixes))
+    return TRUE;
+  if (worker->running->len < 2)
+    return FALSE;
+  newest = g_ptr_array_steal_index (worker->running, worker->running->len - 1);
+  neva_generation_restart (newest);
+  g_queue_push_head (&worker->preempted, newest);
+  worker->readmit = FALSE;
+  return TRUE;
+}
+
+/* Something failed in a step of several: find out whose fault it is. */
+static void
+step_one_by_one (
+    NevaWorker *worker, NevaGeneration **who, NevaDriverItem *items, guint n)
+{
+  NevaDriver *driver = worker->driver;
+
+  for (guint i = 0; i < n; i++) {
+    GError *error = NULL;
+
+    if (driver->klass->step (driver, &items[i], 1, &error)) {
+      advance (worker, who[i], &items[i]);
+    } else if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_DEVICE)) {
+      neva_generation_rewind (who[i]);
+      g_error_free (error);
+    } else {
+      fail_generation (worker, who[i], error);
+    }
+  }
+}
+
+static guint
+plan (NevaWorker *worker, NevaGeneration **who, NevaDriverItem *items)
+{
+  guint n_decoding = 0;
+  gsize chunk;
+
+  for (guint i = 0; i < worker->running->len; i++)
+    if (neva_generation_pending (worker->running->pdata[i]) <= 1)
+      n_decoding++;
+  chunk = n_decoding ? PREFILL_CHUNK_BUSY : PREFILL_CHUNK;
+
+  guint n = 0;
+  for (guint i = 0; i < worker->running->len; i++) {
+    NevaGeneration *generation = worker->running->pdata[i];
+    const gboolean decoding = neva_generation_pending (generation) <= 1;
+
+    if (!decoding && chunk == 0)
+      continue;
+    neva_generation_plan (generation, decoding ? 1 : chunk, &items[n]);
+    if (!decoding)
+      chunk -= items[n].n;
+    who[n++] = generation;
+  }
+  return n;
+}
+
+static void
+step (NevaWorker *worker)
+{
+  NevaGeneration *who[NEVA_MAX_RUNNING];
+  NevaDriverItem items[NEVA_MAX_RUNNING];
+  NevaDriver *driver = worker->driver;
+  const guint n = plan (worker, who, items);
+  GError *error = NULL;
+
+  if (n == 0)
+    return;
+  if (driver->klass->step (driver, items, n, &error)) {
+    for (guint i = 0; i < n; i++)
+      advance (worker, who[i], &items[i]);
+    return;
+  }
+
+  for (guint i = 0; i < n; i++)
+    neva_generation_rewind (who[i]);
+  if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_DEVICE) &&
+      make_room (worker)) {
+    neva_debug ("%s: %s; trying again with fewer answers at once",
+        driver->info.name, error->message);
+    g_error_free (error);
+  } else if (n == 1) {
+    fail_generation (worker, who[0], error);
+  } else {
+    g_error_free (error);
+    step_one_by_one (worker, who, items, n);
+  }
+}
+
+/* ---- The thread --------------------------------------------------------- */
+
+/* Under the lock: is there a question whose frames are ready? */
+static gboolean
+can_admit (NevaWorker *worker)
+{
+  for (GList *l = worker->questions.head; l; l = l->next) {
+    const NevaEmbeddingState state = neva_worker_frames_state (l->data);
+
+    if (state == NEVA_EMBEDDING_READY || state == NEVA_EMBEDDING_FAILED)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Returns: FALSE when the worker is to end. */
+static gboolean
+wait_for_work (NevaWorker *worker)
+{
+  NevaStats *stats = &worker->stats;
+  gboolean go;
+
+  g_mutex_lock (&worker->lock);
+  stats->running = worker->running->len + worker->preempted.length;
+  stats->kv_bytes = worker->driver->klass->kv_bytes (worker->driver);
+  stats->kv_bytes_peak = MAX (stats->kv_bytes_peak, stats->kv_bytes);
+  while (!worker->stop && !worker->frames.length && stats->running == 0 &&
+         !can_admit (worker))
+    g_cond_wait (&worker->work, &worker->lock);
+  go = !worker->stop;
+  g_mutex_unlock (&worker->lock);
+  return go;
+}
+
+static void
+destroy (NevaWorker *worker)
+{
+  neva_prefixes_free (worker->prefixes);
+  g_ptr_array_unref (worker->running);
+  g_free (worker->features);
+  worker->driver->klass->free (worker->driver);
+  g_mutex_clear (&worker->lock);
+  g_cond_clear (&worker->work);
+  g_cond_clear (&worker->room);
+  g_free (worker);
+}
+
+static gpointer
+run (gpointer data)
+{
+  NevaWorker *worker = data;
+
+  while (wait_for_work (worker)) {
+    drop_cancelled (worker);
+    encode_frames (worker);
+    admit (worker);
+    step (worker);
+  }
+  if (worker->self_destruct)
+    destroy (worker);
+  return NULL;
+}
+
+NevaWorker *
+neva_worker_new (NevaDriver *driver)
+{
+  NevaWorker *worker = g_new0 (NevaWorker, 1);
+
+  worker->driver = driver;
+  worker->prefixes = neva_prefixes_new (driver);
+  worker->running = g_ptr_array_new ();
+  g_mutex_init (&worker->lock);
+  g_cond_init (&worker->work);
+  g_cond_init (&worker->room);
+  worker->thread = g_thread_new ("neva-worker", run, worker);
+  return worker;
+}
+
+void
+neva_worker_free (NevaWorker *worker)
+{
+  const gboolean inside = g_thread_self () == worker->thread;
+  GThread *thread = worker->thread;
+
+  g_mutex_lock (&worker->lock);
+  worker->stop = TRUE;
+  worker->self_destruct = inside;
+  g_cond_signal (&worker->work);
+  g_mutex_unlock (&worker->lock);
+
+  if (inside) {
+    g_thread_unref (thread);
+    return;
+  }
+  g_thread_join (thread);
+  destroy (worker);
+}

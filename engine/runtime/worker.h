@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The worker's state, shared by worker.c (its thread) and queues.c (what others
+ * call). */
+#ifndef NEVA_WORKER_H
+#define NEVA_WORKER_H
+
+#include "runtime/generation.h"
+
+struct _NevaWorker {
+  NevaDriver *driver;
+  GThread *thread;
+
+  GMutex lock;
+  GCond work;       /* something to do */
+  GCond room;       /* a queue got shorter */
+  GQueue frames;    /* NevaEmbedding, by their links; no references */
+  guint reserved;   /* places in `frames` about to be used */
+  GQueue questions; /* NevaRequest, by their links; owned; best first */
+  NevaStats stats;
+  gboolean stop, self_destruct;
+
+  /* Worker thread */
+  NevaPrefixes *prefixes;
+  GPtrArray *running; /* NevaGeneration, oldest first */
+  GQueue preempted;   /* NevaGeneration, oldest first */
+  gboolean readmit;   /* something ended since the last preemption */
+  float *features;    /* scratch of encode () */
+};
+
+/* The first state of one of the question's frames that is not READY, or READY.
+ */
+NevaEmbeddingState neva_worker_frames_state (const NevaRequest *request);
+/* Under the lock. The queue's reference passes to the caller. */
+void neva_worker_unqueue_question (NevaWorker *worker, NevaRequest *request);
+
+#endif /* NEVA_WORKER_H */
