@@ -33,9 +33,9 @@ check_seed (int argc, char **argv)
 #define CHECK(condition, ...)                                                  \
   G_STMT_START                                                                 \
   {                                                                            \
-    check_count++;                                                             \
+    g_atomic_int_inc (&check_count);                                           \
     if (!(condition)) {                                                        \
-      check_failures++;                                                        \
+      g_atomic_int_inc (&check_failures);                                      \
       printf ("FAIL %s:%d: %s: ", __FILE__, __LINE__, #condition);             \
       printf (__VA_ARGS__);                                                    \
       printf ("\n");                                                           \
