@@ -18,9 +18,14 @@ neva_packed_bytes (NevaDType type, size_t n, size_t k)
          neva_packed_panel_bytes (type, k);
 }
 
+/* Enough for every tier: a tile of results, rows of x widened to f32 and a
+ * panel of 64 columns (x86/panel.c), or a panel of unpacked codes
+ * (x86/groups.h). */
 size_t
 neva_matmul_work_bytes (NevaDType type, size_t m, size_t k)
 {
-  (void) type, (void) m, (void) k;
-  return 1u << 20;
+  const size_t rows = 8, kp = (k + 127) / 128 * 128;
+
+  (void) type, (void) m;
+  return (rows + kp) * NEVA_MATMUL_PANEL * 4 + rows * kp * 4;
 }

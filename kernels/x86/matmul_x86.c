@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ladder of matmul.h's slots. */
 #include "config.h"
+#include "matmul_avx512.h"
 #include "x86.h"
 
 void
@@ -7,5 +9,11 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
 {
   if (!(flags & NEVA_CPU_AVX2))
     return;
-  (void) k;
+
+  if (!(flags & NEVA_CPU_AVX512))
+    return;
+  k->matmul[NEVA_DTYPE_F32] = neva_matmul_f32_avx512;
+
+  if (flags & NEVA_CPU_AVX512_BF16)
+    k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx512bf16;
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Slots of matmul.h by AVX-512, AVX-512 BF16 and AVX-512 VNNI. */
+#ifndef NEVA_MATMUL_AVX512_H
+#define NEVA_MATMUL_AVX512_H
+
+#include "matmul.h"
+
+NEVA_DECL_MATMUL (neva_matmul_f32_avx512);
+NEVA_DECL_MATMUL (neva_matmul_bf16_avx512bf16);
+
+#endif /* NEVA_MATMUL_AVX512_H */

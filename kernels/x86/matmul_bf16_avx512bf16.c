@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* bf16 weights by vdpbf16ps: pairs of neighbouring k, sums in f32. The panel is
+ * [k/2][64][2]. Instructions are written out: gcc 12 moves accumulators to the
+ * stack when it sees the intrinsic. */
+#include "config.h"
+#include "matmul_avx512.h"
+#include "panel_avx512.h"
+
+enum { PANEL = NEVA_MATMUL_PANEL };
+
+static inline __attribute__ ((always_inline)) __m512
+dot (__m512 acc, __m512i a, __m512i b)
+{
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+  return acc;
+}
+
+static void
+pack_bf16 (void *panel, const char *w, size_t stride, size_t columns, size_t k)
+{
+  neva_pack_words_avx512 (panel, w, stride, columns, k, 2);
+}
+
+static inline __attribute__ ((always_inline)) void
+tile_rows (float *c, const char *x, size_t stride, const char *panel, size_t k,
+    size_t rows)
+{
+  __m512 acc[6][4];
+
+  for (size_t r = 0; r < rows; r++)
+    for (int j = 0; j < 4; j++)
+      acc[r][j] = _mm512_setzero_ps ();
+  for (size_t i = 0; i < (k + 1) / 2; i++, panel += PANEL * 4) {
+    const __m512i w0 = _mm512_load_si512 (panel);
+    const __m512i w1 = _mm512_load_si512 (panel + 64);
+    const __m512i w2 = _mm512_load_si512 (panel + 128);
+    const __m512i w3 = _mm512_load_si512 (panel + 192);
+
+    for (size_t r = 0; r < rows; r++) {
+      const __m512i v = _mm512_set1_epi32 (((const int *) (x + r * stride))[i]);
+
+      acc[r][0] = dot (acc[r][0], w0, v);
+      acc[r][1] = dot (acc[r][1], w1, v);
+      acc[r][2] = dot (acc[r][2], w2, v);
+      acc[r][3] = dot (acc[r][3], w3, v);
+    }
+  }
+  for (size_t r = 0; r < rows; r++)
+    for (int j = 0; j < 4; j++)
+      _mm512_store_ps (c + r * PANEL + 16 * j, acc[r][j]);
+}
+
+static void
+tile_bf16 (float *c, const char *x, size_t stride, const void *panel, size_t k,
+    size_t rows, void *work)
+{
+  (void) work;
+  switch (rows) {
+    case 1:
+      tile_rows (c, x, stride, panel, k, 1);
+      break;
+    case 2:
+      tile_rows (c, x, stride, panel, k, 2);
+      break;
+    case 3:
+      tile_rows (c, x, stride, panel, k, 3);
+      break;
+    case 4:
+      tile_rows (c, x, stride, panel, k, 4);
+      break;
+    case 5:
+      tile_rows (c, x, stride, panel, k, 5);
+      break;
+    case 6:
+      tile_rows (c, x, stride, panel, k, 6);
+      break;
+  }
+}
+
+static inline __attribute__ ((always_inline)) void
+gemv_rows (float *c, const char *x, size_t x_stride, const char *w,
+    size_t w_stride, size_t columns, size_t k, size_t m)
+{
+  for (size_t n = 0; n < columns; n++, w += w_stride) {
+    __m512 acc[4][2];
+    size_t i = 0;
+
+    for (size_t r = 0; r < m; r++)
+      acc[r][0] = acc[r][1] = _mm512_setzero_ps ();
+    for (; i + 64 <= k; i += 64) {
+      const __m512i w0 = _mm512_loadu_si512 (w + i * 2);
+      const __m512i w1 = _mm512_loadu_si512 (w + i * 2 + 64);
+
+      neva_prefetch_stream (w + i * 2);
+      neva_prefetch_stream (w + i * 2 + 64);
+      for (size_t r = 0; r < m; r++) {
+        const char *v = x + r * x_stride + i * 2;
+
+        acc[r][0] = dot (acc[r][0], w0, _mm512_load_si512 (v));
+        acc[r][1] = dot (acc[r][1], w1, _mm512_load_si512 (v + 64));
+      }
+    }
+    for (; i < k; i += 32) {
+      const __mmask32 mask =
+          k - i < 32 ? (__mmask32) ((1u << (k - i)) - 1) : 0xffffffff;
+      const __m512i w0 = _mm512_maskz_loadu_epi16 (mask, w + i * 2);
+
+      for (size_t r = 0; r < m; r++)
+        acc[r][0] =
+            dot (acc[r][0], w0, _mm512_load_si512 (x + r * x_stride + i * 2));
+    }
+    for (size_t r = 0; r < m; r++)
+      c[r * PANEL + n] =
+          _mm512_reduce_add_ps (_mm512_add_ps (acc[r][0], acc[r][1]));
+  }
+}
+
+static void
+gemv_bf16 (float *c, const char *x, size_t x_stride, const char *w,
+    size_t w_stride, size_t columns, size_t k, size_t m)
+{
+  switch (m) {
+    case 1:
+      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 1);
+      break;
+    case 2:
+      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 2);
+      break;
+    case 3:
+      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 3);
+      break;
+    case 4:
+      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 4);
+      break;
+  }
+}
+
+NEVA_DECL_MATMUL (neva_matmul_bf16_avx512bf16)
+{
+  static const NevaPanelKernel kernel = {.tile_rows = 6,
+      .k_block = 2048,
+      .gemv_rows = 4,
+      .pack = pack_bf16,
+      .tile = tile_bf16,
+      .gemv = gemv_bf16,
+      .finish = neva_finish_avx512};
+
+  neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
+}
