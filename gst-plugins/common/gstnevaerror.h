@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one place where an engine error becomes a bus message. Call without the
+ * element's object lock. */
+#ifndef GST_NEVA_ERROR_H
+#define GST_NEVA_ERROR_H
+
+#include <gst/gst.h>
+#include <neva/error.h>
+
+G_BEGIN_DECLS
+
+/* Posts one ERROR message: the error's text, and `what` ("cannot encode a
+ * frame") before it if it is not NULL. NEVA_ERROR_CANCELLED posts nothing.
+ * error: borrowed. */
+void gst_neva_post_error (
+    GstElement *element, const char *what, const GError *error);
+/* The same as a WARNING: what is named was skipped, and the stream goes on. */
+void gst_neva_post_warning (
+    GstElement *element, const char *what, const GError *error);
+
+G_END_DECLS
+
+#endif /* GST_NEVA_ERROR_H */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The properties that name a model, and its types. */
+#include "config.h"
+#include "gstnevamodel.h"
+
+enum { MODEL, WEIGHTS, DEVICE, THREADS, CONTEXT_LENGTH, KV_CACHE_BYTES };
+
+G_STATIC_ASSERT (KV_CACHE_BYTES + 1 == GST_NEVA_MODEL_N_PROPERTIES);
+
+#define FLAGS                                                                  \
+  (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY |      \
+      GST_PARAM_DOC_SHOW_DEFAULT)
+
+GType
+gst_neva_weights_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type)) {
+    static const GEnumValue values[] = {
+        {NEVA_WEIGHTS_AUTO, "As stored in the model (f16 becomes bf16)",
+            "auto"},
+        {NEVA_WEIGHTS_F32, "32-bit floats", "f32"},
+        {NEVA_WEIGHTS_BF16, "16-bit bfloat", "bf16"},
+        {NEVA_WEIGHTS_INT8, "8-bit integers in groups of 128", "int8"},
+        {NEVA_WEIGHTS_INT4, "4-bit integers in groups of 128", "int4"},
+        {0, NULL, NULL},
+    };
+
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaWeights", values));
+  }
+  return type;
+}
+
+static gpointer
+copy_model (gpointer model)
+{
+  return neva_model_ref (model);
+}
+
+static void
+free_model (gpointer model)
+{
+  neva_model_unref (model);
+}
+
+GType
+gst_neva_model_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type,
+        g_boxed_type_register_static ("GstNevaModel", copy_model, free_model));
+  return type;
+}
+
+void
+gst_neva_model_options_install (GObjectClass *klass, guint first_id)
+{
+  g_object_class_install_property (klass, first_id + MODEL,
+      g_param_spec_string ("model", "Model",
+          "Model folder, or fake:TEXT or fake:echo for tests. Elements that "
+          "name the same model with the same options share it",
+          NULL, FLAGS));
+  g_object_class_install_property (klass, first_id + WEIGHTS,
+      g_param_spec_enum ("weights", "Weights",
+          "Type of the weights in memory; integers are quantised when the "
+          "model is loaded",
+          GST_TYPE_NEVA_WEIGHTS, NEVA_WEIGHTS_AUTO, FLAGS));
+  g_object_class_install_property (klass, first_id + DEVICE,
+      g_param_spec_string (
+          "device", "Device", "Where the model runs: cpu", "cpu", FLAGS));
+  g_object_class_install_property (klass, first_id + THREADS,
+      g_param_spec_uint ("threads", "Threads",
+          "Compute threads, shared by all models of the process; the first "
+          "model decides (0 = as many as cores)",
+          0, 1024, 0, FLAGS));
+  g_object_class_install_property (klass, first_id + CONTEXT_LENGTH,
+      g_param_spec_uint ("context-length", "Context length",
+          "Most tokens of frames, prompt and answer together (0 = the "
+          "model's own)",
+          0, G_MAXINT32, 0, FLAGS));
+  g_object_class_install_property (klass, first_id + KV_CACHE_BYTES,
+      g_param_spec_uint64 ("kv-cache-bytes", "KV cache",
+          "Most memory of all KV caches of the model, in bytes (0 = room for "
+          "4 full contexts)",
+          0, G_MAXUINT64, 0, FLAGS));
+}
+
+void
+gst_neva_model_options_init (GstNevaModelOptions *options)
+{
+  *options = (GstNevaModelOptions){.device = g_strdup ("cpu")};
+}
+
+void
+gst_neva_model_options_clear (GstNevaModelOptions *options)
+{
+  g_clear_pointer (&options->path, g_free);
+  g_clear_pointer (&options->device, g_free);
+}
+
+static void
+set_string (char **dst, const GValue *value)
+{
+  g_free (*dst);
+  *dst = g_value_dup_string (value);
+}
+
+gboolean
+gst_neva_model_options_set (GstNevaModelOptions *options, GstElement *element,
+    guint which, const GValue *value)
+{
+  GST_OBJECT_LOCK (element);
+  switch (which) {
+    case MODEL:
+      set_string (&options->path, value);
+      break;
+    case WEIGHTS:
+      options->weights = (NevaWeights) g_value_get_enum (value);
+      break;
+    case DEVICE:
+      set_string (&options->device, value);
+      break;
+    case THREADS:
+      options->threads = g_value_get_uint (value);
+      break;
+    case CONTEXT_LENGTH:
+      options->context_length = g_value_get_uint (value);
+      break;
+    case KV_CACHE_BYTES:
+      options->kv_cache_bytes = g_value_get_uint64 (value);
+      break;
+    default:
+      break;
+  }
+  GST_OBJECT_UNLOCK (element);
+  return which < GST_NEVA_MODEL_N_PROPERTIES;
+}
+
+gboolean
+gst_neva_model_options_get (const GstNevaModelOptions *options,
+    GstElement *element, guint which, GValue *value)
+{
+  GST_OBJECT_LOCK (element);
+  switch (which) {
+    case MODEL:
+      g_value_set_string (value, options->path);
+      break;
+    case WEIGHTS:
+      g_value_set_enum (value, (gint) options->weights);
+      break;
+    case DEVICE:
+      g_value_set_string (value, options->device);
+      break;
+    case THREADS:
+      g_value_set_uint (value, options->threads);
+      break;
+    case CONTEXT_LENGTH:
+      g_value_set_uint (value, options->context_length);
+      break;
+    case KV_CACHE_BYTES:
+      g_value_set_uint64 (value, options->kv_cache_bytes);
+      break;
+    default:
+      break;
+  }
+  GST_OBJECT_UNLOCK (element);
+  return which < GST_NEVA_MODEL_N_PROPERTIES;
+}
+
+GstStructure *
+gst_neva_model_stats (NevaModel *model)
+{
+  NevaStats s = {0};
+
+  if (model)
+    neva_model_get_stats (model, &s);
+  return gst_structure_new ("neva-stats", "load", G_TYPE_INT64, s.load_ns,
+      "frames-encoded", G_TYPE_UINT64, s.frames_encoded, "prompt-tokens",
+      G_TYPE_UINT64, s.prompt_tokens, "reused-tokens", G_TYPE_UINT64,
+      s.reused_tokens, "generated-tokens", G_TYPE_UINT64, s.generated_tokens,
+      "answers", G_TYPE_UINT64, s.answers, "cancelled", G_TYPE_UINT64,
+      s.cancelled, "failed", G_TYPE_UINT64, s.failed, "preprocess",
+      G_TYPE_INT64, s.preprocess_ns, "encode", G_TYPE_INT64, s.encode_ns,
+      "queue-wait", G_TYPE_INT64, s.queue_ns, "prefill", G_TYPE_INT64,
+      s.prefill_ns, "first-token", G_TYPE_INT64, s.first_token_ns, "decode",
+      G_TYPE_INT64, s.decode_ns, "queued-frames", G_TYPE_UINT, s.queued_frames,
+      "queued-questions", G_TYPE_UINT, s.queued_questions, "running",
+      G_TYPE_UINT, s.running, "kv-bytes", G_TYPE_UINT64, s.kv_bytes,
+      "kv-bytes-peak", G_TYPE_UINT64, s.kv_bytes_peak, "tokens-per-second",
+      G_TYPE_DOUBLE,
+      s.decode_ns > 0 ? (double) s.generated_tokens * 1e9 / (double) s.decode_ns
+                      : 0.0,
+      NULL);
+}

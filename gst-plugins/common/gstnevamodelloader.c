@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Loading for elements. A GstNevaModelLoad is one load in one pipeline: several
+ * elements that name the same model hold the same one, so its progress and its
+ * failure are told once. It lives while an element that started it, or found
+ * it, is not stopped. */
+#include "config.h"
+#include "gstnevamodel.h"
+#include "gstnevaerror.h"
+
+#define PROGRESS_STEP 5 /* percent between two CONTINUE messages */
+
+struct _GstNevaModelLoad {
+  guint refs; /* loads_lock */
+  char *key;
+  GstElement *element; /* owned: speaks for the load */
+  GstNevaModelOptions options;
+  GCancellable *cancellable;
+  GThread *thread;
+  gint percent; /* last posted; the thread's */
+
+  GMutex lock;
+  GCond cond;
+  gboolean done;    /* lock */
+  NevaModel *model; /* lock; NULL after done: it failed */
+};
+
+static GMutex loads_lock;
+static GHashTable *loads; /* key -> GstNevaModelLoad, not owned; loads_lock */
+
+static void
+post_progress (GstNevaModelLoad *load, GstProgressType type, const char *format,
+    const char *detail)
+{
+  g_autofree char *text = g_strdup_printf (format, detail);
+
+  gst_element_post_message (
+      load->element, gst_message_new_progress (
+                         GST_OBJECT (load->element), type, "neva-model", text));
+}
+
+static void
+on_progress (double fraction, gpointer user_data)
+{
+  GstNevaModelLoad *load = user_data;
+  const gint percent = (gint) (fraction * 100);
+  g_autofree char *detail = NULL;
+
+  if (percent < load->percent + PROGRESS_STEP || percent >= 100)
+    return;
+  load->percent = percent;
+  detail = g_strdup_printf ("%s: %d%%", load->options.path, percent);
+  post_progress (load, GST_PROGRESS_TYPE_CONTINUE, "Loading %s", detail);
+}
+
+/* So that others in the pipeline find the model. */
+static void
+publish (GstElement *element, NevaModel *model)
+{
+  GstContext *context = gst_context_new (GST_NEVA_MODEL_CONTEXT, FALSE);
+
+  gst_structure_set (gst_context_writable_structure (context), "model",
+      GST_TYPE_NEVA_MODEL, model, NULL);
+  gst_element_set_context (element, context);
+  gst_element_post_message (
+      element, gst_message_new_have_context (GST_OBJECT (element), context));
+}
+
+static void
+finish (GstNevaModelLoad *load, NevaModel *model)
+{
+  g_mutex_lock (&load->lock);
+  load->model = model;
+  load->done = TRUE;
+  g_cond_broadcast (&load->cond);
+  g_mutex_unlock (&load->lock);
+}
+
+static gpointer
+load_thread (gpointer data)
+{
+  GstNevaModelLoad *load = data;
+  const GstNevaModelOptions *o = &load->options;
+  const NevaModelOptions options = {.weights = o->weights,
+      .device = o->device,
+      .threads = o->threads,
+      .context_length = o->context_length,
+      .kv_cache_bytes = o->kv_cache_bytes};
+  g_autoptr (GError) error = NULL;
+  NevaModel *model;
+
+  post_progress (load, GST_PROGRESS_TYPE_START, "Loading %s", o->path);
+  model = neva_model_open (
+      o->path, &options, on_progress, load, load->cancellable, &error);
+  if (model) {
+    publish (load->element, model);
+    finish (load, model);
+    post_progress (load, GST_PROGRESS_TYPE_COMPLETE, "Loaded %s", o->path);
+  } else if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_CANCELLED)) {
+    finish (load, NULL);
+    post_progress (
+        load, GST_PROGRESS_TYPE_CANCELED, "Loading of %s cancelled", o->path);
+  } else {
+    /* Told before anybody fails because of it. */
+    post_progress (load, GST_PROGRESS_TYPE_ERROR, "Cannot load %s", o->path);
+    gst_neva_post_error (load->element, "Cannot load the model", error);
+    finish (load, NULL);
+  }
+  return NULL;
+}
+
+static GstNevaModelLoad *
+load_ref (GstNevaModelLoad *load)
+{
+  g_mutex_lock (&loads_lock);
+  load->refs++;
+  g_mutex_unlock (&loads_lock);
+  return load;
+}
+
+static void
+load_unref (GstNevaModelLoad *load)
+{
+  gboolean last;
+
+  g_mutex_lock (&loads_lock);
+  last = --load->refs == 0;
+  if (last) {
+    g_hash_table_remove (loads, load->key);
+    if (g_hash_table_size (loads) == 0)
+      g_clear_pointer (&loads, g_hash_table_unref);
+  }
+  g_mutex_unlock (&loads_lock);
+  if (!last)
+    return;
+
+  g_cancellable_cancel (load->cancellable);
+  g_thread_join (load->thread);
+  g_clear_pointer (&load->model, neva_model_unref);
+  gst_neva_model_options_clear (&load->options);
+  g_object_unref (load->cancellable);
+  gst_object_unref (load->element);
+  g_mutex_clear (&load->lock);
+  g_cond_clear (&load->cond);
+  g_free (load->key);
+  g_free (load);
+}
+
+static char *
+make_key (GstElement *element, const GstNevaModelOptions *o)
+{
+  GstObject *top = gst_object_ref (GST_OBJECT (element)), *parent;
+  char *key;
+
+  while ((parent = gst_object_get_parent (top))) {
+    gst_object_unref (top);
+    top = parent;
+  }
+  key = g_strdup_printf ("%p|%s|%d|%s|%u|%" G_GUINT64_FORMAT, top, o->path,
+      (int) o->weights, o->device ? o->device : "cpu", o->context_length,
+      o->kv_cache_bytes);
+  gst_object_unref (top);
+  return key;
+}
+
+/* Takes the options. */
+static GstNevaModelLoad *
+find_or_start (GstElement *element, GstNevaModelOptions *options)
+{
+  char *key = make_key (element, options);
+  GstNevaModelLoad *load;
+
+  g_mutex_lock (&loads_lock);
+  if (!loads)
+    loads = g_hash_table_new (g_str_hash, g_str_equal);
+  load = g_hash_table_lookup (loads, key);
+  if (load) {
+    load->refs++;
+    g_free (key);
+    gst_neva_model_options_clear (options);
+  } else {
+    load = g_new0 (GstNevaModelLoad, 1);
+    load->refs = 1;
+    load->key = key;
+    load->element = gst_object_ref (element);
+    load->options = *options;
+    load->cancellable = g_cancellable_new ();
+    g_mutex_init (&load->lock);
+    g_cond_init (&load->cond);
+    g_hash_table_insert (loads, load->key, load);
+    load->thread = g_thread_new ("neva-load", load_thread, load);
+  }
+  g_mutex_unlock (&loads_lock);
+  return load;
+}
+
+void
+gst_neva_model_loader_init (GstNevaModelLoader *loader, GstElement *element)
+{
+  *loader = (GstNevaModelLoader){.element = element};
+  g_mutex_init (&loader->lock);
+}
+
+void
+gst_neva_model_loader_clear (GstNevaModelLoader *loader)
+{
+  gst_neva_model_loader_stop (loader);
+  g_mutex_clear (&loader->lock);
+}
+
+gboolean
+gst_neva_model_loader_start (
+    GstNevaModelLoader *loader, GstNevaModelOptions *options)
+{
+  GstElement *element = loader->element;
+  GstNevaModelOptions copy;
+
+  g_atomic_int_set (&loader->flushing, FALSE);
+  GST_OBJECT_LOCK (element);
+  copy = *options;
+  copy.path = g_strdup (options->path);
+  copy.device = g_strdup (options->device);
+  GST_OBJECT_UNLOCK (element);
+
+  if (!copy.path || !*copy.path) {
+    gst_neva_model_options_clear (&copy);
+    return TRUE;
+  }
+  if (!g_str_has_prefix (copy.path, "fake:") &&
+      !g_file_test (copy.path, G_FILE_TEST_EXISTS)) {
+    g_autoptr (GError) error = g_error_new (
+        NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "there is no model '%s'", copy.path);
+
+    gst_neva_post_error (element, NULL, error);
+    gst_neva_model_options_clear (&copy);
+    return FALSE;
+  }
+
+  g_mutex_lock (&loader->lock);
+  if (loader->load)
+    gst_neva_model_options_clear (&copy);
+  else
+    loader->load = find_or_start (element, &copy);
+  g_mutex_unlock (&loader->lock);
+  return TRUE;
+}
+
+/* (transfer full) or NULL */
+static GstNevaModelLoad *
+get_load (GstNevaModelLoader *loader)
+{
+  GstNevaModelLoad *load;
+
+  g_mutex_lock (&loader->lock);
+  load = loader->load ? load_ref (loader->load) : NULL;
+  g_mutex_unlock (&loader->lock);
+  return load;
+}
+
+void
+gst_neva_model_loader_set_flushing (
+    GstNevaModelLoader *loader, gboolean flushing)
+{
+  GstNevaModelLoad *load = get_load (loader);
+
+  g_atomic_int_set (&loader->flushing, flushing);
+  if (load) {
+    g_mutex_lock (&load->lock);
+    g_cond_broadcast (&load->cond);
+    g_mutex_unlock (&load->lock);
+    load_unref (load);
+  }
+}
+
+void
+gst_neva_model_loader_stop (GstNevaModelLoader *loader)
+{
+  GstNevaModelLoad *load;
+
+  gst_neva_model_loader_set_flushing (loader, TRUE);
+  g_mutex_lock (&loader->lock);
+  load = g_steal_pointer (&loader->load);
+  g_mutex_unlock (&loader->lock);
+  if (load)
+    load_unref (load);
+}
+
+static NevaModel *
+model_of_context (GstContext *context)
+{
+  NevaModel *model = NULL;
+
+  if (context)
+    gst_structure_get (gst_context_get_structure (context), "model",
+        GST_TYPE_NEVA_MODEL, &model, NULL);
+  return model;
+}
+
+static gboolean
+query_peer (GstElement *element, GstPad *pad, gpointer user_data)
+{
+  GstQuery *query = gst_query_new_context (GST_NEVA_MODEL_CONTEXT);
+  GstContext *context = NULL;
+
+  if (gst_pad_peer_query (pad, query)) {
+    gst_query_parse_context (query, &context);
+    if (context)
+      gst_element_set_context (element, context);
+  }
+  gst_query_unref (query);
+  return context == NULL;
+}
+
+/* What the element was given, else its neighbours, else the application. */
+static NevaModel *
+find_by_context (GstElement *element)
+{
+  GstContext *context =
+      gst_element_get_context (element, GST_NEVA_MODEL_CONTEXT);
+  NevaModel *model;
+
+  if (!context) {
+    if (gst_element_foreach_pad (element, query_peer, NULL))
+      gst_element_post_message (
+          element, gst_message_new_need_context (
+                       GST_OBJECT (element), GST_NEVA_MODEL_CONTEXT));
+    context = gst_element_get_context (element, GST_NEVA_MODEL_CONTEXT);
+  }
+  model = model_of_context (context);
+  if (context)
+    gst_context_unref (context);
+  return model;
+}
+
+NevaModel *
+gst_neva_model_loader_peek (GstNevaModelLoader *loader)
+{
+  GstNevaModelLoad *load = get_load (loader);
+  NevaModel *model = NULL;
+
+  if (!load)
+    return NULL;
+  g_mutex_lock (&load->lock);
+  if (load->model)
+    model = neva_model_ref (load->model);
+  g_mutex_unlock (&load->lock);
+  load_unref (load);
+  return model;
+}
+
+GstFlowReturn
+gst_neva_model_loader_wait (GstNevaModelLoader *loader, NevaModel **model)
+{
+  GstNevaModelLoad *load = get_load (loader);
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  if (!load) {
+    if (g_atomic_int_get (&loader->flushing))
+      return GST_FLOW_FLUSHING;
+    *model = find_by_context (loader->element);
+    return GST_FLOW_OK;
+  }
+
+  g_mutex_lock (&load->lock);
+  while (!load->done && !g_atomic_int_get (&loader->flushing))
+    g_cond_wait (&load->cond, &load->lock);
+  if (load->model)
+    *model = neva_model_ref (load->model);
+  else
+    ret = load->done && !g_atomic_int_get (&loader->flushing)
+              ? GST_FLOW_ERROR
+              : GST_FLOW_FLUSHING;
+  g_mutex_unlock (&load->lock);
+  load_unref (load);
+  return ret;
+}
+
+gboolean
+gst_neva_model_loader_query (GstNevaModelLoader *loader, GstQuery *query)
+{
+  const char *type;
+  GstContext *context;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_CONTEXT ||
+      !gst_query_parse_context_type (query, &type) ||
+      g_strcmp0 (type, GST_NEVA_MODEL_CONTEXT) != 0)
+    return FALSE;
+  context = gst_element_get_context (loader->element, GST_NEVA_MODEL_CONTEXT);
+  if (!context)
+    return FALSE;
+  gst_query_set_context (query, context);
+  gst_context_unref (context);
+  return TRUE;
+}
