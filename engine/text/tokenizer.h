@@ -34,6 +34,8 @@ const char *neva_tokenizer_piece (const NevaTokenizer *tokenizer, gint32 id);
 gsize neva_tokenizer_size (const NevaTokenizer *tokenizer);
 gint32 neva_tokenizer_bos (const NevaTokenizer *tokenizer); /* -1: none */
 gint32 neva_tokenizer_eos (const NevaTokenizer *tokenizer); /* -1: none */
+/* The id that the model's files put before every prompt; -1: none. */
+gint32 neva_tokenizer_prompt_bos (const NevaTokenizer *tokenizer);
 /* Left out by decode with skip_special. */
 gboolean neva_tokenizer_is_special (const NevaTokenizer *tokenizer, gint32 id);
 

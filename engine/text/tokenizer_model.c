@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tokenizer.model of sentencepiece. */
+#include "config.h"
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <neva/error.h>
+#include "sentencepiece_check.h"
+#include "tokenizer_private.h"
+
+#if HAVE_SENTENCEPIECE
+
+static NevaSentencepiece *
+load (const GByteArray *proto, GError **error)
+{
+  char *message = NULL;
+  NevaSentencepiece *sp = neva_sp_new (proto->data, proto->len, &message);
+
+  if (!sp)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "sentencepiece: %s",
+        message ? message : "out of memory");
+  free (message);
+  return sp;
+}
+
+static gboolean
+take_pieces (NevaTokenizer *self, const NevaSpInfo *info, GError **error)
+{
+  const gint32 n = neva_sp_size (self->sp);
+
+  for (gint32 id = 0; id < n; id++) {
+    const NevaSpKind kind = neva_sp_kind (self->sp, id);
+    NevaPiece *piece;
+
+    if (!neva_tokenizer_set_piece (
+            self, id, neva_sp_piece (self->sp, id), error))
+      return FALSE;
+    piece = &g_array_index (self->pieces, NevaPiece, id);
+    piece->special = piece->silent = kind == NEVA_SP_CONTROL;
+    piece->literal = kind != NEVA_SP_BYTE;
+    if (kind == NEVA_SP_UNKNOWN)
+      piece->surface = g_strdup (info->unknown_surface);
+  }
+  self->bos = neva_sp_bos (self->sp);
+  self->eos = neva_sp_eos (self->sp);
+  return TRUE;
+}
+
+static GByteArray *
+read_bytes (const char *path, GError **error)
+{
+  g_autoptr (GError) io = NULL;
+  GStatBuf st;
+  char *data;
+  gsize size;
+
+  if (g_stat (path, &st) != 0) {
+    g_set_error (
+        error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s", g_strerror (errno));
+    return NULL;
+  }
+  if (!S_ISREG (st.st_mode) ||
+      (guint64) st.st_size > NEVA_MAX_TOKENIZER_BYTES) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "not a file of at most %" G_GSIZE_FORMAT " bytes",
+        NEVA_MAX_TOKENIZER_BYTES);
+    return NULL;
+  }
+  if (!g_file_get_contents (path, &data, &size, &io)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s", io->message);
+    return NULL;
+  }
+  return g_byte_array_new_take ((guint8 *) data, size);
+}
+
+static gboolean
+read_model (NevaTokenizer *self, const char *path, GError **error)
+{
+  /* field 3 (normalizer_spec), 2 bytes: field 3 (add_dummy_prefix) false;
+   * appended messages are merged with what came before */
+  static const guint8 no_prefix[] = {0x1a, 0x02, 0x18, 0x00};
+  g_autoptr (GByteArray) proto = read_bytes (path, error);
+  NevaSpInfo info;
+
+  if (!proto || !neva_sp_check (proto->data, proto->len, &info, error) ||
+      !(self->sp = load (proto, error)) || !take_pieces (self, &info, error))
+    return FALSE;
+
+  self->decoder = neva_decoder_new_sentencepiece (
+      info.remove_extra_whitespaces ? NEVA_LEAD_ALL
+      : info.add_dummy_prefix       ? NEVA_LEAD_ONE
+                                    : NEVA_LEAD_KEEP);
+  self->adds_bos = TRUE; /* LlamaTokenizer's default */
+  g_byte_array_append (proto, no_prefix, sizeof no_prefix);
+  return (self->sp_bare = load (proto, error)) != NULL;
+}
+
+gboolean
+neva_tokenizer_read_model (
+    NevaTokenizer *self, const char *folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, "tokenizer.model", NULL);
+
+  if (read_model (self, path, error))
+    return TRUE;
+
+  g_prefix_error (error, "%s: ", path);
+  return FALSE;
+}
+
+#else
+
+gboolean
+neva_tokenizer_read_model (
+    NevaTokenizer *self, const char *folder, GError **error)
+{
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "%s/tokenizer.model: built without libsentencepiece", folder);
+  return FALSE;
+}
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The inside of a tokenizer, shared by the files that fill it. */
+#ifndef NEVA_TOKENIZER_PRIVATE_H
+#define NEVA_TOKENIZER_PRIVATE_H
+
+#include <json-glib/json-glib.h>
+#include "added.h"
+#include "bpe.h"
+#include "decoder.h"
+#include "normalizer.h"
+#include "pretokenizer.h"
+#include "sentencepiece_shim.h"
+#include "tokenizer.h"
+
+#define NEVA_MAX_TOKENS (1u << 22)
+#define NEVA_MAX_TOKENIZER_BYTES ((gsize) 128 << 20)
+
+typedef struct {
+  char *text;       /* NULL: a hole in the vocabulary */
+  char *surface;    /* what it decodes to, where that is not its text */
+  gboolean special; /* left out when special tokens are skipped */
+  gboolean silent;  /* decodes to nothing */
+  gboolean literal; /* never a byte, whatever it looks like */
+} NevaPiece;
+
+struct _NevaTokenizer {
+  GArray *pieces;              /* NevaPiece, by id */
+  GHashTable *ids;             /* text (owned by pieces) -> id + 1 */
+  NevaAdded *added;            /* looked for in the text as it is */
+  NevaAdded *added_normalized; /* looked for after normalisation */
+  NevaDecoder *decoder;
+  gint32 bos, eos;
+  gint adds_bos; /* -1: the files did not say */
+  gboolean legacy;
+
+  /* by tokenizer.json */
+  NevaNormalizer *normalizer;
+  NevaPretokenizer *pretokenizer;
+  NevaBpe *bpe;
+
+  /* by tokenizer.model */
+  NevaSentencepiece *sp;
+  NevaSentencepiece *sp_bare; /* without the space before the text, for text
+                                 after an added token; NULL: use sp */
+};
+
+/* Puts a piece at an id that is free; FALSE with NEVA_ERROR_BAD_FILE else. */
+gboolean neva_tokenizer_set_piece (
+    NevaTokenizer *tokenizer, gint64 id, const char *text, GError **error);
+/* Adds what {"content", "lstrip", "rstrip", "single_word", "normalized",
+ * "special"} describes; an id of -1 asks for the id that the vocabulary has. */
+gboolean neva_tokenizer_add_token (
+    NevaTokenizer *tokenizer, gint64 id, JsonObject *token, GError **error);
+
+/* Each reads one file of the folder into an empty tokenizer. */
+gboolean neva_tokenizer_read_json (
+    NevaTokenizer *tokenizer, const char *folder, GError **error);
+gboolean neva_tokenizer_read_model (
+    NevaTokenizer *tokenizer, const char *folder, GError **error);
+/* tokenizer_config.json, special_tokens_map.json and added_tokens.json, each of
+ * which may be absent. Comes after the vocabulary. */
+gboolean neva_tokenizer_read_config (
+    NevaTokenizer *tokenizer, const char *folder, GError **error);
+
+#endif /* NEVA_TOKENIZER_PRIVATE_H */
