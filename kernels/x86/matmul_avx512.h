@@ -7,5 +7,7 @@
 
 NEVA_DECL_MATMUL (neva_matmul_f32_avx512);
 NEVA_DECL_MATMUL (neva_matmul_bf16_avx512bf16);
+NEVA_DECL_MATMUL (neva_matmul_i8_avx512vnni);
+NEVA_DECL_MATMUL (neva_matmul_i4_avx512vnni);
 
 #endif /* NEVA_MATMUL_AVX512_H */

@@ -14,6 +14,10 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
     return;
   k->matmul[NEVA_DTYPE_F32] = neva_matmul_f32_avx512;
 
+  if (flags & NEVA_CPU_AVX512_VNNI) {
+    k->matmul[NEVA_DTYPE_I8] = neva_matmul_i8_avx512vnni;
+    k->matmul[NEVA_DTYPE_I4] = neva_matmul_i4_avx512vnni;
+  }
   if (flags & NEVA_CPU_AVX512_BF16)
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx512bf16;
 }

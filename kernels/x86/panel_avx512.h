@@ -30,4 +30,14 @@ neva_prefetch_stream (const char *p)
   _mm_prefetch (p + 3072, _MM_HINT_T0);
 }
 
+/* The same for four lines of packed weights. */
+static inline void
+neva_prefetch_group (const char *p)
+{
+  neva_prefetch_stream (p);
+  neva_prefetch_stream (p + 64);
+  neva_prefetch_stream (p + 128);
+  neva_prefetch_stream (p + 192);
+}
+
 #endif /* NEVA_PANEL_AVX512_H */

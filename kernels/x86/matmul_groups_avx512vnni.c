@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* I8 and I4 weights by vpdpbusd: the codes are its unsigned operand as they lie
+ * in memory, the activations its signed one, four k at a time. 6 x 64 int32
+ * sums stay in registers for the 32 steps of a group. */
+#include "config.h"
+#include "groups.h"
+#include "matmul_avx512.h"
+#include "panel_avx512.h"
+
+#define INLINE static inline __attribute__ ((always_inline))
+
+enum { PANEL = NEVA_MATMUL_PANEL, GROUP = NEVA_QUANT_GROUP, STEP = PANEL * 4 };
+
+/* What the codes of a panel look like. */
+typedef enum {
+  I8_BYTES,  /* q + 128, f32 scale */
+  I4_BYTES,  /* q, bf16 scale and low */
+  I4_NIBBLES /* the same, two to a byte */
+} Form;
+
+/* The intrinsic makes gcc 12 move accumulators to the stack. */
+INLINE __m512i
+dot (__m512i acc, __m512i codes, __m512i x)
+{
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(x));
+  return acc;
+}
+
+INLINE __m512
+widen_bf16 (const char *p)
+{
+  return _mm512_castsi512_ps (_mm512_slli_epi32 (
+      _mm512_cvtepu16_epi32 (_mm256_loadu_si256 ((const __m256i *) p)), 16));
+}
+
+INLINE void
+step (__m512i (*acc)[4], const __m512i *codes, const char *x, size_t stride,
+    size_t rows)
+{
+  for (size_t r = 0; r < rows; r++) {
+    const __m512i v = _mm512_set1_epi32 (*(const int *) (x + r * stride));
+
+    for (int j = 0; j < 4; j++)
+      acc[r][j] = dot (acc[r][j], codes[j], v);
+  }
+}
+
+/* One group into acc. */
+INLINE void
+dot_group (__m512i (*acc)[4], const char *q, const char *x, size_t stride,
+    size_t rows, Form form)
+{
+  const __m512i low_nibbles = _mm512_set1_epi8 (15);
+  __m512i codes[4], high[4];
+
+  if (form != I4_NIBBLES) {
+    for (int i = 0; i < GROUP; i += 4, q += STEP) {
+      for (int j = 0; j < 4; j++)
+        codes[j] = _mm512_load_si512 (q + 64 * j);
+      if (rows == 1)
+        neva_prefetch_group (q);
+      step (acc, codes, x + i, stride, rows);
+    }
+    return;
+  }
+  for (int i = 0; i < GROUP; i += 8, q += STEP) {
+    for (int j = 0; j < 4; j++) {
+      high[j] = _mm512_load_si512 (q + 64 * j);
+      codes[j] = _mm512_and_si512 (high[j], low_nibbles);
+      high[j] = _mm512_and_si512 (_mm512_srli_epi16 (high[j], 4), low_nibbles);
+    }
+    if (rows == 1)
+      neva_prefetch_group (q);
+    step (acc, codes, x + i, stride, rows);
+    step (acc, high, x + i + 4, stride, rows);
+  }
+}
+
+/* c += the group's sums, scaled. */
+INLINE void
+add_group (float *c, __m512i (*acc)[4], const char *header,
+    const NevaGroupRows *x, size_t g, size_t rows, Form form)
+{
+  for (int j = 0; j < 4; j++) {
+    const __m512 scale = form == I8_BYTES ? _mm512_load_ps (header + 64 * j)
+                                          : widen_bf16 (header + 32 * j);
+    const __m512 low = form == I8_BYTES
+                           ? _mm512_setzero_ps ()
+                           : widen_bf16 (header + PANEL * 2 + 32 * j);
+
+    for (size_t r = 0; r < rows; r++) {
+      const char *row = x->x + r * x->stride;
+      const float *out = c + r * PANEL + 16 * j;
+      const __m512 x_scale =
+          _mm512_set1_ps (((const float *) (row + x->scale))[g]);
+      __m512 v = _mm512_load_ps (out);
+
+      v = _mm512_fmadd_ps (
+          _mm512_cvtepi32_ps (acc[r][j]), _mm512_mul_ps (scale, x_scale), v);
+      if (form != I8_BYTES)
+        v = _mm512_fmadd_ps (
+            low, _mm512_set1_ps (((const float *) (row + x->sum))[g]), v);
+      _mm512_store_ps ((float *) out, v);
+    }
+  }
+}
+
+INLINE void
+tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
+    size_t rows, Form form)
+{
+  for (size_t i = 0; i < rows * PANEL; i += 16)
+    _mm512_store_ps (c + i, _mm512_setzero_ps ());
+  for (size_t g = 0; g < groups; g++) {
+    __m512i acc[6][4];
+
+    for (size_t r = 0; r < rows; r++) {
+      const char *row = x->x + r * x->stride;
+      /* -128 sum x takes the 128 out of the codes */
+      const __m512i start =
+          form == I8_BYTES
+              ? _mm512_set1_epi32 (((const int *) (row + x->sum))[g])
+              : _mm512_setzero_si512 ();
+
+      for (int j = 0; j < 4; j++)
+        acc[r][j] = start;
+    }
+    dot_group (acc, panel + NEVA_I8_Q, x->x + g * GROUP, x->stride, rows, form);
+    add_group (c, acc, panel, x, g, rows, form);
+    panel += form == I4_NIBBLES ? NEVA_I4_GROUP_BYTES : NEVA_I8_GROUP_BYTES;
+  }
+}
+
+#define TILE(name, form)                                                       \
+  static void name (float *c, const NevaGroupRows *x, const char *panel,       \
+      size_t groups, size_t rows)                                              \
+  {                                                                            \
+    switch (rows) {                                                            \
+      case 1:                                                                  \
+        tile_rows (c, x, panel, groups, 1, form);                              \
+        break;                                                                 \
+      case 2:                                                                  \
+        tile_rows (c, x, panel, groups, 2, form);                              \
+        break;                                                                 \
+      case 3:                                                                  \
+        tile_rows (c, x, panel, groups, 3, form);                              \
+        break;                                                                 \
+      case 4:                                                                  \
+        tile_rows (c, x, panel, groups, 4, form);                              \
+        break;                                                                 \
+      case 5:                                                                  \
+        tile_rows (c, x, panel, groups, 5, form);                              \
+        break;                                                                 \
+      case 6:                                                                  \
+        tile_rows (c, x, panel, groups, 6, form);                              \
+        break;                                                                 \
+    }                                                                          \
+  }
+TILE (tile_i8, I8_BYTES)
+TILE (tile_i4, I4_NIBBLES)
+TILE (tile_i4_unpacked, I4_BYTES)
+
+void
+neva_unpack_i4_avx512 (char *dst, const char *panel, size_t groups)
+{
+  const __m512i low_nibbles = _mm512_set1_epi8 (15);
+
+  for (size_t g = 0; g < groups; g++) {
+    memcpy (dst, panel, NEVA_I4_Q);
+    for (size_t i = 0; i < NEVA_I4_GROUP_BYTES - NEVA_I4_Q; i += 64) {
+      const __m512i v = _mm512_load_si512 (panel + NEVA_I4_Q + i);
+      char *out = dst + NEVA_I8_Q + i / STEP * 2 * STEP + i % STEP;
+
+      _mm512_store_si512 (out, _mm512_and_si512 (v, low_nibbles));
+      _mm512_store_si512 (
+          out + STEP, _mm512_and_si512 (_mm512_srli_epi16 (v, 4), low_nibbles));
+    }
+    dst += NEVA_I8_GROUP_BYTES;
+    panel += NEVA_I4_GROUP_BYTES;
+  }
+}
+
+NEVA_DECL_MATMUL (neva_matmul_i8_avx512vnni)
+{
+  static const NevaGroupKernel kernel = {
+      .tile_rows = 6, .tile = tile_i8, .finish = neva_finish_avx512};
+
+  neva_matmul_groups (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
+}
+
+NEVA_DECL_MATMUL (neva_matmul_i4_avx512vnni)
+{
+  static const NevaGroupKernel kernel = {.tile_rows = 6,
+      .tile = tile_i4,
+      .unpack = neva_unpack_i4_avx512,
+      .tile_unpacked = tile_i4_unpacked,
+      .finish = neva_finish_avx512};
+
+  neva_matmul_groups (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
+}
