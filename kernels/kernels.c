@@ -13,6 +13,7 @@ neva_cpu_kernels_init (NevaCpuKernels *k, unsigned flags)
   neva_kernels_init_matmul_c (k);
   neva_kernels_init_attention_c (k);
   neva_kernels_init_rowwise_c (k);
+  neva_kernels_init_image_c (k);
 #if HAVE_X86_SIMD
   neva_cpu_kernels_init_x86 (k, flags);
 #else

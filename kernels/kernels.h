@@ -11,6 +11,7 @@
 #include "matmul.h"
 #include "attention.h"
 #include "rowwise.h"
+#include "image.h"
 
 typedef struct {
   /* matmul.h, by weight type; slots of F16 are NULL */
@@ -31,6 +32,13 @@ typedef struct {
   NevaAddFn add;
   NevaToF32Fn to_f32;
   NevaFromF32Fn from_f32;
+
+  /* image.h */
+  NevaUnpackRgbFn unpack_rgb;
+  NevaChromaMixFn chroma_mix;
+  NevaYuvToRgbFn yuv_to_rgb;
+  NevaTileFn tile;
+  NevaResampleFn resample;
 } NevaCpuKernels;
 
 /* Fill *k for the given flags (see cpu.h). */

@@ -33,4 +33,11 @@ NEVA_DECL_TO_F32 (neva_to_f32_c);
 NEVA_DECL_FROM_F32 (neva_from_f32_c);
 void neva_kernels_init_rowwise_c (NevaCpuKernels *k);
 
+NEVA_DECL_UNPACK_RGB (neva_unpack_rgb_c);
+NEVA_DECL_CHROMA_MIX (neva_chroma_mix_c);
+NEVA_DECL_YUV_TO_RGB (neva_yuv_to_rgb_c);
+NEVA_DECL_TILE (neva_tile_c);
+NEVA_DECL_RESAMPLE (neva_resample_c);
+void neva_kernels_init_image_c (NevaCpuKernels *k);
+
 #endif /* NEVA_REF_H */

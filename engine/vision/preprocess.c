@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <string.h>
+#include <neva/error.h>
+#include "preprocess.h"
+#include "resize.h"
+
+#define MAX_OUTPUT_SIDE 8192
+
+static const NevaCpuKernels *
+kernels (void)
+{
+  static NevaCpuKernels table;
+  static gsize once;
+
+  if (g_once_init_enter (&once)) {
+    neva_cpu_kernels_init (&table, neva_cpu_flags ());
+    g_once_init_leave (&once, 1);
+  }
+  return &table;
+}
+
+static gboolean
+check_output (const NevaPreprocess *pre, GError **error)
+{
+  const gboolean shortest = pre->mode == NEVA_RESIZE_SHORTEST;
+
+  if (pre->width && pre->width <= MAX_OUTPUT_SIDE && pre->height &&
+      pre->height <= MAX_OUTPUT_SIDE &&
+      (!shortest ||
+          (pre->shortest_edge && pre->shortest_edge <= MAX_OUTPUT_SIDE)))
+    return TRUE;
+
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+      "preprocessing to %u×%u pixels, shortest edge %u: each must be 1 to %d",
+      pre->width, pre->height, pre->shortest_edge, MAX_OUTPUT_SIDE);
+  return FALSE;
+}
+
+/* Canvas and resized size of the frame. */
+static void
+measure (const NevaPreprocess *pre, NevaAxis *x, NevaAxis *y)
+{
+  NevaAxis *shorter, *longer;
+
+  x->in = x->picture;
+  y->in = y->picture;
+  if (pre->pad) {
+    x->in = y->in = MAX (x->picture, y->picture);
+    x->offset = (x->in - x->picture) / 2;
+    y->offset = (y->in - y->picture) / 2;
+  }
+
+  if (pre->mode == NEVA_RESIZE_EXACT) {
+    x->out = pre->width;
+    y->out = pre->height;
+    return;
+  }
+  shorter = x->in <= y->in ? x : y;
+  longer = shorter == x ? y : x;
+  shorter->out = pre->shortest_edge;
+  /* Division in double and truncation are the original's. */
+  longer->out =
+      (guint64) ((double) ((guint64) pre->shortest_edge * longer->in) /
+                 shorter->in);
+}
+
+/* Keep the middle `want` of the resized axis. Where it is shorter, it is
+ * centred with the odd pixel of border on the leading side; returns that
+ * border. */
+static guint
+crop (NevaAxis *axis, guint want)
+{
+  if (axis->out >= want) {
+    axis->from = (axis->out - want) / 2;
+    axis->n = want;
+    return 0;
+  }
+  axis->n = (guint) axis->out;
+  return (want - axis->n + 1) / 2;
+}
+
+gboolean
+neva_preprocess_frame (const NevaPreprocess *pre, const NevaFrame *frame,
+    guint8 *rgb, GError **error)
+{
+  NevaAxis x = {.picture = frame->width}, y = {.picture = frame->height};
+  const gsize ldrgb = 3 * (gsize) pre->width;
+  NevaColor color;
+  guint left, top;
+  gboolean ok;
+
+  if (!check_output (pre, error) ||
+      !neva_color_init (&color, kernels (), frame, error))
+    return FALSE;
+
+  measure (pre, &x, &y);
+  if (!pre->center_crop && (x.out != pre->width || y.out != pre->height)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "a frame of %u×%u pixels becomes %" G_GUINT64_FORMAT
+        "×%" G_GUINT64_FORMAT " without a crop, the model sees %u×%u",
+        x.picture, y.picture, x.out, y.out, pre->width, pre->height);
+    neva_color_clear (&color);
+    return FALSE;
+  }
+  left = crop (&x, pre->width);
+  top = crop (&y, pre->height);
+
+  if (x.n < pre->width || y.n < pre->height)
+    memset (rgb, 0, ldrgb * pre->height);
+  ok = neva_resize (&color, &x, &y, pre->pad_color,
+      rgb + top * ldrgb + 3 * (gsize) left, ldrgb, error);
+  neva_color_clear (&color);
+  return ok;
+}
+
+void
+neva_preprocess_normalize (
+    const NevaPreprocess *pre, const guint8 *rgb, float *dst)
+{
+  const gsize n = (gsize) pre->width * pre->height;
+
+  for (gsize c = 0; c < 3; c++) {
+    float table[256];
+
+    for (int v = 0; v < 256; v++)
+      table[v] = ((float) (v * pre->rescale) - pre->mean[c]) / pre->std[c];
+    for (gsize i = 0; i < n; i++)
+      dst[c * n + i] = table[rgb[3 * i + c]];
+  }
+}
