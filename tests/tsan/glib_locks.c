@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* GLib's mutexes and conditions on top of pthread, for programs built with the
+ * thread sanitizer. GLib's own are made of futex calls in a library that is not
+ * instrumented, so the sanitizer does not see that they order anything. The
+ * symbols of a program come before those of its libraries; GLib binds its own
+ * uses inside, which concern only its own locks. */
+#include "config.h"
+#include <errno.h>
+#include <glib.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#pragma GCC visibility push(default)
+
+/* Created at first use, since GMutex and GCond may be static zeroes. */
+static pthread_mutex_t *
+mutex_of (GMutex *mutex)
+{
+  pthread_mutex_t *m = __atomic_load_n ((void **) mutex, __ATOMIC_ACQUIRE);
+  void *none = NULL;
+
+  if (m)
+    return m;
+  m = malloc (sizeof *m);
+  pthread_mutex_init (m, NULL);
+  if (!__atomic_compare_exchange_n (
+          (void **) mutex, &none, m, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    pthread_mutex_destroy (m);
+    free (m);
+    m = none;
+  }
+  return m;
+}
+
+static pthread_cond_t *
+cond_of (GCond *cond)
+{
+  pthread_cond_t *c = __atomic_load_n ((void **) cond, __ATOMIC_ACQUIRE);
+  pthread_condattr_t attr;
+  void *none = NULL;
+
+  if (c)
+    return c;
+  c = malloc (sizeof *c);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (c, &attr);
+  pthread_condattr_destroy (&attr);
+  if (!__atomic_compare_exchange_n (
+          (void **) cond, &none, c, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    pthread_cond_destroy (c);
+    free (c);
+    c = none;
+  }
+  return c;
+}
+
+void
+g_mutex_init (GMutex *mutex)
+{
+  *(void **) mutex = NULL;
+}
+
+void
+g_mutex_clear (GMutex *mutex)
+{
+  pthread_mutex_t *m = *(void **) mutex;
+
+  if (m) {
+    pthread_mutex_destroy (m);
+    free (m);
+  }
+  *(void **) mutex = NULL;
+}
+
+void (g_mutex_lock) (GMutex *mutex)
+{
+  pthread_mutex_lock (mutex_of (mutex));
+}
+
+gboolean (g_mutex_trylock) (GMutex *mutex)
+{
+  return pthread_mutex_trylock (mutex_of (mutex)) == 0;
+}
+
+void (g_mutex_unlock) (GMutex *mutex)
+{
+  pthread_mutex_unlock (mutex_of (mutex));
+}
+
+void
+g_cond_init (GCond *cond)
+{
+  *(void **) cond = NULL;
+}
+
+void
+g_cond_clear (GCond *cond)
+{
+  pthread_cond_t *c = *(void **) cond;
+
+  if (c) {
+    pthread_cond_destroy (c);
+    free (c);
+  }
+  *(void **) cond = NULL;
+}
+
+void
+g_cond_wait (GCond *cond, GMutex *mutex)
+{
+  pthread_cond_wait (cond_of (cond), mutex_of (mutex));
+}
+
+gboolean
+g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end_time)
+{
+  const struct timespec end = {
+      .tv_sec = end_time / 1000000, .tv_nsec = end_time % 1000000 * 1000};
+
+  return pthread_cond_timedwait (cond_of (cond), mutex_of (mutex), &end) !=
+         ETIMEDOUT;
+}
+
+void
+g_cond_signal (GCond *cond)
+{
+  pthread_cond_signal (cond_of (cond));
+}
+
+void
+g_cond_broadcast (GCond *cond)
+{
+  pthread_cond_broadcast (cond_of (cond));
+}
+
+static pthread_mutex_t once_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t once_done = PTHREAD_COND_INITIALIZER;
+static GSList *once_running; /* locations; once_lock */
+
+gboolean (g_once_init_enter) (volatile void *location)
+{
+  void **value = (void **) location;
+  gboolean mine = FALSE;
+
+  pthread_mutex_lock (&once_lock);
+  while (!__atomic_load_n (value, __ATOMIC_ACQUIRE) && !mine) {
+    if (g_slist_find (once_running, value)) {
+      pthread_cond_wait (&once_done, &once_lock);
+    } else {
+      once_running = g_slist_prepend (once_running, value);
+      mine = TRUE;
+    }
+  }
+  pthread_mutex_unlock (&once_lock);
+  return mine;
+}
+
+void (g_once_init_leave) (volatile void *location, gsize result)
+{
+  void **value = (void **) location;
+
+  pthread_mutex_lock (&once_lock);
+  __atomic_store_n (value, (void *) result, __ATOMIC_RELEASE);
+  once_running = g_slist_remove (once_running, value);
+  pthread_cond_broadcast (&once_done);
+  pthread_mutex_unlock (&once_lock);
+}
+
+#pragma GCC visibility pop
+
+/* Libraries that are not instrumented order their own memory. */
+const char *__tsan_default_options (void);
+__attribute__ ((visibility ("default"))) const char *
+__tsan_default_options (void)
+{
+  return "ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=66";
+}
