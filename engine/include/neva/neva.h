@@ -5,6 +5,7 @@
 
 #include <neva/error.h>
 #include <neva/frame.h>
+#include <neva/judge.h>
 #include <neva/model.h>
 #include <neva/request.h>
 #include <neva/sampling.h>

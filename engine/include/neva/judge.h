@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Scoring captions with a judge model: the prompt, the reply's scores, the
+ * result rows and the summary, as NeMo's mixtral_eval.py has them
+ * (spec 7.4-7.8). Pure text work; who answers the prompt is the caller's
+ * business. Thread-safe. */
+#ifndef NEVA_JUDGE_H
+#define NEVA_JUDGE_H
+
+#include <neva/error.h>
+
+G_BEGIN_DECLS
+
+/* The system message that goes with every judge prompt. */
+#define NEVA_JUDGE_SYSTEM                                                      \
+  "You are a helpful and precise assistant for checking the quality of the "   \
+  "answer."
+
+/* Candidates in one comparison; the original always has 2. */
+#define NEVA_JUDGE_MAX_CANDIDATES 16
+
+/* answers [n_answers], 1..NEVA_JUDGE_MAX_CANDIDATES; role and rule from the
+ * rule file. Returns: (transfer full): the user message. */
+char *neva_judge_prompt (const char *context, const char *question,
+    const char *const *answers, gsize n_answers, const char *role,
+    const char *rule);
+
+/* A score, and whether the original would have held it as an integer: failed
+ * pairs are the integers -1, which JSON writes without a point. */
+typedef struct {
+  double value;
+  gboolean is_integer;
+} NevaScore;
+
+/* The first line's `n` numbers, separated by white space or commas; anything
+ * else gives n times -1 and FALSE. Numbers are what Python's float () accepts.
+ */
+gboolean neva_judge_parse_scores (
+    const char *reply, NevaScore *scores, gsize n);
+
+/* ---- Result rows --------------------------------------------------------- */
+
+typedef struct {
+  guint id;                      /* 1-based */
+  const char *question_id;       /* JSON text: a number as it was written, or a
+                                    quoted string */
+  const char *const *answer_ids; /* [n] JSON text, as question_id */
+  const char *category;
+  const char *content;     /* the whole reply */
+  const NevaScore *scores; /* [n] */
+  gsize n;
+} NevaJudgeRow;
+
+/* One line of JSON without the newline, as json.dumps writes it.
+ * Returns: (transfer full) */
+char *neva_judge_row_to_json (const NevaJudgeRow *row);
+
+/* ---- Summary ------------------------------------------------------------- */
+
+typedef struct _NevaJudgeSummary NevaJudgeSummary;
+
+/* n: candidates in every row. Not thread-safe. */
+NevaJudgeSummary *neva_judge_summary_new (gsize n);
+void neva_judge_summary_free (NevaJudgeSummary *summary);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaJudgeSummary, neva_judge_summary_free)
+/* Counts for `category` (if not NULL) and for "all". */
+void neva_judge_summary_add (
+    NevaJudgeSummary *summary, const char *category, const double *scores);
+/* One line per category in byte order, "category a b …", then a line of 33 '='.
+ * Returns: (transfer full) */
+char *neva_judge_summary_to_text (const NevaJudgeSummary *summary);
+/* Mean of one candidate over "all", before any rounding; NaN without rows. */
+double neva_judge_summary_mean (
+    const NevaJudgeSummary *summary, gsize candidate);
+
+G_END_DECLS
+
+#endif /* NEVA_JUDGE_H */
