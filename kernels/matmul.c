@@ -24,8 +24,8 @@ neva_packed_bytes (NevaDType type, size_t n, size_t k)
 size_t
 neva_matmul_work_bytes (NevaDType type, size_t m, size_t k)
 {
-  const size_t rows = 8, kp = (k + 127) / 128 * 128;
+  const size_t rows = 32, kp = (k + 127) / 128 * 128;
 
   (void) type, (void) m;
-  return (rows + kp) * NEVA_MATMUL_PANEL * 4 + rows * kp * 4;
+  return (rows + kp) * NEVA_MATMUL_PANEL * 4 + 8 * kp * 4;
 }

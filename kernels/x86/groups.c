@@ -2,7 +2,7 @@
 #include "config.h"
 #include "groups.h"
 
-enum { PANEL = NEVA_MATMUL_PANEL, MAX_TILE_ROWS = 8 };
+enum { PANEL = NEVA_MATMUL_PANEL, MAX_TILE_ROWS = 32 };
 
 void
 neva_matmul_groups (const NevaGroupKernel *kernel, float *dst, size_t ldd,
@@ -14,7 +14,7 @@ neva_matmul_groups (const NevaGroupKernel *kernel, float *dst, size_t ldd,
   float *c = work;
   char *codes = (char *) (c + MAX_TILE_ROWS * PANEL);
   /* unpacking pays when several tiles share it */
-  const bool unpack = kernel->unpack && m > kernel->tile_rows;
+  const bool unpack = kernel->unpack && m > 6;
   NevaGroupRows x = {.stride = neva_act_row_bytes (w->type, w->k),
       .scale = neva_act_scale_offset (w->k),
       .sum = neva_act_sum_offset (w->k)};

@@ -21,7 +21,7 @@ typedef struct {
 } NevaGroupRows;
 
 typedef struct {
-  size_t tile_rows; /* at most 8 */
+  size_t tile_rows; /* at most 32 */
 
   /* c [rows][64] = rows of x times one packed panel. */
   void (*tile) (float *c, const NevaGroupRows *x, const char *panel,

@@ -105,6 +105,28 @@ add_group (float *c, __m512i (*acc)[4], const char *header,
   }
 }
 
+/* c [rows][64] += one group; `rows` is a constant. */
+INLINE void
+group_rows (float *c, const NevaGroupRows *x, const char *group, size_t g,
+    size_t rows, Form form)
+{
+  __m512i acc[6][4];
+
+  for (size_t r = 0; r < rows; r++) {
+    const char *row = x->x + r * x->stride;
+    /* -128 sum x takes the 128 out of the codes */
+    const __m512i start =
+        form == I8_BYTES ? _mm512_set1_epi32 (((const int *) (row + x->sum))[g])
+                         : _mm512_setzero_si512 ();
+
+    for (int j = 0; j < 4; j++)
+      acc[r][j] = start;
+  }
+  dot_group (acc, group + NEVA_I8_Q, x->x + g * GROUP, x->stride, rows, form);
+  add_group (c, acc, group, x, g, rows, form);
+}
+
+/* A group stays in the nearest cache while up to four times 6 rows use it. */
 INLINE void
 tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
     size_t rows, Form form)
@@ -112,21 +134,29 @@ tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
   for (size_t i = 0; i < rows * PANEL; i += 16)
     _mm512_store_ps (c + i, _mm512_setzero_ps ());
   for (size_t g = 0; g < groups; g++) {
-    __m512i acc[6][4];
+    NevaGroupRows part = *x;
+    float *out = c;
+    size_t left = rows;
 
-    for (size_t r = 0; r < rows; r++) {
-      const char *row = x->x + r * x->stride;
-      /* -128 sum x takes the 128 out of the codes */
-      const __m512i start =
-          form == I8_BYTES
-              ? _mm512_set1_epi32 (((const int *) (row + x->sum))[g])
-              : _mm512_setzero_si512 ();
-
-      for (int j = 0; j < 4; j++)
-        acc[r][j] = start;
+    for (; left >= 6; left -= 6, part.x += 6 * x->stride, out += 6 * PANEL)
+      group_rows (out, &part, panel, g, 6, form);
+    switch (left) {
+      case 1:
+        group_rows (out, &part, panel, g, 1, form);
+        break;
+      case 2:
+        group_rows (out, &part, panel, g, 2, form);
+        break;
+      case 3:
+        group_rows (out, &part, panel, g, 3, form);
+        break;
+      case 4:
+        group_rows (out, &part, panel, g, 4, form);
+        break;
+      case 5:
+        group_rows (out, &part, panel, g, 5, form);
+        break;
     }
-    dot_group (acc, panel + NEVA_I8_Q, x->x + g * GROUP, x->stride, rows, form);
-    add_group (c, acc, panel, x, g, rows, form);
     panel += form == I4_NIBBLES ? NEVA_I4_GROUP_BYTES : NEVA_I8_GROUP_BYTES;
   }
 }
@@ -135,26 +165,7 @@ tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
   static void name (float *c, const NevaGroupRows *x, const char *panel,       \
       size_t groups, size_t rows)                                              \
   {                                                                            \
-    switch (rows) {                                                            \
-      case 1:                                                                  \
-        tile_rows (c, x, panel, groups, 1, form);                              \
-        break;                                                                 \
-      case 2:                                                                  \
-        tile_rows (c, x, panel, groups, 2, form);                              \
-        break;                                                                 \
-      case 3:                                                                  \
-        tile_rows (c, x, panel, groups, 3, form);                              \
-        break;                                                                 \
-      case 4:                                                                  \
-        tile_rows (c, x, panel, groups, 4, form);                              \
-        break;                                                                 \
-      case 5:                                                                  \
-        tile_rows (c, x, panel, groups, 5, form);                              \
-        break;                                                                 \
-      case 6:                                                                  \
-        tile_rows (c, x, panel, groups, 6, form);                              \
-        break;                                                                 \
-    }                                                                          \
+    tile_rows (c, x, panel, groups, rows, form);                               \
   }
 TILE (tile_i8, I8_BYTES)
 TILE (tile_i4, I4_NIBBLES)
@@ -183,14 +194,14 @@ neva_unpack_i4_avx512 (char *dst, const char *panel, size_t groups)
 NEVA_DECL_MATMUL (neva_matmul_i8_avx512vnni)
 {
   static const NevaGroupKernel kernel = {
-      .tile_rows = 6, .tile = tile_i8, .finish = neva_finish_avx512};
+      .tile_rows = 24, .tile = tile_i8, .finish = neva_finish_avx512};
 
   neva_matmul_groups (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
 }
 
 NEVA_DECL_MATMUL (neva_matmul_i4_avx512vnni)
 {
-  static const NevaGroupKernel kernel = {.tile_rows = 6,
+  static const NevaGroupKernel kernel = {.tile_rows = 24,
       .tile = tile_i4,
       .unpack = neva_unpack_i4_avx512,
       .tile_unpacked = tile_i4_unpacked,
