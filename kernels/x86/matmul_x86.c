@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The ladder of matmul.h's slots. */
 #include "config.h"
-#include "matmul_avx512.h"
+#include "matmul_amx.h"
 #include "x86.h"
 
 void
@@ -20,4 +20,8 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
   }
   if (flags & NEVA_CPU_AVX512_BF16)
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx512bf16;
+
+  /* every processor with tiles has the ones below */
+  if (flags & NEVA_CPU_AMX && flags & NEVA_CPU_AVX512_BF16)
+    k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_amx;
 }
