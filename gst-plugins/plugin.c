@@ -3,13 +3,14 @@
 #include "config.h"
 #include <gst/gst.h>
 
+#include "framesampler/gstnevaframesampler.h"
+
 static gboolean
 plugin_init (GstPlugin *plugin)
 {
   gboolean ok = FALSE;
 
-  (void) plugin;
-  ok = TRUE;
+  ok |= GST_ELEMENT_REGISTER (nevaframesampler, plugin);
   return ok;
 }
 

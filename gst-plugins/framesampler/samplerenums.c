@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "samplerenums.h"
+
+#include "choice.h"
+
+GType
+gst_neva_sampler_mode_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {NEVA_CHOICE_UNIFORM, "num-frames frames, from the first to the last",
+          "uniform"},
+      {NEVA_CHOICE_FIRST, "The first frame", "first"},
+      {NEVA_CHOICE_MIDDLE, "The middle frame", "middle"},
+      {NEVA_CHOICE_LAST, "The last frame", "last"},
+      {NEVA_CHOICE_ALL, "Every frame", "all"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaSamplerMode", values));
+  return type;
+}
+
+GType
+gst_neva_sampler_output_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {GST_NEVA_SAMPLER_OUTPUT_SELECTED, "Only the chosen frames leave",
+          "selected"},
+      {GST_NEVA_SAMPLER_OUTPUT_ALL,
+          "Every frame leaves, the chosen ones carry the meta", "all"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaSamplerOutput", values));
+  return type;
+}
+
+GType
+gst_neva_sampler_align_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {GST_NEVA_SAMPLER_ALIGN_INDEX, "Equal steps of the frame number",
+          "index"},
+      {GST_NEVA_SAMPLER_ALIGN_TIME, "Equal steps of time", "time"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaSamplerAlign", values));
+  return type;
+}
