@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Memory, errors and set-up of the CPU backend.
+ *
+ * NEVA_CPU=ref|avx2|avx512|amx|auto limits the kernel tiers (tests, support).
+ */
+#include "config.h"
+#include "cpu_backend.h"
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* From here on memory comes straight from the OS: zero, and not touched before
+ * it is used. */
+#define MAP_FROM (256u << 10)
+
+static void
+set_fault (NevaBackendCpu *c, gsize bytes)
+{
+  if (!c->fault)
+    c->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "%" G_GSIZE_FORMAT " bytes of memory cannot be had", bytes);
+}
+
+void
+neva_cpu_run (NevaBackendCpu *c, NevaPoolFunc func, void *data, gsize n_tasks,
+    gsize work_bytes)
+{
+  if (!c->fault && !neva_pool_run (c->pool, func, data, n_tasks, work_bytes))
+    set_fault (c, work_bytes * neva_pool_threads (c->pool));
+}
+
+void *
+neva_cpu_alloc (NevaBackend *b, gsize bytes, GError **error)
+{
+  void *memory = NULL;
+
+  if (!bytes)
+    return NULL;
+  if (bytes < MAP_FROM) {
+    memory = aligned_alloc (64, (bytes + 63) / 64 * 64);
+    if (memory)
+      memset (memory, 0, bytes);
+  } else if (bytes < G_MAXSSIZE) {
+    memory = mmap (NULL, bytes, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+      memory = NULL;
+  }
+  if (!memory)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "%" G_GSIZE_FORMAT " bytes of memory cannot be had", bytes);
+  return memory;
+}
+
+void
+neva_cpu_release (NevaBackend *b, void *memory, gsize bytes)
+{
+  if (!memory)
+    return;
+  if (bytes < MAP_FROM)
+    free (memory);
+  else
+    munmap (memory, bytes);
+}
+
+static void
+cpu_clear (NevaBackend *b, void *memory, gsize bytes)
+{
+  memset (memory, 0, bytes);
+}
+
+static void
+cpu_copy (NevaBackend *b, void *dst, const void *src, gsize bytes)
+{
+  memcpy (dst, src, bytes);
+}
+
+static gboolean
+cpu_synchronize (NevaBackend *b, GError **error)
+{
+  NevaBackendCpu *c = neva_cpu (b);
+
+  if (!c->fault)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&c->fault));
+  return FALSE;
+}
+
+static gboolean
+cpu_supports (NevaBackend *b, NevaOp op, NevaDType type)
+{
+  switch (op) {
+    case NEVA_OP_LINEAR:
+      return neva_cpu (b)->kernels.matmul[type] != NULL;
+    case NEVA_OP_GATHER:
+      return type == NEVA_DTYPE_F32 || type == NEVA_DTYPE_BF16 ||
+             type == NEVA_DTYPE_F16;
+    case NEVA_OP_KV_STORE:
+    case NEVA_OP_ATTENTION:
+      return type == NEVA_DTYPE_F32 || type == NEVA_DTYPE_BF16;
+  }
+  return FALSE;
+}
+
+static void
+cpu_free (NevaBackend *b)
+{
+  NevaBackendCpu *c = neva_cpu (b);
+
+  neva_pool_unref (c->pool);
+  neva_cpu_release (b, c->xq, c->xq_bytes);
+  g_clear_error (&c->fault);
+  g_free (c);
+}
+
+static const NevaBackendClass cpu_class = {
+    .name = "cpu",
+    .free = cpu_free,
+    .supports = cpu_supports,
+    .alloc = neva_cpu_alloc,
+    .release = neva_cpu_release,
+    .clear = cpu_clear,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .synchronize = cpu_synchronize,
+    .matrix_init = neva_cpu_matrix_init,
+    .matrix_clear = neva_cpu_matrix_clear,
+    .linear = neva_cpu_linear,
+    .gather = neva_cpu_gather,
+    .copy_rows = neva_cpu_copy_rows,
+    .rms_norm = neva_cpu_rms_norm,
+    .layer_norm = neva_cpu_layer_norm,
+    .rope = neva_cpu_rope,
+    .act_mul = neva_cpu_act_mul,
+    .add = neva_cpu_add,
+    .kv_store = neva_cpu_kv_store,
+    .attention = neva_cpu_attention,
+};
+
+/* A tier and all below it. */
+static unsigned
+allowed_flags (void)
+{
+  static const struct {
+    const char *name;
+    unsigned flags;
+  } tiers[] = {{"auto", ~0u}, {"amx", ~0u},
+      {"avx512", ~(unsigned) NEVA_CPU_AMX}, {"avx2", NEVA_CPU_AVX2},
+      {"ref", 0}};
+  const char *name = g_getenv ("NEVA_CPU");
+
+  if (!name || !*name)
+    return ~0u;
+  for (gsize i = 0; i < G_N_ELEMENTS (tiers); i++) {
+    if (g_str_equal (tiers[i].name, name))
+      return tiers[i].flags;
+  }
+  neva_warning ("NEVA_CPU=%s is unknown (ref, avx2, avx512, amx, auto)", name);
+  return ~0u;
+}
+
+NevaBackend *
+neva_backend_cpu_new (guint threads)
+{
+  NevaBackendCpu *c = g_new0 (NevaBackendCpu, 1);
+
+  c->base.klass = &cpu_class;
+  neva_cpu_kernels_init (&c->kernels, neva_cpu_flags () & allowed_flags ());
+  c->pool = neva_pool_get (threads);
+  return &c->base;
+}

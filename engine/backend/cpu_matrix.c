@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Weights at load: checked for NaN and infinity, used in place, converted, or
+ * quantised panel by panel. */
+#include "config.h"
+#include "cpu_backend.h"
+
+#include <stdatomic.h>
+
+typedef struct {
+  NevaBackendCpu *c;
+  const guint8 *host;
+  NevaDType host_type, type;
+  gsize n, k, panel; /* panel: rows of a task */
+  guint8 *dst;       /* NULL: in place */
+  atomic_bool bad;
+} MatrixJob;
+
+static gsize
+element_bytes (NevaDType type)
+{
+  return type == NEVA_DTYPE_F32 ? 4 : 2;
+}
+
+/* Any number with all exponent bits set is NaN or infinite. memcpy, because a
+ * file may put tensors at odd addresses; compilers make plain loads of it. */
+static gboolean
+finite16 (const guint8 *p, gsize n, guint16 mask)
+{
+  guint16 bad = 0;
+
+  for (gsize i = 0; i < n; i++) {
+    guint16 u;
+
+    memcpy (&u, p + i * 2, 2);
+    bad |= (guint16) - ((u & mask) == mask);
+  }
+  return !bad;
+}
+
+static gboolean
+finite32 (const guint8 *p, gsize n)
+{
+  const guint32 mask = 0x7f800000u;
+  guint32 bad = 0;
+
+  for (gsize i = 0; i < n; i++) {
+    guint32 u;
+
+    memcpy (&u, p + i * 4, 4);
+    bad |= (guint32) - ((u & mask) == mask);
+  }
+  return !bad;
+}
+
+static gboolean
+all_finite (const guint8 *p, NevaDType type, gsize n)
+{
+  if (type == NEVA_DTYPE_F32)
+    return finite32 (p, n);
+  return finite16 (p, n, type == NEVA_DTYPE_BF16 ? 0x7f80 : 0x7c00);
+}
+
+static void
+matrix_task (void *data, gsize task, void *work)
+{
+  MatrixJob *j = data;
+  const NevaCpuKernels *k = &j->c->kernels;
+  const gsize n0 = task * j->panel;
+  const gsize rows = MIN (j->panel, j->n - n0), count = rows * j->k;
+  const guint8 *src = j->host + n0 * j->k * element_bytes (j->host_type);
+
+  if (!all_finite (src, j->host_type, count)) {
+    atomic_store (&j->bad, TRUE);
+    return;
+  }
+  if (!j->dst)
+    return;
+  if (j->type == NEVA_DTYPE_F32) {
+    k->to_f32 ((float *) j->dst + n0 * j->k, src, j->host_type, count);
+    return;
+  }
+  k->to_f32 (work, src, j->host_type, count);
+  if (k->pack[j->type])
+    k->pack[j->type](j->dst, work, j->n, j->k, n0, rows);
+  else
+    k->from_f32 (j->dst + n0 * j->k * 2, work, j->type, count);
+}
+
+static gboolean
+can_use_in_place (NevaDType type, const void *host, NevaDType host_type)
+{
+  return type == host_type && (gsize) host % element_bytes (type) == 0;
+}
+
+gboolean
+neva_cpu_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
+    const void *host, NevaDType host_type, gsize n, gsize k, GError **error)
+{
+  NevaBackendCpu *c = neva_cpu (b);
+  MatrixJob j = {.c = c,
+      .host = host,
+      .host_type = host_type,
+      .type = type,
+      .n = n,
+      .k = k,
+      .panel = NEVA_MATMUL_PANEL};
+  NevaMatrix result = {{type, n, k, host}, 0};
+  GError *fault = NULL;
+
+  if (!can_use_in_place (type, host, host_type)) {
+    result.owned = neva_packed_bytes (type, n, k);
+    if (!result.owned)
+      result.owned = n * k * element_bytes (type);
+    j.dst = neva_cpu_alloc (b, result.owned, error);
+    if (!j.dst)
+      return FALSE;
+    result.w.data = j.dst;
+  }
+  neva_cpu_run (c, matrix_task, &j, (n + j.panel - 1) / j.panel,
+      j.dst && type != NEVA_DTYPE_F32 ? j.panel * k * sizeof (float) : 0);
+  if (!b->klass->synchronize (b, &fault)) {
+    g_propagate_error (error, fault);
+  } else if (atomic_load (&j.bad)) {
+    g_set_error (
+        error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "holds a NaN or an infinity");
+  } else {
+    *m = result;
+    return TRUE;
+  }
+  neva_cpu_release (b, j.dst, result.owned);
+  return FALSE;
+}
+
+void
+neva_cpu_matrix_clear (NevaBackend *b, NevaMatrix *m)
+{
+  if (m->owned)
+    neva_cpu_release (b, (void *) m->w.data, m->owned);
+  *m = (NevaMatrix){0};
+}

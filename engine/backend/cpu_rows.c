@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Row operations, split over the pool when there is enough to do. */
+#include "config.h"
+#include "cpu_backend.h"
+
+#include <string.h>
+
+/* Floats below which waking a thread costs more than it saves (~10 us). */
+#define MIN_SPLIT 32768
+
+/* One struct for all: each task takes `per_task` rows. */
+typedef struct {
+  const NevaCpuKernels *k;
+  enum { ROW_RMS, ROW_LAYER, ROW_ROPE, ROW_ACT_MUL, ROW_ADD } what;
+  float *dst;
+  const float *x, *y, *z; /* y: weight, cosine, up; z: bias, sine */
+  gsize ldd, ldx, ldy;
+  gsize rows, dim, per_task, heads, rot;
+  float eps;
+  NevaAct act;
+} RowJob;
+
+static void
+row_task (void *data, gsize task, void *work)
+{
+  const RowJob *j = data;
+  const gsize r0 = task * j->per_task;
+  const gsize n = MIN (j->per_task, j->rows - r0);
+  float *dst = j->dst + r0 * j->ldd;
+  const float *x = j->x ? j->x + r0 * j->ldx : NULL;
+
+  switch (j->what) {
+    case ROW_RMS:
+      j->k->rms_norm (dst, x, j->y, n, j->dim, j->eps);
+      break;
+    case ROW_LAYER:
+      j->k->layer_norm (dst, x, j->y, j->z, n, j->dim, j->eps);
+      break;
+    case ROW_ROPE:
+      j->k->rope (dst, j->ldd, j->y + r0 * (j->rot / 2),
+          j->z + r0 * (j->rot / 2), n, j->heads, j->dim, j->rot);
+      break;
+    case ROW_ACT_MUL:
+      j->k->act_mul (dst, j->ldd, x, j->ldx, j->y + r0 * j->ldy, j->ldy, n,
+          j->dim, j->act);
+      break;
+    case ROW_ADD:
+      j->k->add (dst, x, n);
+      break;
+  }
+}
+
+/* `width`: floats touched per row. */
+static void
+run_rows (NevaBackend *b, RowJob *j, gsize width)
+{
+  NevaBackendCpu *c = neva_cpu (b);
+  const gsize floats = j->rows * width;
+  gsize parts =
+      MIN (floats / MIN_SPLIT + 1, (gsize) neva_pool_threads (c->pool) * 2);
+
+  if (!j->rows)
+    return;
+  parts = MIN (parts, j->rows);
+  j->k = &c->kernels;
+  j->per_task = (j->rows + parts - 1) / parts;
+  neva_cpu_run (c, row_task, j, (j->rows + j->per_task - 1) / j->per_task, 0);
+}
+
+void
+neva_cpu_rms_norm (NevaBackend *b, float *dst, const float *x, const float *w,
+    gsize rows, gsize dim, float eps)
+{
+  RowJob j = {.what = ROW_RMS,
+      .dst = dst,
+      .x = x,
+      .y = w,
+      .ldd = dim,
+      .ldx = dim,
+      .rows = rows,
+      .dim = dim,
+      .eps = eps};
+
+  run_rows (b, &j, dim);
+}
+
+void
+neva_cpu_layer_norm (NevaBackend *b, float *dst, const float *x, const float *w,
+    const float *bias, gsize rows, gsize dim, float eps)
+{
+  RowJob j = {.what = ROW_LAYER,
+      .dst = dst,
+      .x = x,
+      .y = w,
+      .z = bias,
+      .ldd = dim,
+      .ldx = dim,
+      .rows = rows,
+      .dim = dim,
+      .eps = eps};
+
+  run_rows (b, &j, dim);
+}
+
+void
+neva_cpu_rope (NevaBackend *b, float *x, gsize ldx, const float *cosine,
+    const float *sine, gsize rows, gsize heads, gsize head_dim, gsize rot)
+{
+  RowJob j = {.what = ROW_ROPE,
+      .dst = x,
+      .y = cosine,
+      .z = sine,
+      .ldd = ldx,
+      .rows = rows,
+      .dim = head_dim,
+      .heads = heads,
+      .rot = rot};
+
+  run_rows (b, &j, heads * head_dim);
+}
+
+void
+neva_cpu_act_mul (NevaBackend *b, float *dst, gsize ldd, const float *gate,
+    gsize ldg, const float *up, gsize ldu, gsize rows, gsize dim, NevaAct act)
+{
+  RowJob j = {.what = ROW_ACT_MUL,
+      .dst = dst,
+      .x = gate,
+      .y = up,
+      .ldd = ldd,
+      .ldx = ldg,
+      .ldy = ldu,
+      .rows = rows,
+      .dim = dim,
+      .act = act};
+
+  run_rows (b, &j, 4 * dim);
+}
+
+void
+neva_cpu_add (NevaBackend *b, float *dst, const float *x, gsize n)
+{
+  RowJob j = {
+      .what = ROW_ADD, .dst = dst, .x = x, .ldd = 1, .ldx = 1, .rows = n};
+
+  run_rows (b, &j, 1);
+}
+
+void
+neva_cpu_copy_rows (NevaBackend *b, float *dst, gsize ldd, const float *src,
+    gsize lds, gsize rows, gsize cols)
+{
+  for (gsize r = 0; r < rows; r++)
+    memcpy (dst + r * ldd, src + r * lds, cols * sizeof *dst);
+}
+
+void
+neva_cpu_gather (NevaBackend *b, float *dst, gsize ldd, const NevaMatrix *table,
+    const gint32 *ids, gsize n)
+{
+  const NevaWeight *w = &table->w;
+  const gsize row = w->k * (w->type == NEVA_DTYPE_F32 ? 4 : 2);
+
+  for (gsize i = 0; i < n; i++)
+    neva_cpu (b)->kernels.to_f32 (dst + i * ldd,
+        (const guint8 *) w->data + (gsize) ids[i] * row, w->type, w->k);
+}

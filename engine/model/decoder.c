@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include "decoder.h"
+
+#include <math.h>
+
+/* Rows of logits computed at a time: a vocabulary is wide. */
+#define LOGITS_BYTES (16u << 20)
+
+typedef struct {
+  float *norm1, *norm1_bias, *norm2, *norm2_bias;
+  NevaMatrix q, k, v, out, gate, up, down; /* gate: only if gated */
+  float *q_bias, *k_bias, *v_bias, *out_bias, *gate_bias, *up_bias, *down_bias;
+} Layer;
+
+struct _NevaDecoder {
+  NevaTextConfig c;
+  NevaRope rope;
+  NevaMatrix table, head; /* [vocab, H] */
+  float *norm, *norm_bias;
+  Layer *layers;
+};
+
+/* What moves through the layers: at first all rows of the pass, at the end only
+ * those whose logits are wanted. */
+typedef struct {
+  gsize rows;
+  const NevaSpan *spans;
+  gsize n_spans;
+  float *x;             /* [rows, H] */
+  float *h;             /* [rows, H] */
+  float *cosine, *sine; /* [rows, rot/2] */
+} Flow;
+
+typedef struct {
+  Flow all, wanted;
+  float *q, *attended; /* [rows, heads * head_dim] */
+  float *k, *v;        /* [rows, kv_heads * head_dim] */
+  float *gate, *up;    /* [rows, ffn] */
+  float *logits;       /* [logit_rows, vocab] */
+  gsize logit_rows;
+} Scratch;
+
+static void
+load_layer (const NevaTextConfig *c, NevaWeightStore *s, guint i, Layer *l)
+{
+  const gsize h = c->hidden, f = c->ffn;
+  const gsize q = (gsize) c->heads * c->head_dim;
+  const gsize kv = (gsize) c->kv_heads * c->head_dim;
+  const gboolean layer_norm = c->norm != NEVA_NORM_RMS;
+  const float plus = c->norm == NEVA_NORM_LAYER_1P ? 1.0f : 0.0f;
+
+#define VECTOR(wanted, n, offset, name)                                        \
+  neva_weights_vector (                                                        \
+      s, wanted, n, offset, NEVA_PART_TEXT, "layers.%u." name, i)
+#define MATRIX(m, n, k, name)                                                  \
+  neva_weights_matrix (                                                        \
+      s, m, NEVA_ROLE_TEXT, n, k, NEVA_PART_TEXT, "layers.%u." name, i)
+  l->norm1 = VECTOR (TRUE, h, plus, "input_layernorm.weight");
+  l->norm1_bias = VECTOR (layer_norm, h, 0, "input_layernorm.bias");
+  l->norm2 = VECTOR (TRUE, h, plus, "post_attention_layernorm.weight");
+  l->norm2_bias = VECTOR (layer_norm, h, 0, "post_attention_layernorm.bias");
+  MATRIX (&l->q, q, h, "self_attn.q_proj.weight");
+  MATRIX (&l->k, kv, h, "self_attn.k_proj.weight");
+  MATRIX (&l->v, kv, h, "self_attn.v_proj.weight");
+  MATRIX (&l->out, h, q, "self_attn.o_proj.weight");
+  if (c->gated)
+    MATRIX (&l->gate, f, h, "mlp.gate_proj.weight");
+  MATRIX (&l->up, f, h, "mlp.up_proj.weight");
+  MATRIX (&l->down, h, f, "mlp.down_proj.weight");
+  l->q_bias = VECTOR (c->qkv_bias, q, 0, "self_attn.q_proj.bias");
+  l->k_bias = VECTOR (c->qkv_bias, kv, 0, "self_attn.k_proj.bias");
+  l->v_bias = VECTOR (c->qkv_bias, kv, 0, "self_attn.v_proj.bias");
+  l->out_bias = VECTOR (c->out_bias, h, 0, "self_attn.o_proj.bias");
+  l->gate_bias = VECTOR (c->mlp_bias && c->gated, f, 0, "mlp.gate_proj.bias");
+  l->up_bias = VECTOR (c->mlp_bias, f, 0, "mlp.up_proj.bias");
+  l->down_bias = VECTOR (c->mlp_bias, h, 0, "mlp.down_proj.bias");
+#undef VECTOR
+#undef MATRIX
+}
+
+NevaDecoder *
+neva_decoder_load (const NevaTextConfig *c, NevaWeightStore *s)
+{
+  NevaDecoder *d = g_new0 (NevaDecoder, 1);
+  const float plus = c->norm == NEVA_NORM_LAYER_1P ? 1.0f : 0.0f;
+
+  d->c = *c;
+  neva_rope_init (&d->rope, c);
+  neva_weights_matrix (s, &d->table, NEVA_ROLE_TABLE, c->vocab, c->hidden,
+      NEVA_PART_TEXT, "embed_tokens.weight");
+  d->layers = g_new0 (Layer, c->layers);
+  for (guint i = 0; i < c->layers; i++)
+    load_layer (c, s, i, &d->layers[i]);
+  d->norm = neva_weights_vector (
+      s, TRUE, c->hidden, plus, NEVA_PART_TEXT, "norm.weight");
+  d->norm_bias = neva_weights_vector (
+      s, c->norm != NEVA_NORM_RMS, c->hidden, 0, NEVA_PART_TEXT, "norm.bias");
+  neva_weights_head (s, &d->head, c->vocab, c->hidden, c->tied_embeddings);
+  return d;
+}
+
+void
+neva_decoder_free (NevaDecoder *d)
+{
+  if (!d)
+    return;
+  neva_rope_clear (&d->rope);
+  g_free (d->layers);
+  g_free (d);
+}
+
+static Flow
+take_flow (const NevaDecoder *d, NevaArena *a, gsize rows)
+{
+  Flow f = {.rows = rows};
+
+  f.x = neva_arena_floats (a, rows * d->c.hidden);
+  f.h = neva_arena_floats (a, rows * d->c.hidden);
+  f.cosine = neva_arena_floats (a, rows * (d->rope.rot / 2));
+  f.sine = neva_arena_floats (a, rows * (d->rope.rot / 2));
+  return f;
+}
+
+static Scratch
+take_scratch (const NevaDecoder *d, NevaArena *a, gsize rows)
+{
+  const NevaTextConfig *c = &d->c;
+  const gsize q = (gsize) c->heads * c->head_dim;
+  const gsize kv = (gsize) c->kv_heads * c->head_dim;
+  Scratch s;
+
+  s.all = take_flow (d, a, rows);
+  s.wanted = take_flow (d, a, rows);
+  s.q = neva_arena_floats (a, rows * q);
+  s.attended = neva_arena_floats (a, rows * q);
+  s.k = neva_arena_floats (a, rows * kv);
+  s.v = neva_arena_floats (a, rows * kv);
+  s.up = neva_arena_floats (a, rows * c->ffn);
+  s.gate = c->gated ? neva_arena_floats (a, rows * c->ffn) : s.up;
+  s.logit_rows = CLAMP (LOGITS_BYTES / (c->vocab * sizeof (float)), 1, rows);
+  s.logits = neva_arena_floats (a, s.logit_rows * c->vocab);
+  return s;
+}
+
+gsize
+neva_decoder_batch (const NevaDecoder *d, gsize bytes)
+{
+  const gsize step = 64;
+  NevaArena one = {0}, two = {0};
+
+  /* the difference leaves out what does not grow with the rows */
+  take_scratch (d, &one, 1024);
+  take_scratch (d, &two, 1024 + step);
+  return CLAMP (bytes / (two.peak - one.peak), 1, 16) * step;
+}
+
+static void
+norm (const NevaDecoder *d, NevaBackend *b, float *dst, const float *x,
+    const float *w, const float *bias, gsize rows)
+{
+  if (d->c.norm == NEVA_NORM_RMS)
+    neva_backend_rms_norm (b, dst, x, w, rows, d->c.hidden, d->c.eps);
+  else
+    neva_backend_layer_norm (b, dst, x, w, bias, rows, d->c.hidden, d->c.eps);
+}
+
+/* Word rows by id, feature rows from the host; runs of ids in one go. */
+static void
+embed (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
+    const NevaPass *pass)
+{
+  const gsize hidden = d->c.hidden;
+
+  for (gsize r = 0; r < pass->rows;) {
+    gsize end = r;
+
+    while (end < pass->rows && !(pass->features && pass->features[end]))
+      end++;
+    if (end > r)
+      neva_backend_gather (
+          b, s->all.x + r * hidden, hidden, &d->table, pass->ids + r, end - r);
+    for (r = end; r < pass->rows && pass->features && pass->features[r]; r++)
+      neva_backend_upload (
+          b, s->all.x + r * hidden, pass->features[r], hidden * sizeof (float));
+  }
+}
+
+static void
+upload_angles (const NevaDecoder *d, NevaBackend *b, const Flow *f)
+{
+  const gsize half = d->rope.rot / 2, bytes = f->rows * half * sizeof (float);
+  g_autofree float *cosine = g_new (float, f->rows *half + 1);
+  g_autofree float *sine = g_new (float, f->rows *half + 1);
+
+  for (gsize i = 0; i < f->n_spans; i++) {
+    const NevaSpan *span = &f->spans[i];
+
+    for (gsize r = 0; r < span->rows; r++)
+      neva_rope_angles (&d->rope, span->pos0 + r,
+          cosine + (span->row + r) * half, sine + (span->row + r) * half);
+  }
+  neva_backend_upload (b, f->cosine, cosine, bytes);
+  neva_backend_upload (b, f->sine, sine, bytes);
+}
+
+/* Copies the wanted rows; each becomes a span of its own. `spans` [rows]. */
+static void
+gather_wanted (const NevaDecoder *d, NevaBackend *b, Scratch *s,
+    const NevaPass *pass, NevaSpan *spans)
+{
+  const gsize hidden = d->c.hidden, half = d->rope.rot / 2;
+  Flow *to = &s->wanted;
+  const Flow *from = &s->all;
+
+  to->rows = 0;
+  to->spans = spans;
+  for (gsize i = 0; i < pass->n_spans; i++) {
+    const NevaSpan *span = &pass->spans[i];
+
+    for (gsize r = span->row; r < span->row + span->rows; r++) {
+      const gsize n = to->rows;
+
+      if (!pass->logits[r])
+        continue;
+      spans[n] = (NevaSpan){
+          span->blocks, n, 1, span->pos0 + r - span->row, span->kv_len};
+      neva_backend_copy_rows (b, to->x + n * hidden, hidden,
+          from->x + r * hidden, hidden, 1, hidden);
+      neva_backend_copy_rows (b, to->h + n * hidden, hidden,
+          from->h + r * hidden, hidden, 1, hidden);
+      neva_backend_copy_rows (b, to->cosine + n * half, half,
+          from->cosine + r * half, half, 1, half);
+      neva_backend_copy_rows (
+          b, to->sine + n * half, half, from->sine + r * half, half, 1, half);
+      to->rows++;
+    }
+  }
+  to->n_spans = to->rows;
+}
+
+static void
+store_keys (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
+    const NevaHeads *heads, const Flow *f)
+{
+  const gsize dim = d->c.head_dim, kv = d->c.kv_heads * dim;
+
+  neva_backend_rope (b, s->k, kv, f->cosine, f->sine, f->rows, d->c.kv_heads,
+      dim, d->rope.rot);
+  neva_backend_kv_store (b, heads, f->spans, f->n_spans, s->k, kv, s->v, kv);
+}
+
+static void
+attend (const NevaDecoder *d, NevaBackend *b, const Scratch *s, const Layer *l,
+    const NevaHeads *heads, const Flow *f)
+{
+  const gsize dim = d->c.head_dim, q = d->c.heads * dim;
+  const NevaProduct out = {
+      &l->out, f->x, d->c.hidden, {.bias = l->out_bias, .add = true}};
+
+  neva_backend_rope (
+      b, s->q, q, f->cosine, f->sine, f->rows, d->c.heads, dim, d->rope.rot);
+  neva_backend_attention (
+      b, heads, f->spans, f->n_spans, s->attended, q, s->q, q);
+  neva_backend_linear (b, s->attended, q, f->rows, &out, 1);
+}
+
+static void
+run_mlp (const NevaDecoder *d, NevaBackend *b, const Scratch *s, const Layer *l,
+    const Flow *f)
+{
+  const gsize hidden = d->c.hidden, ffn = d->c.ffn;
+  const NevaAct act = d->c.gated ? NEVA_ACT_NONE : d->c.act;
+  const NevaProduct in[] = {
+      {&l->up, s->up, ffn, {.bias = l->up_bias, .act = act}},
+      {&l->gate, s->gate, ffn, {.bias = l->gate_bias}}};
+  const NevaProduct down = {
+      &l->down, f->x, hidden, {.bias = l->down_bias, .add = true}};
+
+  norm (d, b, f->h, f->x, l->norm2, l->norm2_bias, f->rows);
+  neva_backend_linear (b, f->h, hidden, f->rows, in, d->c.gated ? 2 : 1);
+  if (d->c.gated)
+    neva_backend_act_mul (
+        b, s->gate, ffn, s->gate, ffn, s->up, ffn, f->rows, ffn, d->c.act);
+  neva_backend_linear (b, s->gate, ffn, f->rows, &down, 1);
+}
+
+static NevaHeads
+layer_heads (const NevaDecoder *d, guint layer, NevaDType kv)
+{
+  const NevaTextConfig *c = &d->c;
+
+  return (NevaHeads){.type = kv,
+      .heads = c->heads,
+      .kv_heads = c->kv_heads,
+      .head_dim = c->head_dim,
+      .layer = layer,
+      .window = c->window_layers[layer] ? c->sliding_window : 0,
+      .causal = TRUE,
+      .scale = (float) (1.0 / sqrt ((double) c->head_dim))};
+}
+
+static void
+run_layer (const NevaDecoder *d, NevaBackend *b, const Scratch *s, guint layer,
+    NevaDType kv, const Flow *f)
+{
+  const Layer *l = &d->layers[layer];
+  const NevaHeads heads = layer_heads (d, layer, kv);
+  const NevaProduct qkv[] = {{&l->q, s->q, l->q.w.n, {.bias = l->q_bias}},
+      {&l->k, s->k, l->k.w.n, {.bias = l->k_bias}},
+      {&l->v, s->v, l->v.w.n, {.bias = l->v_bias}}};
+
+  norm (d, b, f->h, f->x, l->norm1, l->norm1_bias, f->rows);
+  neva_backend_linear (b, f->h, d->c.hidden, f->rows, qkv, 3);
+  store_keys (d, b, s, &heads, f);
+  attend (d, b, s, l, &heads, f);
+  run_mlp (d, b, s, l, f);
+}
+
+/* The last layer: keys and values of all rows, the rest for wanted rows only. A
+ * prompt wants one row of thousands. */
+static void
+run_last_layer (const NevaDecoder *d, NevaBackend *b, Scratch *s, NevaDType kv,
+    const NevaPass *pass, NevaSpan *spans)
+{
+  const guint layer = d->c.layers - 1;
+  const Layer *l = &d->layers[layer];
+  const NevaHeads heads = layer_heads (d, layer, kv);
+  const Flow *f = &s->all;
+  const NevaProduct both[] = {{&l->k, s->k, l->k.w.n, {.bias = l->k_bias}},
+      {&l->v, s->v, l->v.w.n, {.bias = l->v_bias}}};
+  const NevaProduct q = {&l->q, s->q, l->q.w.n, {.bias = l->q_bias}};
+
+  norm (d, b, f->h, f->x, l->norm1, l->norm1_bias, f->rows);
+  neva_backend_linear (b, f->h, d->c.hidden, f->rows, both, 2);
+  store_keys (d, b, s, &heads, f);
+  gather_wanted (d, b, s, pass, spans);
+  f = &s->wanted;
+  if (!f->rows)
+    return;
+  neva_backend_linear (b, f->h, d->c.hidden, f->rows, &q, 1);
+  attend (d, b, s, l, &heads, f);
+  run_mlp (d, b, s, l, f);
+}
+
+static void
+write_logits (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
+    const NevaPass *pass)
+{
+  const gsize vocab = d->c.vocab, hidden = d->c.hidden;
+  const Flow *f = &s->wanted;
+  gsize row = 0;
+
+  norm (d, b, f->h, f->x, d->norm, d->norm_bias, f->rows);
+  for (gsize r0 = 0; r0 < f->rows; r0 += s->logit_rows) {
+    const gsize n = MIN (s->logit_rows, f->rows - r0);
+    const NevaProduct product = {&d->head, s->logits, vocab, {0}};
+
+    neva_backend_linear (b, f->h + r0 * hidden, hidden, n, &product, 1);
+    for (gsize i = 0; i < n; i++, row++) {
+      while (!pass->logits[row])
+        row++;
+      neva_backend_download (
+          b, pass->logits[row], s->logits + i * vocab, vocab * sizeof (float));
+    }
+  }
+}
+
+void
+neva_decoder_run (const NevaDecoder *d, NevaBackend *b, NevaArena *arena,
+    NevaDType kv, const NevaPass *pass)
+{
+  Scratch s = take_scratch (d, arena, pass->rows);
+  g_autofree NevaSpan *spans = NULL;
+
+  if (!arena->base)
+    return;
+  spans = g_new (NevaSpan, pass->rows);
+  s.all.spans = pass->spans;
+  s.all.n_spans = pass->n_spans;
+  embed (d, b, &s, pass);
+  upload_angles (d, b, &s.all);
+  for (guint i = 0; i + 1 < d->c.layers; i++)
+    run_layer (d, b, &s, i, kv, &s.all);
+  run_last_layer (d, b, &s, kv, pass, spans);
+  if (s.wanted.rows)
+    write_logits (d, b, &s, pass);
+}

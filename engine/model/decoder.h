@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The language model: rows of several sequences through all layers.
+ *
+ *   x [rows, H] -> { norm, q k v, rope, attention, out } + { norm, MLP } ...
+ *               -> norm -> logits [wanted rows, vocab]
+ *
+ * Llama, Mistral and Qwen2 (and what NeMo configures: other norms, squared
+ * ReLU, a rotary fraction) differ in NevaTextConfig only. */
+#ifndef NEVA_DECODER_H
+#define NEVA_DECODER_H
+
+#include "arena.h"
+#include "config.h"
+#include "rope.h"
+#include "weights.h"
+
+typedef struct _NevaDecoder NevaDecoder;
+
+/* Weights stay the store's. Never NULL; ask neva_weights_finish (). */
+NevaDecoder *neva_decoder_load (
+    const NevaTextConfig *config, NevaWeightStore *store);
+void neva_decoder_free (NevaDecoder *decoder);
+
+/* Rows of one pass so that scratch stays within `bytes`; at least 64. */
+gsize neva_decoder_batch (const NevaDecoder *decoder, gsize bytes);
+
+/* Rows of one pass. Spans lie one after the other and cover all rows. */
+typedef struct {
+  gsize rows;
+  NevaSpan *spans;
+  gsize n_spans;
+  const gint32 *ids;            /* [rows] */
+  const float *const *features; /* [rows] host rows [H]; NULL: by id */
+  float *const *logits; /* [rows] host [vocab], or NULL where not wanted */
+} NevaPass;
+
+/* Keys and values of the pass's rows are stored in the spans' blocks. With a
+ * counting arena nothing is computed, and only pass->rows is looked at. */
+void neva_decoder_run (const NevaDecoder *decoder, NevaBackend *backend,
+    NevaArena *arena, NevaDType kv, const NevaPass *pass);
+
+#endif /* NEVA_DECODER_H */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Keys and values of sequences, in blocks of NEVA_KV_PAGE tokens of all layers
+ * (backend.h). Blocks come from a bounded pool and go back to it. One thread.
+ */
+#ifndef NEVA_KV_CACHE_H
+#define NEVA_KV_CACHE_H
+
+#include "backend/backend.h"
+
+typedef struct {
+  NevaBackend *backend; /* borrowed */
+  gsize block_bytes, max_blocks, in_use;
+  GPtrArray *free_blocks;
+} NevaKvPool;
+
+void neva_kv_pool_init (NevaKvPool *pool, NevaBackend *backend,
+    gsize block_bytes, gsize max_blocks);
+/* All sequences must be gone. */
+void neva_kv_pool_clear (NevaKvPool *pool);
+
+typedef struct {
+  NevaKvPool *pool;
+  GPtrArray *blocks;
+  gsize length; /* tokens */
+} NevaKvSequence;
+
+void neva_kv_sequence_init (NevaKvSequence *s, NevaKvPool *pool);
+void neva_kv_sequence_clear (NevaKvSequence *s);
+/* Room for `tokens` in all. FALSE with NEVA_ERROR_DEVICE; blocks taken so far
+ * stay until truncate (). */
+gboolean neva_kv_sequence_reserve (
+    NevaKvSequence *s, gsize tokens, GError **error);
+/* Forgets tokens from `length` on and gives back blocks that hold none. */
+void neva_kv_sequence_truncate (NevaKvSequence *s, gsize length);
+
+#endif /* NEVA_KV_CACHE_H */

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include "weights.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  float *data;
+  gsize bytes;
+} Vector;
+
+struct _NevaWeightStore {
+  NevaBackend *backend; /* borrowed */
+  NevaSafetensors *st;
+  NevaWeights mode;
+  const char *prefix[3]; /* by NevaPart; static */
+  GArray *matrices;      /* NevaMatrix */
+  GArray *vectors;       /* Vector */
+  guint64 bytes, done, total;
+  NevaDType text_type; /* of the decoder's matrices */
+
+  NevaProgressFunc progress;
+  gpointer user_data;
+  GCancellable *cancellable;
+  GError *fault;
+};
+
+/* By what a prefix is known; the first prefix whose probe exists is taken. */
+static const struct {
+  NevaPart part;
+  const char *prefix, *probe;
+} spellings[] = {
+    {NEVA_PART_TOWER, "vision_tower.vision_model.",
+        "embeddings.patch_embedding.weight"},
+    {NEVA_PART_TOWER, "vision_tower.", "embeddings.patch_embedding.weight"},
+    {NEVA_PART_TOWER, "model.vision_tower.vision_model.",
+        "embeddings.patch_embedding.weight"},
+    {NEVA_PART_TOWER, "model.vision_tower.",
+        "embeddings.patch_embedding.weight"},
+    {NEVA_PART_PROJECTOR, "multi_modal_projector.", "linear_1.weight"},
+    {NEVA_PART_PROJECTOR, "model.multi_modal_projector.", "linear_1.weight"},
+    {NEVA_PART_TEXT, "language_model.model.", "embed_tokens.weight"},
+    {NEVA_PART_TEXT, "model.language_model.", "embed_tokens.weight"},
+};
+
+static const char *const head_names[] = {
+    "language_model.lm_head.weight", "lm_head.weight"};
+
+static void
+find_spelling (NevaWeightStore *s)
+{
+  for (gsize i = G_N_ELEMENTS (spellings); i-- > 0;) {
+    g_autofree char *name =
+        g_strconcat (spellings[i].prefix, spellings[i].probe, NULL);
+
+    /* the default, so that messages name something */
+    if (!s->prefix[spellings[i].part] || neva_safetensors_find (s->st, name))
+      s->prefix[spellings[i].part] = spellings[i].prefix;
+  }
+}
+
+NevaWeightStore *
+neva_weights_open (const char *folder, NevaWeights mode, NevaBackend *backend,
+    NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+    GError **error)
+{
+  NevaSafetensors *st = neva_safetensors_open (folder, error);
+  g_autofree const char **names = NULL;
+  NevaWeightStore *s;
+
+  if (!st)
+    return NULL;
+  s = g_new0 (NevaWeightStore, 1);
+  s->backend = backend;
+  s->st = st;
+  s->mode = mode;
+  s->matrices = g_array_new (FALSE, FALSE, sizeof (NevaMatrix));
+  s->vectors = g_array_new (FALSE, FALSE, sizeof (Vector));
+  s->text_type = NEVA_DTYPE_F32;
+  s->progress = progress;
+  s->user_data = user_data;
+  s->cancellable = cancellable;
+  find_spelling (s);
+  names = neva_safetensors_names (st);
+  for (gsize i = 0; names[i]; i++)
+    s->total += neva_safetensors_find (st, names[i])->bytes;
+  return s;
+}
+
+void
+neva_weights_free (NevaWeightStore *s)
+{
+  if (!s)
+    return;
+  for (guint i = 0; i < s->matrices->len; i++)
+    neva_backend_matrix_clear (
+        s->backend, &g_array_index (s->matrices, NevaMatrix, i));
+  for (guint i = 0; i < s->vectors->len; i++) {
+    Vector *v = &g_array_index (s->vectors, Vector, i);
+
+    neva_backend_release (s->backend, v->data, v->bytes);
+  }
+  g_array_unref (s->matrices);
+  g_array_unref (s->vectors);
+  neva_safetensors_free (s->st);
+  g_clear_error (&s->fault);
+  g_free (s);
+}
+
+static void
+step (NevaWeightStore *s, const NevaTensorView *view)
+{
+  s->done += view->bytes;
+  if (s->progress && s->total)
+    s->progress (MIN (1.0, (double) s->done / (double) s->total), s->user_data);
+  if (!s->fault && s->cancellable &&
+      g_cancellable_is_cancelled (s->cancellable))
+    s->fault =
+        g_error_new (NEVA_ERROR, NEVA_ERROR_CANCELLED, "loading was cancelled");
+}
+
+static char *
+shape_text (const NevaTensorView *view)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; i < view->n_dims; i++)
+    g_string_append_printf (
+        text, "%s%" G_GSIZE_FORMAT, i ? "×" : "", view->shape[i]);
+  return g_strdup (view->n_dims ? text->str : "a single number");
+}
+
+static gboolean
+float_type (const NevaTensorView *view, NevaDType *type)
+{
+  if (g_str_equal (view->dtype, "F32"))
+    *type = NEVA_DTYPE_F32;
+  else if (g_str_equal (view->dtype, "BF16"))
+    *type = NEVA_DTYPE_BF16;
+  else if (g_str_equal (view->dtype, "F16"))
+    *type = NEVA_DTYPE_F16;
+  else
+    return FALSE;
+  return TRUE;
+}
+
+/* The tensor, of shape [n] (k = 0) or [n, …] with n * k elements, of a type
+ * that is understood; else the fault. */
+static const NevaTensorView *
+lookup (NevaWeightStore *s, const char *name, gsize n, gsize k, NevaDType *type)
+{
+  const NevaTensorView *view = neva_safetensors_find (s->st, name);
+  g_autofree char *found = NULL, *wanted = NULL;
+  gsize count = n;
+
+  if (s->fault)
+    return NULL;
+  if (!view) {
+    s->fault = g_error_new (
+        NEVA_ERROR, NEVA_ERROR_BAD_FILE, "tensor '%s' is missing", name);
+    return NULL;
+  }
+  if (!float_type (view, type)) {
+    s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "tensor '%s': F32, BF16 or F16 expected, %s found (file %s)", name,
+        view->dtype, neva_safetensors_file (s->st, view));
+    return NULL;
+  }
+  if ((k && __builtin_mul_overflow (n, k, &count)) ||
+      view->n_elements != count || view->n_dims < (k ? 2u : 1u) ||
+      view->shape[0] != n || (!k && view->n_dims != 1)) {
+    found = shape_text (view);
+    wanted = k ? g_strdup_printf ("%" G_GSIZE_FORMAT "×%" G_GSIZE_FORMAT, n, k)
+               : g_strdup_printf ("%" G_GSIZE_FORMAT, n);
+    s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "tensor '%s': %s expected, %s found (file %s)", name, wanted, found,
+        neva_safetensors_file (s->st, view));
+    return NULL;
+  }
+  return view;
+}
+
+static NevaDType
+target_type (const NevaWeightStore *s, NevaRole role, NevaDType stored)
+{
+  const NevaDType half =
+      stored == NEVA_DTYPE_F32 ? NEVA_DTYPE_F32 : NEVA_DTYPE_BF16;
+
+  if (role == NEVA_ROLE_TABLE)
+    return stored;
+  switch (s->mode) {
+    case NEVA_WEIGHTS_AUTO:
+      return half;
+    case NEVA_WEIGHTS_F32:
+      return NEVA_DTYPE_F32;
+    case NEVA_WEIGHTS_BF16:
+      return NEVA_DTYPE_BF16;
+    case NEVA_WEIGHTS_INT8:
+      return role == NEVA_ROLE_PATCHES ? NEVA_DTYPE_BF16 : NEVA_DTYPE_I8;
+    case NEVA_WEIGHTS_INT4:
+      return role == NEVA_ROLE_PATCHES  ? NEVA_DTYPE_BF16
+             : role == NEVA_ROLE_VISION ? NEVA_DTYPE_I8
+                                        : NEVA_DTYPE_I4;
+  }
+  return half;
+}
+
+static void
+load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n, gsize k,
+    const char *name)
+{
+  NevaDType stored, type;
+  const NevaTensorView *view = lookup (s, name, n, k, &stored);
+
+  if (!view)
+    return;
+  type = target_type (s, role, stored);
+  if (!neva_backend_matrix_init (
+          s->backend, m, type, view->data, stored, n, k, &s->fault)) {
+    g_prefix_error (&s->fault, "tensor '%s' (file %s): ", name,
+        neva_safetensors_file (s->st, view));
+    return;
+  }
+  if (role == NEVA_ROLE_TEXT)
+    s->text_type = type;
+  g_array_append_val (s->matrices, *m);
+  s->bytes += m->owned ? m->owned : view->bytes;
+  if (m->owned)
+    neva_safetensors_release (s->st, view);
+  step (s, view);
+}
+
+void
+neva_weights_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n,
+    gsize k, NevaPart part, const char *format, ...)
+{
+  g_autofree char *tail = NULL, *name = NULL;
+  va_list args;
+
+  va_start (args, format);
+  tail = g_strdup_vprintf (format, args);
+  va_end (args);
+  name = g_strconcat (s->prefix[part], tail, NULL);
+  load_matrix (s, m, role, n, k, name);
+}
+
+void
+neva_weights_head (
+    NevaWeightStore *s, NevaMatrix *m, gsize vocab, gsize hidden, gboolean tied)
+{
+  g_autofree char *table =
+      g_strconcat (s->prefix[NEVA_PART_TEXT], "embed_tokens.weight", NULL);
+  const char *name = head_names[0];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (head_names); i++) {
+    if (neva_safetensors_find (s->st, head_names[i]))
+      name = head_names[i];
+  }
+  /* A checkpoint that stores it means it, whatever the config says. */
+  if (tied && !neva_safetensors_find (s->st, name))
+    name = table;
+  load_matrix (s, m, NEVA_ROLE_TEXT, vocab, hidden, name);
+}
+
+/* Element-wise, without the kernel table: vectors are small. */
+static float
+element (const void *data, NevaDType type, gsize i)
+{
+  guint16 h;
+  float f;
+
+  if (type == NEVA_DTYPE_F32) {
+    memcpy (&f, (const guint8 *) data + i * 4, 4);
+    return f;
+  }
+  memcpy (&h, (const guint8 *) data + i * 2, 2);
+  if (type == NEVA_DTYPE_BF16)
+    return neva_bf16_to_f32 (h);
+  f = (h & 0x7c00) == 0x7c00 ? INFINITY
+      : (h & 0x7c00)
+          ? ldexpf ((float) ((h & 0x3ff) | 0x400), (h >> 10 & 31) - 25)
+          : ldexpf ((float) (h & 0x3ff), -24);
+  return h & 0x8000 ? -f : f;
+}
+
+static float *
+load_vector (NevaWeightStore *s, gsize n, float offset, const char *name)
+{
+  NevaDType stored;
+  const NevaTensorView *view = lookup (s, name, n, 0, &stored);
+  g_autofree float *host = NULL;
+  Vector v = {NULL, n * sizeof (float)};
+
+  if (!view)
+    return NULL;
+  host = g_new (float, n);
+  for (gsize i = 0; i < n; i++) {
+    host[i] = element (view->data, stored, i) + offset;
+    if (!isfinite (host[i])) {
+      s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+          "tensor '%s' (file %s): holds a NaN or an infinity", name,
+          neva_safetensors_file (s->st, view));
+      return NULL;
+    }
+  }
+  if (!(v.data = neva_backend_alloc (s->backend, v.bytes, &s->fault)))
+    return NULL;
+  neva_backend_upload (s->backend, v.data, host, v.bytes);
+  g_array_append_val (s->vectors, v);
+  s->bytes += v.bytes;
+  step (s, view);
+  return v.data;
+}
+
+float *
+neva_weights_vector (NevaWeightStore *s, gboolean wanted, gsize n, float offset,
+    NevaPart part, const char *format, ...)
+{
+  g_autofree char *tail = NULL, *name = NULL;
+  va_list args;
+
+  if (!wanted || s->fault)
+    return NULL;
+  va_start (args, format);
+  tail = g_strdup_vprintf (format, args);
+  va_end (args);
+  name = g_strconcat (s->prefix[part], tail, NULL);
+  return load_vector (s, n, offset, name);
+}
+
+gboolean
+neva_weights_finish (NevaWeightStore *s, GError **error)
+{
+  s->progress = NULL;
+  s->cancellable = NULL;
+  if (!s->fault)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&s->fault));
+  return FALSE;
+}
+
+guint64
+neva_weights_bytes (const NevaWeightStore *s)
+{
+  return s->bytes;
+}
+
+const char *
+neva_weights_name (const NevaWeightStore *s)
+{
+  switch (s->text_type) {
+    case NEVA_DTYPE_F32:
+      return "f32";
+    case NEVA_DTYPE_BF16:
+    case NEVA_DTYPE_F16:
+      return "bf16";
+    case NEVA_DTYPE_I8:
+      return "int8";
+    case NEVA_DTYPE_I4:
+      return "int4";
+  }
+  return "";
+}
+
+NevaDType
+neva_weights_kv_type (const NevaWeightStore *s)
+{
+  return s->text_type == NEVA_DTYPE_F32 ? NEVA_DTYPE_F32 : NEVA_DTYPE_BF16;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tensors of a checkpoint as weights of a backend: found under the names of
+ * transformers 4 or 5, checked for shape and type, converted as the options
+ * say.
+ *
+ * What the option `weights` means for a matrix (norms, biases, positions and
+ * the class token are always f32):
+ *
+ *            as stored        f32   bf16   int8   int4
+ *   patches  f32 | bf16 (1)   f32   bf16   bf16   bf16    few, and k is odd
+ *   tower, projector   "      f32   bf16   int8   int8    compute-bound
+ *   decoder, output    "      f32   bf16   int8   int4
+ *   word table         as it lies in the file, f16 too    only looked up
+ *   (1) f16 becomes bf16
+ */
+#ifndef NEVA_WEIGHTS_H
+#define NEVA_WEIGHTS_H
+
+#include <gio/gio.h>
+#include <neva/model.h>
+#include "backend/backend.h"
+#include "checkpoint/safetensors.h"
+
+typedef enum {
+  NEVA_ROLE_PATCHES,
+  NEVA_ROLE_VISION,
+  NEVA_ROLE_TEXT,
+  NEVA_ROLE_TABLE
+} NevaRole;
+
+typedef enum { NEVA_PART_TOWER, NEVA_PART_PROJECTOR, NEVA_PART_TEXT } NevaPart;
+
+typedef struct _NevaWeightStore NevaWeightStore;
+
+/* Opens the checkpoint; `mode` is NEVA_WEIGHTS_…. The store borrows `backend`.
+ * progress and cancellable may be NULL; they are used until finish (). */
+NevaWeightStore *neva_weights_open (const char *folder, NevaWeights mode,
+    NevaBackend *backend, NevaProgressFunc progress, gpointer user_data,
+    GCancellable *cancellable, GError **error);
+void neva_weights_free (NevaWeightStore *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaWeightStore, neva_weights_free)
+
+/* Loading functions do nothing after the first failure; ask finish () once.
+ * Names are relative to the part, printf-like. Results belong to the store. */
+
+/* A tensor [n, k] (further dimensions of the file are multiplied into k). */
+void neva_weights_matrix (NevaWeightStore *store, NevaMatrix *m, NevaRole role,
+    gsize n, gsize k, NevaPart part, const char *format, ...)
+    G_GNUC_PRINTF (7, 8);
+/* A tensor of n elements, plus `offset`, as f32 in the backend's memory; with
+ * wanted FALSE, NULL without looking. */
+float *neva_weights_vector (NevaWeightStore *store, gboolean wanted, gsize n,
+    float offset, NevaPart part, const char *format, ...) G_GNUC_PRINTF (6, 7);
+/* The output matrix [vocab, hidden]: lm_head, or with `tied` the word table. */
+void neva_weights_head (NevaWeightStore *store, NevaMatrix *m, gsize vocab,
+    gsize hidden, gboolean tied);
+
+gboolean neva_weights_finish (NevaWeightStore *store, GError **error);
+
+guint64 neva_weights_bytes (const NevaWeightStore *store);
+/* "f32", "bf16", "int8", "int4": of the decoder. */
+const char *neva_weights_name (const NevaWeightStore *store);
+/* What keys and values are kept as: F32 only beside f32 weights. */
+NevaDType neva_weights_kv_type (const NevaWeightStore *store);
+
+#endif /* NEVA_WEIGHTS_H */
