@@ -2,7 +2,7 @@
 #include "config.h"
 #include "llava.h"
 #include "arena.h"
-#include "decoder.h"
+#include "lm.h"
 #include "kv_cache.h"
 #include "log.h"
 #include "projector.h"
@@ -22,7 +22,7 @@ struct _NevaLlava {
   NevaWeightStore *weights;
   NevaTower *tower;
   NevaProjector projector;
-  NevaDecoder *decoder;
+  NevaLm *lm;
   NevaDType tower_kv, text_kv;
   NevaKvPool pool;
   guint8 *scratch;
@@ -66,7 +66,7 @@ load_weights (NevaLlava *l, const char *folder, const NevaModelOptions *options,
     return FALSE;
   l->tower = neva_tower_load (&l->config.tower, w);
   neva_projector_load (&l->projector, &l->config, w);
-  l->decoder = neva_decoder_load (&l->config.text, w);
+  l->lm = neva_lm_load (&l->config.text, w);
   l->text_kv = neva_weights_kv_type (w);
   l->tower_kv = l->text_kv;
   return neva_weights_finish (w, error);
@@ -111,13 +111,13 @@ init_scratch (NevaLlava *l, GError **error)
   NevaArena vision = {0}, text = {0};
 
   l->max_frames = neva_tower_batch (l->tower, l->tower_kv, SCRATCH_BYTES);
-  l->max_rows = neva_decoder_batch (l->decoder, SCRATCH_BYTES);
+  l->max_rows = neva_lm_batch (l->lm, SCRATCH_BYTES);
   neva_tower_run (
       l->tower, l->backend, &vision, l->tower_kv, NULL, l->max_frames);
   neva_projector_run (&l->projector, l->backend, &vision, NULL,
       l->max_frames * neva_tower_tokens (l->tower));
-  neva_decoder_run (l->decoder, l->backend, &text, l->text_kv,
-      &(NevaPass){.rows = l->max_rows});
+  neva_lm_run (
+      l->lm, l->backend, &text, l->text_kv, &(NevaPass){.rows = l->max_rows});
   l->scratch_bytes = MAX (vision.peak, text.peak);
   l->scratch = neva_backend_alloc (l->backend, l->scratch_bytes, error);
   return l->scratch != NULL;
@@ -152,7 +152,7 @@ neva_llava_free (NevaLlava *l)
     return;
   neva_kv_pool_clear (&l->pool);
   neva_tower_free (l->tower);
-  neva_decoder_free (l->decoder);
+  neva_lm_free (l->lm);
   neva_weights_free (l->weights);
   if (l->backend)
     neva_backend_release (l->backend, l->scratch, l->scratch_bytes);
@@ -188,6 +188,12 @@ guint64
 neva_llava_kv_bytes (const NevaLlava *l)
 {
   return (guint64) l->pool.in_use * l->pool.block_bytes;
+}
+
+void
+neva_llava_round_rotary (NevaLlava *l)
+{
+  neva_lm_round_rotary (l->lm);
 }
 
 /* ---- Frames ------------------------------------------------------------- */
@@ -387,7 +393,7 @@ run_passes (NevaLlava *l, const NevaStepItem *items, gsize n, GError **error)
   while (next_pass (l, &cursor, &rows, &pass)) {
     NevaArena arena = {.base = l->scratch};
 
-    neva_decoder_run (l->decoder, l->backend, &arena, l->text_kv, &pass);
+    neva_lm_run (l->lm, l->backend, &arena, l->text_kv, &pass);
   }
   return neva_backend_synchronize (l->backend, error);
 }

@@ -22,6 +22,10 @@ guint neva_llava_tokens_per_frame (const NevaLlava *llava);
 guint64 neva_llava_weight_bytes (const NevaLlava *llava);
 const char *neva_llava_weights_name (const NevaLlava *llava); /* "bf16" */
 
+/* For comparison with PyTorch modules that were cast to bf16 as a whole: that
+ * rounds the rotary frequencies too, which loading a checkpoint does not. */
+void neva_llava_round_rotary (NevaLlava *llava);
+
 /* Frames [n][height][width][3] u8 (preprocessed) -> features [n * S][H] f32.
  * `hidden`, if not NULL: [n * S][Dv], the tower's selected rows. */
 gboolean neva_llava_encode (NevaLlava *llava, const guint8 *const *frames,

@@ -46,6 +46,13 @@ neva_rope_init (NevaRope *rope, const NevaTextConfig *c)
 }
 
 void
+neva_rope_round_bf16 (NevaRope *rope)
+{
+  for (gsize i = 0; i < rope->rot / 2; i++)
+    rope->inv_freq[i] = neva_bf16_to_f32 (neva_f32_to_bf16 (rope->inv_freq[i]));
+}
+
+void
 neva_rope_clear (NevaRope *rope)
 {
   g_clear_pointer (&rope->inv_freq, g_free);

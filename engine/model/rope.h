@@ -12,6 +12,8 @@ typedef struct {
 } NevaRope;
 
 void neva_rope_init (NevaRope *rope, const NevaTextConfig *config);
+/* See neva_llava_round_rotary (). */
+void neva_rope_round_bf16 (NevaRope *rope);
 void neva_rope_clear (NevaRope *rope);
 /* cosine, sine: [rot / 2] of one position. */
 void neva_rope_angles (

@@ -6,23 +6,24 @@
  *
  * Llama, Mistral and Qwen2 (and what NeMo configures: other norms, squared
  * ReLU, a rotary fraction) differ in NevaTextConfig only. */
-#ifndef NEVA_DECODER_H
-#define NEVA_DECODER_H
+#ifndef NEVA_LM_H
+#define NEVA_LM_H
 
 #include "arena.h"
 #include "config.h"
 #include "rope.h"
 #include "weights.h"
 
-typedef struct _NevaDecoder NevaDecoder;
+typedef struct _NevaLm NevaLm;
 
 /* Weights stay the store's. Never NULL; ask neva_weights_finish (). */
-NevaDecoder *neva_decoder_load (
-    const NevaTextConfig *config, NevaWeightStore *store);
-void neva_decoder_free (NevaDecoder *decoder);
+NevaLm *neva_lm_load (const NevaTextConfig *config, NevaWeightStore *store);
+void neva_lm_free (NevaLm *lm);
 
+/* See neva_llava_round_rotary (). */
+void neva_lm_round_rotary (NevaLm *lm);
 /* Rows of one pass so that scratch stays within `bytes`; at least 64. */
-gsize neva_decoder_batch (const NevaDecoder *decoder, gsize bytes);
+gsize neva_lm_batch (const NevaLm *lm, gsize bytes);
 
 /* Rows of one pass. Spans lie one after the other and cover all rows. */
 typedef struct {
@@ -36,7 +37,7 @@ typedef struct {
 
 /* Keys and values of the pass's rows are stored in the spans' blocks. With a
  * counting arena nothing is computed, and only pass->rows is looked at. */
-void neva_decoder_run (const NevaDecoder *decoder, NevaBackend *backend,
-    NevaArena *arena, NevaDType kv, const NevaPass *pass);
+void neva_lm_run (const NevaLm *lm, NevaBackend *backend, NevaArena *arena,
+    NevaDType kv, const NevaPass *pass);
 
-#endif /* NEVA_DECODER_H */
+#endif /* NEVA_LM_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
-#include "decoder.h"
+#include "lm.h"
 
 #include <math.h>
 
@@ -13,7 +13,7 @@ typedef struct {
   float *q_bias, *k_bias, *v_bias, *out_bias, *gate_bias, *up_bias, *down_bias;
 } Layer;
 
-struct _NevaDecoder {
+struct _NevaLm {
   NevaTextConfig c;
   NevaRope rope;
   NevaMatrix table, head; /* [vocab, H] */
@@ -79,10 +79,10 @@ load_layer (const NevaTextConfig *c, NevaWeightStore *s, guint i, Layer *l)
 #undef MATRIX
 }
 
-NevaDecoder *
-neva_decoder_load (const NevaTextConfig *c, NevaWeightStore *s)
+NevaLm *
+neva_lm_load (const NevaTextConfig *c, NevaWeightStore *s)
 {
-  NevaDecoder *d = g_new0 (NevaDecoder, 1);
+  NevaLm *d = g_new0 (NevaLm, 1);
   const float plus = c->norm == NEVA_NORM_LAYER_1P ? 1.0f : 0.0f;
 
   d->c = *c;
@@ -101,7 +101,7 @@ neva_decoder_load (const NevaTextConfig *c, NevaWeightStore *s)
 }
 
 void
-neva_decoder_free (NevaDecoder *d)
+neva_lm_free (NevaLm *d)
 {
   if (!d)
     return;
@@ -110,8 +110,14 @@ neva_decoder_free (NevaDecoder *d)
   g_free (d);
 }
 
+void
+neva_lm_round_rotary (NevaLm *d)
+{
+  neva_rope_round_bf16 (&d->rope);
+}
+
 static Flow
-take_flow (const NevaDecoder *d, NevaArena *a, gsize rows)
+take_flow (const NevaLm *d, NevaArena *a, gsize rows)
 {
   Flow f = {.rows = rows};
 
@@ -123,7 +129,7 @@ take_flow (const NevaDecoder *d, NevaArena *a, gsize rows)
 }
 
 static Scratch
-take_scratch (const NevaDecoder *d, NevaArena *a, gsize rows)
+take_scratch (const NevaLm *d, NevaArena *a, gsize rows)
 {
   const NevaTextConfig *c = &d->c;
   const gsize q = (gsize) c->heads * c->head_dim;
@@ -144,7 +150,7 @@ take_scratch (const NevaDecoder *d, NevaArena *a, gsize rows)
 }
 
 gsize
-neva_decoder_batch (const NevaDecoder *d, gsize bytes)
+neva_lm_batch (const NevaLm *d, gsize bytes)
 {
   const gsize step = 64;
   NevaArena one = {0}, two = {0};
@@ -156,7 +162,7 @@ neva_decoder_batch (const NevaDecoder *d, gsize bytes)
 }
 
 static void
-norm (const NevaDecoder *d, NevaBackend *b, float *dst, const float *x,
+norm (const NevaLm *d, NevaBackend *b, float *dst, const float *x,
     const float *w, const float *bias, gsize rows)
 {
   if (d->c.norm == NEVA_NORM_RMS)
@@ -167,8 +173,7 @@ norm (const NevaDecoder *d, NevaBackend *b, float *dst, const float *x,
 
 /* Word rows by id, feature rows from the host; runs of ids in one go. */
 static void
-embed (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
-    const NevaPass *pass)
+embed (const NevaLm *d, NevaBackend *b, const Scratch *s, const NevaPass *pass)
 {
   const gsize hidden = d->c.hidden;
 
@@ -187,7 +192,7 @@ embed (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
 }
 
 static void
-upload_angles (const NevaDecoder *d, NevaBackend *b, const Flow *f)
+upload_angles (const NevaLm *d, NevaBackend *b, const Flow *f)
 {
   const gsize half = d->rope.rot / 2, bytes = f->rows * half * sizeof (float);
   g_autofree float *cosine = g_new (float, f->rows *half + 1);
@@ -206,7 +211,7 @@ upload_angles (const NevaDecoder *d, NevaBackend *b, const Flow *f)
 
 /* Copies the wanted rows; each becomes a span of its own. `spans` [rows]. */
 static void
-gather_wanted (const NevaDecoder *d, NevaBackend *b, Scratch *s,
+gather_wanted (const NevaLm *d, NevaBackend *b, Scratch *s,
     const NevaPass *pass, NevaSpan *spans)
 {
   const gsize hidden = d->c.hidden, half = d->rope.rot / 2;
@@ -240,7 +245,7 @@ gather_wanted (const NevaDecoder *d, NevaBackend *b, Scratch *s,
 }
 
 static void
-store_keys (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
+store_keys (const NevaLm *d, NevaBackend *b, const Scratch *s,
     const NevaHeads *heads, const Flow *f)
 {
   const gsize dim = d->c.head_dim, kv = d->c.kv_heads * dim;
@@ -251,7 +256,7 @@ store_keys (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
 }
 
 static void
-attend (const NevaDecoder *d, NevaBackend *b, const Scratch *s, const Layer *l,
+attend (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
     const NevaHeads *heads, const Flow *f)
 {
   const gsize dim = d->c.head_dim, q = d->c.heads * dim;
@@ -266,7 +271,7 @@ attend (const NevaDecoder *d, NevaBackend *b, const Scratch *s, const Layer *l,
 }
 
 static void
-run_mlp (const NevaDecoder *d, NevaBackend *b, const Scratch *s, const Layer *l,
+run_mlp (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
     const Flow *f)
 {
   const gsize hidden = d->c.hidden, ffn = d->c.ffn;
@@ -286,7 +291,7 @@ run_mlp (const NevaDecoder *d, NevaBackend *b, const Scratch *s, const Layer *l,
 }
 
 static NevaHeads
-layer_heads (const NevaDecoder *d, guint layer, NevaDType kv)
+layer_heads (const NevaLm *d, guint layer, NevaDType kv)
 {
   const NevaTextConfig *c = &d->c;
 
@@ -301,7 +306,7 @@ layer_heads (const NevaDecoder *d, guint layer, NevaDType kv)
 }
 
 static void
-run_layer (const NevaDecoder *d, NevaBackend *b, const Scratch *s, guint layer,
+run_layer (const NevaLm *d, NevaBackend *b, const Scratch *s, guint layer,
     NevaDType kv, const Flow *f)
 {
   const Layer *l = &d->layers[layer];
@@ -320,7 +325,7 @@ run_layer (const NevaDecoder *d, NevaBackend *b, const Scratch *s, guint layer,
 /* The last layer: keys and values of all rows, the rest for wanted rows only. A
  * prompt wants one row of thousands. */
 static void
-run_last_layer (const NevaDecoder *d, NevaBackend *b, Scratch *s, NevaDType kv,
+run_last_layer (const NevaLm *d, NevaBackend *b, Scratch *s, NevaDType kv,
     const NevaPass *pass, NevaSpan *spans)
 {
   const guint layer = d->c.layers - 1;
@@ -344,8 +349,8 @@ run_last_layer (const NevaDecoder *d, NevaBackend *b, Scratch *s, NevaDType kv,
 }
 
 static void
-write_logits (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
-    const NevaPass *pass)
+write_logits (
+    const NevaLm *d, NevaBackend *b, const Scratch *s, const NevaPass *pass)
 {
   const gsize vocab = d->c.vocab, hidden = d->c.hidden;
   const Flow *f = &s->wanted;
@@ -367,8 +372,8 @@ write_logits (const NevaDecoder *d, NevaBackend *b, const Scratch *s,
 }
 
 void
-neva_decoder_run (const NevaDecoder *d, NevaBackend *b, NevaArena *arena,
-    NevaDType kv, const NevaPass *pass)
+neva_lm_run (const NevaLm *d, NevaBackend *b, NevaArena *arena, NevaDType kv,
+    const NevaPass *pass)
 {
   Scratch s = take_scratch (d, arena, pass->rows);
   g_autofree NevaSpan *spans = NULL;

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* check-reference DIR|FILE…
+ *
+ * Compares the engine with what the original libraries computed. DIR is a model
+ * folder with expected.safetensors, expected.json and tokenizer_vectors.json
+ * beside the model; FILE is preprocessing.safetensors or sampling.json. One
+ * line per stage; exit status 1 on any mismatch, or when an argument held
+ * nothing to check. tests/make_reference.py makes more folders. */
+#include "config.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "checkpoint/json_file.h"
+#include "stages.h"
+
+void
+report_error (Report *r, const char *stage, double error, double bound)
+{
+  const gboolean ok = error <= bound;
+
+  r->judged++;
+  r->failed += !ok;
+  printf ("%-34s %-16s error %9.3g  bound %9.3g  %s\n", r->where, stage, error,
+      bound, ok ? "ok" : "FAIL");
+}
+
+void
+report_equal (Report *r, const char *stage, gsize equal, gsize total)
+{
+  const gboolean ok = equal == total && total > 0;
+
+  r->judged++;
+  r->failed += !ok;
+  printf ("%-34s %-16s %zu of %zu equal  %s\n", r->where, stage, equal, total,
+      ok ? "ok" : "FAIL");
+}
+
+void
+report_failure (Report *r, const char *stage, const char *what)
+{
+  r->judged++;
+  r->failed++;
+  printf ("%-34s %-16s %s  FAIL\n", r->where, stage, what);
+}
+
+const void *
+stored (Report *r, const NevaSafetensors *st, const char *name,
+    const char *dtype, gsize *n_elements)
+{
+  const NevaTensorView *view = neva_safetensors_find (st, name);
+
+  if (!view || !g_str_equal (view->dtype, dtype)) {
+    report_failure (r, name, view ? "stored type is wrong" : "not stored");
+    return NULL;
+  }
+  *n_elements = view->n_elements;
+  return view->data;
+}
+
+double
+largest_difference (const float *a, const float *b, gsize n)
+{
+  double max = 0;
+
+  for (gsize i = 0; i < n; i++) {
+    const double d = fabs ((double) a[i] - b[i]);
+
+    if (!(d <= max))
+      max = d;
+    if (isnan (d))
+      return d;
+  }
+  return max;
+}
+
+double
+largest (const float *b, gsize n)
+{
+  double max = 0;
+
+  for (gsize i = 0; i < n; i++)
+    max = fmax (max, fabs (b[i]));
+  return max;
+}
+
+JsonNode *
+read_json (Report *r, const char *folder, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+
+  if (!json_parser_load_from_file (parser, path, &error)) {
+    report_failure (r, name, error->message);
+    return NULL;
+  }
+  return json_node_ref (json_parser_get_root (parser));
+}
+
+static void
+check_argument (Report *r, const char *path)
+{
+  if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
+    g_autofree char *expected =
+        g_build_filename (path, "expected.safetensors", NULL);
+
+    if (g_file_test (expected, G_FILE_TEST_EXISTS)) {
+      check_text (r, path);
+      check_model (r, path);
+    }
+  } else if (g_str_has_suffix (path, "preprocessing.safetensors")) {
+    check_preprocessing_file (r, path);
+  } else if (g_str_has_suffix (path, "sampling.json")) {
+    check_sampling_file (r, path);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  guint judged = 0, failed = 0;
+
+  setvbuf (stdout, NULL, _IOLBF, 0);
+  if (argc < 2) {
+    fprintf (stderr, "usage: check-reference DIR|FILE...\n");
+    return 2;
+  }
+  for (int i = 1; i < argc; i++) {
+    g_autofree char *where = g_path_get_basename (argv[i]);
+    Report r = {.where = where};
+
+    check_argument (&r, argv[i]);
+    if (r.judged == 0)
+      report_failure (&r, "-", "nothing to check here");
+    judged += r.judged;
+    failed += r.failed;
+  }
+  printf ("%u stages, %u failed\n", judged, failed);
+  return failed || !judged ? 1 : 0;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From pixels to greedy ids, stage by stage.
+ *
+ * f32 bounds. A sum of k products in f32, in any order, differs from another
+ * order by about sqrt(k) roundings of 2^-24 of its size (and at most k). Both
+ * sides round, every block adds four such sums to the residual:
+ *
+ *   bound = 2 * 2^-24 * sqrt(k) * (4 layers + 4) * max |result|
+ *
+ * with the largest k and layer count of the model. Logits have a yardstick of
+ * their own: PyTorch in bf16 made the same roundings with 2^-8 instead of
+ * 2^-24, though once per sum; so the bound is its error times 2^-16, times
+ * sqrt(k). bf16 logits: at most twice the error that PyTorch's bf16 makes
+ * (craft: rounding the same numbers elsewhere in the block may move, but not
+ * double, the error). */
+#include "config.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "model/llava.h"
+#include "stages.h"
+
+typedef struct {
+  Report *r;
+  const char *folder;
+  const NevaSafetensors *st;
+  NevaLlava *model;
+  const NevaConfig *config;
+  gsize n_frames, n_ids, n_steps, vocab;
+  gint32 *ids;      /* [n_ids], as stored */
+  float *features;  /* [n_frames * S][H] */
+  gboolean rounded; /* see try_rounded_rotary () */
+} Check;
+
+static double
+largest_sum (const NevaConfig *c)
+{
+  const guint patch = 3 * c->tower.patch_size * c->tower.patch_size;
+
+  return MAX (MAX (MAX (c->tower.hidden, c->tower.ffn), patch),
+      MAX (
+          MAX (c->text.hidden, c->text.ffn), c->text.heads * c->text.head_dim));
+}
+
+static double
+sum_bound (const NevaConfig *c, guint layers, const float *want, gsize n)
+{
+  return 2 * 0x1p-24 * sqrt (largest_sum (c)) * (4.0 * layers + 4) *
+         largest (want, n);
+}
+
+static gboolean
+open_model (Check *c, NevaWeights weights)
+{
+  const NevaModelOptions options = {.weights = weights};
+  g_autoptr (GError) error = NULL;
+
+  c->model = neva_llava_load (c->folder, &options, NULL, NULL, NULL, &error);
+  if (!c->model) {
+    report_failure (c->r, "load", error->message);
+    return FALSE;
+  }
+  c->config = neva_llava_config (c->model);
+  c->vocab = c->config->text.vocab;
+  return TRUE;
+}
+
+static gboolean
+read_ids (Check *c)
+{
+  gsize n_greedy;
+  const gint64 *ids = stored (c->r, c->st, "input_ids", "I64", &c->n_ids);
+  const gint64 *greedy = stored (c->r, c->st, "greedy_ids", "I64", &n_greedy);
+  const NevaTensorView *frames = neva_safetensors_find (c->st, "frames");
+
+  if (!ids || !greedy || !frames || frames->n_dims != 4)
+    return FALSE;
+  c->n_frames = frames->shape[0];
+  c->n_steps = n_greedy;
+  c->ids = g_new (gint32, c->n_ids);
+  for (gsize i = 0; i < c->n_ids; i++) {
+    gint64 id;
+
+    memcpy (&id, ids + i, sizeof id);
+    c->ids[i] = (gint32) id;
+  }
+  return TRUE;
+}
+
+/* Encodes the stored resized frames; with `judge`, compares. */
+static gboolean
+encode (Check *c, gboolean judge)
+{
+  g_autoptr (GError) error = NULL;
+  const NevaConfig *k = c->config;
+  gsize n_resized, n_hidden = 0, n_projected = 0;
+  const guint8 *resized = stored (c->r, c->st, "resized", "U8", &n_resized);
+  const float *want_hidden =
+      stored (c->r, c->st, "vision_hidden", "F32", &n_hidden);
+  const float *want = stored (c->r, c->st, "projected", "F32", &n_projected);
+  const gsize rows = c->n_frames * neva_llava_tokens_per_frame (c->model);
+  g_autofree const guint8 **frames = g_new (const guint8 *, c->n_frames);
+  g_autofree float *hidden = g_new (float, rows * k->tower.hidden);
+
+  if (!resized || !want_hidden || !want || n_hidden != rows * k->tower.hidden ||
+      n_projected != rows * k->text.hidden) {
+    report_failure (c->r, "tower features", "stored shapes do not fit");
+    return FALSE;
+  }
+  for (gsize i = 0; i < c->n_frames; i++)
+    frames[i] = resized + i * (n_resized / c->n_frames);
+  g_free (c->features);
+  c->features = g_new (float, n_projected);
+  if (!neva_llava_encode (
+          c->model, frames, c->n_frames, c->features, hidden, &error)) {
+    report_failure (c->r, "tower features", error->message);
+    return FALSE;
+  }
+  if (!judge)
+    return TRUE;
+  report_error (c->r, "tower features",
+      largest_difference (hidden, want_hidden, n_hidden),
+      sum_bound (k, k->tower.layers, want_hidden, n_hidden));
+  report_error (c->r, "projected",
+      largest_difference (c->features, want, n_projected),
+      sum_bound (k, k->tower.layers + 1, want, n_projected));
+  return TRUE;
+}
+
+/* Rows of the prompt: features where the media token stands. */
+static const float **
+prompt_rows (const Check *c)
+{
+  const float **rows = g_new0 (const float *, c->n_ids);
+  const gsize n = c->n_frames * neva_llava_tokens_per_frame (c->model);
+  gsize next = 0;
+
+  for (gsize i = 0; i < c->n_ids; i++) {
+    if (c->ids[i] == c->config->media_token && next < n)
+      rows[i] = c->features + next++ * c->config->text.hidden;
+  }
+  return rows;
+}
+
+static float *
+prompt_logits (Check *c, NevaSequence *sequence)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree const float **rows = prompt_rows (c);
+  float *logits = g_new (float, c->n_ids * c->vocab);
+  const NevaStepItem item = {sequence, c->ids, rows, c->n_ids, logits, TRUE};
+
+  if (neva_llava_step (c->model, &item, 1, &error))
+    return logits;
+  report_failure (c->r, "prompt logits", error->message);
+  g_free (logits);
+  return NULL;
+}
+
+static gint32
+argmax (const float *x, gsize n)
+{
+  gsize best = 0;
+
+  for (gsize i = 1; i < n; i++) {
+    if (x[i] > x[best])
+      best = i;
+  }
+  return (gint32) best;
+}
+
+/* Generates from the prompt's last logits; logits of each step, as stored: the
+ * first are the prompt's last. */
+static void
+check_steps (Check *c, NevaSequence *sequence, const float *last, double bound)
+{
+  g_autoptr (GError) error = NULL;
+  gsize n, n_ids, equal = 0;
+  const float *want = stored (c->r, c->st, "step_logits", "F32", &n);
+  const guint8 *ids = stored (c->r, c->st, "greedy_ids", "I64", &n_ids);
+  g_autofree float *logits = g_memdup2 (last, c->vocab * sizeof (float));
+  double worst = 0;
+
+  if (!want || !ids || n != c->n_steps * c->vocab)
+    return;
+  for (gsize i = 0; i < c->n_steps; i++) {
+    gint32 id = argmax (logits, c->vocab);
+    const NevaStepItem item = {sequence, &id, NULL, 1, logits, FALSE};
+    gint64 expected;
+
+    memcpy (&expected, ids + i * 8, 8);
+    worst = fmax (
+        worst, largest_difference (logits, want + i * c->vocab, c->vocab));
+    equal += id == expected;
+    id = (gint32) expected; /* later steps stay comparable */
+    if (!neva_llava_step (c->model, &item, 1, &error)) {
+      report_failure (c->r, "step logits", error->message);
+      return;
+    }
+  }
+  report_error (c->r, "step logits", worst, bound);
+  report_equal (c->r, "greedy ids", equal, c->n_steps);
+}
+
+/* A reference made by a module that was cast to bf16 holds rotary frequencies
+ * that were rounded with the weights (Module.to () casts every buffer). That is
+ * no property of the checkpoint, so it is tried only where the weights are bf16
+ * and the true frequencies do not fit, and it is said. */
+static gboolean
+try_rounded_rotary (Check *c)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NevaSafetensors) weights =
+      neva_safetensors_open (c->folder, &error);
+  g_autofree const char **names = NULL;
+
+  if (!weights || c->rounded)
+    return FALSE;
+  names = neva_safetensors_names (weights);
+  if (!names[0] ||
+      !g_str_equal (neva_safetensors_find (weights, names[0])->dtype, "BF16"))
+    return FALSE;
+  printf ("%-34s (the reference's rotary frequencies are rounded to bf16?)\n",
+      c->r->where);
+  c->rounded = TRUE;
+  neva_llava_round_rotary (c->model);
+  return TRUE;
+}
+
+static void
+check_logits (Check *c, const float *want, const float *bf16, gsize n)
+{
+  const double bound = largest_difference (bf16, want, n) * 0x1p-16 *
+                       sqrt (largest_sum (c->config));
+  NevaSequence *sequence = neva_sequence_new (c->model, NULL);
+  g_autofree float *logits = prompt_logits (c, sequence);
+  double error = logits ? largest_difference (logits, want, n) : NAN;
+
+  if (logits && !(error <= bound) && try_rounded_rotary (c)) {
+    neva_sequence_truncate (sequence, 0);
+    g_free (logits);
+    logits = prompt_logits (c, sequence);
+    error = logits ? largest_difference (logits, want, n) : NAN;
+  }
+  if (logits) {
+    report_error (c->r, "prompt logits", error, bound);
+    check_steps (c, sequence, logits + (c->n_ids - 1) * c->vocab, bound);
+  }
+  neva_sequence_free (sequence);
+}
+
+static void
+check_f32 (Check *c)
+{
+  gsize n, n_bf16;
+  const float *want = stored (c->r, c->st, "prompt_logits", "F32", &n);
+  const float *bf16 =
+      stored (c->r, c->st, "prompt_logits_bf16", "F32", &n_bf16);
+
+  if (!open_model (c, NEVA_WEIGHTS_F32) || !want || !bf16)
+    return;
+  if (n != c->n_ids * c->vocab || n_bf16 != n) {
+    report_failure (c->r, "prompt logits", "stored shape does not fit");
+    return;
+  }
+  if (encode (c, TRUE))
+    check_logits (c, want, bf16, n);
+}
+
+static void
+check_bf16 (Check *c)
+{
+  gsize n, n_bf16;
+  const float *want = stored (c->r, c->st, "prompt_logits", "F32", &n);
+  const float *naive =
+      stored (c->r, c->st, "prompt_logits_bf16", "F32", &n_bf16);
+  NevaSequence *sequence;
+  g_autofree float *logits = NULL;
+
+  if (!want || !naive || !open_model (c, NEVA_WEIGHTS_BF16) ||
+      !encode (c, FALSE))
+    return;
+  if (c->rounded)
+    neva_llava_round_rotary (c->model);
+  sequence = neva_sequence_new (c->model, NULL);
+  if ((logits = prompt_logits (c, sequence)))
+    report_error (c->r, "bf16 logits", largest_difference (logits, want, n),
+        2 * largest_difference (naive, want, n));
+  neva_sequence_free (sequence);
+}
+
+void
+check_model (Report *r, const char *folder)
+{
+  g_autofree char *path =
+      g_build_filename (folder, "expected.safetensors", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NevaSafetensors) st = neva_safetensors_open (path, &error);
+  Check c = {.r = r, .folder = folder, .st = st};
+
+  if (!st) {
+    report_failure (r, "expected", error->message);
+    return;
+  }
+  check_pixels (r, folder, st);
+  if (read_ids (&c)) {
+    check_f32 (&c);
+    g_clear_pointer (&c.model, neva_llava_free);
+    check_bf16 (&c);
+    g_clear_pointer (&c.model, neva_llava_free);
+  }
+  g_free (c.ids);
+  g_free (c.features);
+}

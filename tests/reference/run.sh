@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# check-reference on everything there is: what is checked in, and the set beside
+# the checkout.
+set -eu
+shopt -s nullglob
+all=("$NEVA_SOURCE"/tests/data/reference/*/ "$NEVA_SHARED"/reference/hf-*/
+  "$NEVA_SHARED"/reference/preprocessing.safetensors
+  "$NEVA_SHARED"/reference/sampling.json)
+if [ ${#all[@]} -eq 0 ]; then
+  echo "SKIP: no reference folders"
+  exit 77
+fi
+exec "$1" "${all[@]%/}"
