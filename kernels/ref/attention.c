@@ -51,13 +51,11 @@ NEVA_DECL_KV_STORE (neva_kv_store_c)
     }
 }
 
-/* The reference holds the scores of one row, tiled tiers hold a tile. */
+/* The scores of one query row; tiled tiers need less. */
 size_t
 neva_attention_work_bytes (const NevaAttention *a)
 {
-  const size_t row = (a->kv_len * sizeof (double) + 63) / 64 * 64;
-
-  return row > NEVA_ATTENTION_TILE_BYTES ? row : NEVA_ATTENTION_TILE_BYTES;
+  return (a->kv_len * sizeof (double) + 63) / 64 * 64;
 }
 
 static bool

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The clips between the first of their frames and their answer, in the order
+ * in which they began, which is the order in which they are answered.
+ *
+ *   COLLECTING --clip event--> WAITING --asked--> ASKED --> ANSWERED
+ *        \                        \                  \-----> FAILED
+ *         +------------------------+---- removed: dropped, flushed
+ *
+ * Nothing here locks, posts or calls the engine: the owner's lock guards the
+ * list and every clip in it. A clip is referenced by the list, by whoever works
+ * on it without the lock, and by its request's callbacks. */
+#ifndef GST_NEVA_LLM_CLIPS_H
+#define GST_NEVA_LLM_CLIPS_H
+
+#include <gst/video/video.h>
+#include <neva/request.h>
+#include "common/gstnevasamplemeta.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  GST_NEVA_LLM_CLIP_COLLECTING,
+  GST_NEVA_LLM_CLIP_WAITING,
+  GST_NEVA_LLM_CLIP_ASKED,
+  GST_NEVA_LLM_CLIP_ANSWERED,
+  GST_NEVA_LLM_CLIP_FAILED,
+  GST_NEVA_LLM_CLIP_REMOVED
+} GstNevaLlmClipState;
+
+/* A chosen frame: what the model sees of it, or, until that is submitted, the
+ * picture itself. */
+typedef struct {
+  NevaEmbedding *embedding;
+  GstBuffer *buffer;
+  GstVideoInfo info;
+} GstNevaLlmFrame;
+
+typedef struct {
+  gint refs; /* atomic */
+  GstNevaLlmClipState state;
+  guint64 number;
+  GstClockTime start, end; /* running time; end NONE until the clip event */
+  guint count;             /* frames, repeats of the last one included */
+  GArray *times;           /* GstNevaSampleTime */
+  GArray *frames;          /* GstNevaLlmFrame, distinct ones */
+  GstSegment segment;      /* of the video that the clip is from */
+  guint32 seqnum;          /* of that segment's event */
+
+  NevaRequest *request; /* owned; while ASKED */
+  char *prompt;         /* as asked */
+  char *model;
+  char *partial;     /* news that were not delivered yet, or NULL */
+  NevaAnswer answer; /* when ANSWERED; answer.text is owned */
+  GError *error;     /* when FAILED */
+} GstNevaLlmClip;
+
+GstNevaLlmClip *gst_neva_llm_clip_ref (GstNevaLlmClip *clip);
+void gst_neva_llm_clip_unref (GstNevaLlmClip *clip);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstNevaLlmClip, gst_neva_llm_clip_unref)
+
+/* Every frame has an embedding. */
+gboolean gst_neva_llm_clip_is_encoded (const GstNevaLlmClip *clip);
+/* The first frame without one, or -1. */
+gint gst_neva_llm_clip_next_to_encode (const GstNevaLlmClip *clip);
+/* Lets go of pictures and embeddings. */
+void gst_neva_llm_clip_forget_frames (GstNevaLlmClip *clip);
+
+typedef struct {
+  GQueue queue; /* GstNevaLlmClip, owned */
+} GstNevaLlmClips;
+
+void gst_neva_llm_clips_init (GstNevaLlmClips *clips);
+void gst_neva_llm_clips_clear (GstNevaLlmClips *clips);
+
+/* The clip that a chosen frame belongs to, begun if this is its first frame;
+ * (transfer none). NULL if it is not collecting any more. */
+GstNevaLlmClip *gst_neva_llm_clips_collect (GstNevaLlmClips *clips,
+    const GstNevaSampleMeta *meta, const GstSegment *segment, guint32 seqnum);
+/* The clip of that number if it is COLLECTING; (transfer none). */
+GstNevaLlmClip *gst_neva_llm_clips_find (
+    GstNevaLlmClips *clips, guint64 number);
+/* The first clip in that state; (transfer none) (nullable). */
+GstNevaLlmClip *gst_neva_llm_clips_first (
+    GstNevaLlmClips *clips, GstNevaLlmClipState state);
+guint gst_neva_llm_clips_count (
+    GstNevaLlmClips *clips, GstNevaLlmClipState state);
+/* (transfer none) (nullable) */
+GstNevaLlmClip *gst_neva_llm_clips_head (GstNevaLlmClips *clips);
+/* Takes it out and marks it REMOVED; the list's reference goes to the caller.
+ */
+GstNevaLlmClip *gst_neva_llm_clips_remove (
+    GstNevaLlmClips *clips, GstNevaLlmClip *clip);
+
+G_END_DECLS
+
+#endif /* GST_NEVA_LLM_CLIPS_H */

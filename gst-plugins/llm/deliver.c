@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An answer goes out: as text on the text streams, as the caption of frames, as
+ * an element message; or a failure does. Runs on the element's thread. */
+#include "config.h"
+#include "common/gstnevacaptionmeta.h"
+#include "common/gstnevaerror.h"
+#include "llm.h"
+#include "text.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
+#define GST_CAT_DEFAULT gst_neva_llm_debug
+
+static GstClockTime
+to_pts (const GstNevaLlmClip *clip, GstClockTime running_time)
+{
+  if (!GST_CLOCK_TIME_IS_VALID (running_time))
+    return GST_CLOCK_TIME_NONE;
+  return gst_segment_position_from_running_time (
+      &clip->segment, GST_FORMAT_TIME, running_time);
+}
+
+static const char *
+finish_nick (NevaFinish finish)
+{
+  switch (finish) {
+    case NEVA_FINISH_STOP:
+      return "stop";
+    case NEVA_FINISH_LENGTH:
+      return "length";
+  }
+  return "";
+}
+
+static void
+fill_answer (GstNevaCaptionInfo *info, const NevaAnswer *answer)
+{
+  info->finish = finish_nick (answer->finish);
+  info->prompt_tokens = answer->prompt_tokens;
+  info->reused_tokens = answer->reused_tokens;
+  info->tokens = answer->generated_tokens;
+  info->mean_logprob = answer->mean_logprob;
+  info->queue_time = (GstClockTime) MAX (answer->queue_ns, 0);
+  info->encode_time = (GstClockTime) MAX (answer->encode_ns, 0);
+  info->prefill_time = (GstClockTime) MAX (answer->prefill_ns, 0);
+  info->first_token_time = (GstClockTime) MAX (answer->first_token_ns, 0);
+  info->decode_time = (GstClockTime) MAX (answer->decode_ns, 0);
+}
+
+static GstStructure *
+make_caption (GstNevaLlm *self, const GstNevaLlmClip *clip, const char *text,
+    gboolean final)
+{
+  g_autofree GstClockTime *times = g_new (GstClockTime, clip->times->len);
+  g_autofree char *stream_id = gst_pad_get_stream_id (self->sinkpad);
+  GstNevaCaptionInfo info = {.text = text,
+      .final = final,
+      .clip = clip->number,
+      .start = to_pts (clip, clip->start),
+      .end = to_pts (clip, clip->end),
+      .running_time = clip->start,
+      .times = times,
+      .n_times = clip->times->len,
+      .stream_id = stream_id,
+      .model = clip->model,
+      .prompt = clip->prompt};
+
+  info.stream_time =
+      gst_segment_to_stream_time (&clip->segment, GST_FORMAT_TIME, info.start);
+  for (guint i = 0; i < clip->times->len; i++)
+    times[i] = g_array_index (clip->times, GstNevaSampleTime, i).pts;
+  if (final)
+    fill_answer (&info, &clip->answer);
+  return gst_neva_caption_to_structure (&info);
+}
+
+/* ---- Ways out ---- */
+
+static gboolean
+is_arrival (GstNevaLlm *self, GstNevaLlmTextTime text_time,
+    GstNevaTextStream *text, gboolean live)
+{
+  switch (text_time) {
+    case GST_NEVA_LLM_TEXT_TIME_WINDOW:
+      return FALSE;
+    case GST_NEVA_LLM_TEXT_TIME_ARRIVAL:
+      return TRUE;
+    case GST_NEVA_LLM_TEXT_TIME_AUTO:
+      break;
+  }
+  /* Beside live video that has gone on, text with its window's time would come
+   * too late to be shown. */
+  return live && gst_neva_text_stream_get_pad (text) != self->srcpad;
+}
+
+static void
+push_text (GstNevaLlm *self, const GstNevaLlmClip *clip,
+    const GstNevaLlmSettings *settings, const GstStructure *caption,
+    guint serial)
+{
+  GstNevaTextStream *texts[2];
+  const guint n = gst_neva_llm_ref_texts (self, texts);
+  GstNevaTextCaption text = {.caption = caption,
+      .clip = clip->number,
+      .start = clip->start,
+      .end = clip->end};
+  gboolean live;
+
+  gst_structure_get_boolean (caption, "final", &text.final);
+  g_mutex_lock (&self->lock);
+  live = self->live;
+  g_mutex_unlock (&self->lock);
+  text.wait = !live && text.final;
+  for (guint i = 0; i < n; i++) {
+    text.arrival = is_arrival (self, settings->text_time, texts[i], live);
+    gst_neva_text_stream_push (texts[i], serial, &text);
+    gst_neva_text_stream_unref (texts[i]);
+  }
+}
+
+/* For the frames that pass from now on. Returns: FALSE if flushed. */
+static gboolean
+set_current (GstNevaLlm *self, const GstNevaLlmClip *clip, guint serial,
+    GstStructure *caption, gboolean final)
+{
+  gboolean fresh;
+
+  g_mutex_lock (&self->lock);
+  fresh = self->serial == serial;
+  if (fresh && self->mode == GST_NEVA_LLM_MODE_VIDEO) {
+    g_clear_pointer (&self->current, gst_structure_free);
+    self->current = g_steal_pointer (&caption);
+  } else if (fresh && final) {
+    gst_neva_llm_decide (self, clip, g_steal_pointer (&caption));
+  }
+  g_mutex_unlock (&self->lock);
+  if (caption)
+    gst_structure_free (caption);
+  return fresh;
+}
+
+/* Text that is waited for may be let go as far as captions are decided. */
+static void
+advance_text_only (GstNevaLlm *self)
+{
+  GstClockTime position;
+  gboolean text_only;
+
+  g_mutex_lock (&self->lock);
+  text_only = self->mode == GST_NEVA_LLM_MODE_TEXT;
+  position = gst_neva_llm_horizon (self, self->newest);
+  g_mutex_unlock (&self->lock);
+  if (text_only)
+    gst_neva_llm_advance (self, position);
+}
+
+static void
+post_caption (
+    GstNevaLlm *self, const GstNevaLlmClip *clip, GstStructure *caption)
+{
+  GstMessage *message =
+      gst_message_new_element (GST_OBJECT_CAST (self), caption);
+
+  /* Whoever seeks can tell old captions from new ones. */
+  gst_message_set_seqnum (message, clip->seqnum);
+  gst_element_post_message (GST_ELEMENT_CAST (self), message);
+}
+
+static void
+deliver_answer (GstNevaLlm *self, GstNevaLlmClip *clip,
+    const GstNevaLlmSettings *settings, guint serial)
+{
+  g_autofree char *text =
+      gst_neva_text_format (clip->answer.text, settings->wrap_columns);
+  GstStructure *caption = make_caption (self, clip, text, TRUE);
+
+  GST_DEBUG_OBJECT (self, "clip %" G_GUINT64_FORMAT ": %s", clip->number, text);
+  /* Text first: what waits for it may go on as soon as frames leave. An empty
+   * answer is no text, but an answer. */
+  if (*text)
+    push_text (self, clip, settings, caption, serial);
+  if (set_current (self, clip, serial,
+          *text ? gst_structure_copy (caption) : NULL, TRUE)) {
+    g_mutex_lock (&self->lock);
+    self->counts.answered++;
+    g_mutex_unlock (&self->lock);
+    post_caption (self, clip, caption);
+  } else {
+    gst_structure_free (caption);
+  }
+}
+
+static void
+deliver_failure (GstNevaLlm *self, GstNevaLlmClip *clip,
+    const GstNevaLlmSettings *settings, guint serial)
+{
+  g_autofree char *what = g_strdup_printf ("clip %" G_GUINT64_FORMAT
+                                           " at %.1f s cannot be captioned",
+      clip->number, (double) clip->start / (double) GST_SECOND);
+  gboolean fresh;
+
+  g_mutex_lock (&self->lock);
+  fresh = self->serial == serial;
+  if (fresh) {
+    self->counts.failed++;
+    gst_neva_llm_decide (self, clip, NULL);
+  }
+  g_mutex_unlock (&self->lock);
+  if (!fresh)
+    return;
+  if (settings->error_policy == GST_NEVA_LLM_ERROR_POLICY_SKIP)
+    gst_neva_post_warning (GST_ELEMENT_CAST (self), what, clip->error);
+  else
+    gst_neva_llm_fail (self, what, clip->error);
+}
+
+void
+gst_neva_llm_deliver (GstNevaLlm *self, GstNevaLlmClip *clip, guint serial)
+{
+  GstNevaLlmSettings settings;
+
+  gst_neva_llm_get_settings (self, &settings);
+  if (clip->error)
+    deliver_failure (self, clip, &settings, serial);
+  else
+    deliver_answer (self, clip, &settings, serial);
+  advance_text_only (self);
+  gst_neva_llm_settings_clear (&settings);
+}
+
+void
+gst_neva_llm_deliver_partial (
+    GstNevaLlm *self, GstNevaLlmClip *clip, const char *text, guint serial)
+{
+  GstNevaLlmSettings settings;
+  g_autofree char *formatted = NULL;
+
+  gst_neva_llm_get_settings (self, &settings);
+  formatted = gst_neva_text_format (text, settings.wrap_columns);
+  if (*formatted) {
+    GstStructure *caption = make_caption (self, clip, formatted, FALSE);
+
+    push_text (self, clip, &settings, caption, serial);
+    set_current (self, clip, serial, caption, FALSE);
+  }
+  gst_neva_llm_settings_clear (&settings);
+}
+
+/* ---- Trouble ---- */
+
+void
+gst_neva_llm_report_drop (GstNevaLlm *self, GstNevaLlmClip *clip)
+{
+  const GstClockTime pts = to_pts (clip, clip->start);
+  GstClockTime length = GST_CLOCK_TIME_NONE;
+  GstMessage *message;
+  guint64 processed, dropped;
+  gboolean live;
+
+  if (GST_CLOCK_TIME_IS_VALID (clip->end))
+    length = clip->end - clip->start;
+  g_mutex_lock (&self->lock);
+  live = self->live;
+  processed = self->counts.answered;
+  dropped = self->counts.dropped;
+  g_mutex_unlock (&self->lock);
+
+  GST_INFO_OBJECT (self, "clip %" G_GUINT64_FORMAT " is dropped", clip->number);
+  message = gst_message_new_qos (GST_OBJECT_CAST (self), live, clip->start,
+      gst_segment_to_stream_time (&clip->segment, GST_FORMAT_TIME, pts), pts,
+      length);
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, processed, dropped);
+  gst_element_post_message (GST_ELEMENT_CAST (self), message);
+}
+
+void
+gst_neva_llm_fail (GstNevaLlm *self, const char *what, const GError *error)
+{
+  g_autoptr (GPtrArray) requests =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) neva_request_unref);
+  gboolean first;
+
+  g_mutex_lock (&self->lock);
+  first = !self->failed;
+  self->failed = TRUE;
+  for (GList *l = self->clips.queue.head; l; l = l->next)
+    if (((GstNevaLlmClip *) l->data)->request)
+      g_ptr_array_add (
+          requests, neva_request_ref (((GstNevaLlmClip *) l->data)->request));
+  gst_neva_llm_clips_clear (&self->clips);
+  self->n_asked = 0;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+
+  for (guint i = 0; i < requests->len; i++)
+    neva_request_cancel (requests->pdata[i]);
+  if (first && error)
+    gst_neva_post_error (GST_ELEMENT_CAST (self), what, error);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of this folder know of the element.
+ *
+ *   gstnevallm.c  class, properties, pads, states, queries
+ *   sink.c        the streaming thread: frames into clips, overflow
+ *   events.c      the streaming thread: events, EOS, flushing
+ *   worker.c      the element's thread: encode, ask, wait for answers
+ *   deliver.c     an answer becomes message, text and meta
+ *   aligned.c     video held back until its captions are known
+ *   textstream.c  the text pads; clips.c the pending clips; text.c formatting
+ *
+ *        frame with sample meta          model's thread: done, partial
+ *                |                                  |
+ *   sink ---> clips: collecting, waiting, asked, answered ---> worker thread
+ *     |                                                      /     |      \
+ *     |  timing=late                                    message   text caption
+ *     +---------------------------------> src            (bus)   stream     |
+ *     +--> delay queue (timing=aligned) --> src <---------------------------+
+ *
+ * Locks: `lock` guards everything marked so below; it is never held while a pad
+ * is pushed to, a message posted or the engine called. The object lock guards
+ * the settings and is never held together with `lock`. */
+#ifndef GST_NEVA_LLM_PRIVATE_H
+#define GST_NEVA_LLM_PRIVATE_H
+
+#include <gst/base/gstflowcombiner.h>
+#include <gst/video/video.h>
+#include "clips.h"
+#include "common/gstnevamodel.h"
+#include "gstnevallm.h"
+#include "settings.h"
+#include "textstream.h"
+
+G_BEGIN_DECLS
+
+/* What leaves on the src pad; decided when the first CAPS come. */
+typedef enum {
+  GST_NEVA_LLM_MODE_UNDECIDED,
+  GST_NEVA_LLM_MODE_TEXT,
+  GST_NEVA_LLM_MODE_VIDEO,  /* at once */
+  GST_NEVA_LLM_MODE_DELAYED /* through the delay queue */
+} GstNevaLlmMode;
+
+/* A clip that has been decided while frames of it are still held. */
+typedef struct {
+  GstClockTime start, end; /* running time */
+  GstStructure *caption;   /* NULL: there will be none */
+} GstNevaLlmDecision;
+
+typedef struct {
+  guint64 clips, answered, dropped, failed, skipped, late;
+} GstNevaLlmCounts;
+
+struct _GstNevaLlm {
+  GstElement parent;
+
+  GstPad *sinkpad, *srcpad;
+  GstNevaModelLoader loader;
+
+  /* Object lock. */
+  GstNevaModelOptions options;
+  GstNevaLlmSettings settings;
+
+  GMutex lock;
+  GCond cond; /* something under `lock` has changed */
+
+  /* Under lock. */
+  GstNevaLlmMode mode;
+  GstNevaTextStream *src_text; /* on the src pad; used when mode is TEXT */
+  GstNevaTextStream *text;     /* on the request pad, or NULL */
+  GstFlowCombiner *flows;
+  GstNevaLlmClips clips;
+  guint n_asked;
+  guint serial; /* changes with every flush */
+  gboolean running, flushing, failed, delivering;
+  gboolean live;
+  GCancellable *cancel; /* waiting for the engine; replaced after a flush */
+  GstNevaLlmCounts counts;
+  GstStructure *current; /* caption for passing frames, timing=late */
+  GstEvent *stream_start;
+  GstEvent *segment_event; /* the last one, in time */
+  guint32 last_seek;       /* seqnum */
+  GstClockTime max_delay;  /* of the settings */
+  GThread *worker;
+
+  /* Under lock; see aligned.c. */
+  GQueue delayed;
+  gboolean delay_running, delay_eos, delay_warned;
+  GstFlowReturn delay_flow;
+  /* Running times: of the last frame that came, of the end of the last one that
+   * left, of the beginning of the clip that began last. 0: none yet. */
+  GstClockTime newest, delay_left;
+  GstClockTime newest_clip_start; /* GST_CLOCK_TIME_NONE: none yet */
+  GQueue decisions;               /* GstNevaLlmDecision, in order */
+
+  /* Streaming thread. */
+  GstVideoInfo info;
+  gboolean have_info, asked_live;
+  GstSegment segment;
+  guint32 segment_seqnum;
+  guint64 frames_seen, chosen_seen;
+};
+
+/* ---- gstnevallm.c ---- */
+
+/* A copy; clear it. */
+void gst_neva_llm_get_settings (GstNevaLlm *self, GstNevaLlmSettings *out);
+/* Remembers what a pad returned. Returns: what upstream is to be told. */
+GstFlowReturn gst_neva_llm_combine (
+    GstNevaLlm *self, GstPad *pad, GstFlowReturn flow);
+/* The active text streams, at most 2, each with a reference. */
+guint gst_neva_llm_ref_texts (GstNevaLlm *self, GstNevaTextStream *texts[2]);
+/* Tells the text streams where the video that leaves (or would) is. */
+void gst_neva_llm_advance (GstNevaLlm *self, GstClockTime position);
+/* Begin to push what the mode asks for on the src pad; on the text pad. */
+void gst_neva_llm_start_src (GstNevaLlm *self);
+void gst_neva_llm_start_text (GstNevaLlm *self);
+/* ---- sink.c ---- */
+
+GstFlowReturn gst_neva_llm_chain (
+    GstPad *pad, GstObject *parent, GstBuffer *buffer);
+/* The running time at which the picture is over, or GST_CLOCK_TIME_NONE. */
+GstClockTime gst_neva_llm_buffer_end (GstNevaLlm *self, GstBuffer *buffer);
+/* Video has come in up to this running time. */
+void gst_neva_llm_passed (GstNevaLlm *self, GstClockTime position);
+/* Lock held. Clips numbered below `before` that will not end any more. */
+void gst_neva_llm_remove_unfinished (GstNevaLlm *self, guint64 before);
+void gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end);
+
+/* ---- events.c ---- */
+
+gboolean gst_neva_llm_sink_event (
+    GstPad *pad, GstObject *parent, GstEvent *event);
+/* FLUSH_START, and on the way to READY: nothing waits any more, and no question
+ * is left. Then, when streams may flow again, resume. */
+void gst_neva_llm_interrupt (GstNevaLlm *self);
+void gst_neva_llm_resume (GstNevaLlm *self);
+
+/* ---- worker.c ---- */
+
+void gst_neva_llm_worker_start (GstNevaLlm *self);
+/* After gst_neva_llm_interrupt (). */
+void gst_neva_llm_worker_stop (GstNevaLlm *self);
+
+/* ---- deliver.c ---- */
+
+/* Worker thread, no lock held. The clip is out of the list; serial: from when
+ * it was taken. */
+void gst_neva_llm_deliver (
+    GstNevaLlm *self, GstNevaLlmClip *clip, guint serial);
+void gst_neva_llm_deliver_partial (
+    GstNevaLlm *self, GstNevaLlmClip *clip, const char *text, guint serial);
+/* The clip will have no caption because there was no time for it: counts it and
+ * posts QoS. No lock held. */
+void gst_neva_llm_report_drop (GstNevaLlm *self, GstNevaLlmClip *clip);
+/* The stream cannot go on. error: NULL when it was posted already. */
+void gst_neva_llm_fail (
+    GstNevaLlm *self, const char *what, const GError *error);
+
+/* ---- aligned.c ---- */
+
+/* Streaming thread. Take the object. */
+GstFlowReturn gst_neva_llm_delay_buffer (GstNevaLlm *self, GstBuffer *buffer);
+void gst_neva_llm_delay_event (GstNevaLlm *self, GstEvent *event);
+void gst_neva_llm_delay_start (GstNevaLlm *self);
+void gst_neva_llm_delay_stop (GstNevaLlm *self);
+/* Lock held. caption: transfer full, or NULL. */
+void gst_neva_llm_decide (
+    GstNevaLlm *self, const GstNevaLlmClip *clip, GstStructure *caption);
+/* Lock held: the running time before which every caption is decided. */
+GstClockTime gst_neva_llm_horizon (GstNevaLlm *self, GstClockTime position);
+
+G_END_DECLS
+
+#endif /* GST_NEVA_LLM_PRIVATE_H */
