@@ -19,6 +19,7 @@
 #include <string.h>
 #include "model/llava.h"
 #include "stages.h"
+#include "text/prompt.h"
 
 typedef struct {
   Report *r;
@@ -85,6 +86,38 @@ read_ids (Check *c)
     c->ids[i] = (gint32) id;
   }
   return TRUE;
+}
+
+/* The prompt through our own template and tokenizer code. */
+static void
+check_prompt (Check *c)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) root = read_json (c->r, c->folder, "expected.json");
+  g_autoptr (NevaTokenizer) tokenizer = neva_tokenizer_open (c->folder, &error);
+  NevaPromptSpec spec = {.conv_template = "none",
+      .media_tokens = c->n_frames * neva_llava_tokens_per_frame (c->model),
+      .media_token = c->config->media_token,
+      .bos = -1};
+  NevaPrompt prompt = {0};
+  gsize equal = 0;
+
+  if (!root)
+    return;
+  spec.text =
+      json_object_get_string_member (json_node_get_object (root), "prompt");
+  if (!tokenizer || !neva_prompt_build (tokenizer, &spec, &prompt, &error)) {
+    report_failure (c->r, "prompt ids", error->message);
+    return;
+  }
+  /* whether a BOS comes first is the tokenizer's setting, not the prompt's */
+  if (c->ids[0] == c->config->bos &&
+      g_array_index (prompt.ids, gint32, 0) != c->config->bos)
+    g_array_prepend_val (prompt.ids, c->config->bos);
+  for (gsize i = 0; i < MIN (c->n_ids, prompt.ids->len); i++)
+    equal += c->ids[i] == g_array_index (prompt.ids, gint32, i);
+  report_equal (c->r, "prompt ids", equal, MAX (c->n_ids, prompt.ids->len));
+  neva_prompt_clear (&prompt);
 }
 
 /* Encodes the stored resized frames; with `judge`, compares. */
@@ -263,6 +296,7 @@ check_f32 (Check *c)
     report_failure (c->r, "prompt logits", "stored shape does not fit");
     return;
   }
+  check_prompt (c);
   if (encode (c, TRUE))
     check_logits (c, want, bf16, n);
 }
