@@ -104,9 +104,8 @@ typedef struct {
   guint32 n;
   const guint8 *text;
   gsize text_bytes;
-  guint8 *rules; /* [n] 1 + rules on the path to a unit; 0: not reached */
-  guint32 *stack;
-  guint32 depth;
+  guint8 *rules; /* [n] 1 + rules on the way to a unit; 0: not reached */
+  GArray *stack; /* guint32 */
 } Trie;
 
 static guint32
@@ -142,10 +141,12 @@ follow (Trie *trie, guint32 at)
     /* bit 31 marks a value, which no label matches */
     if ((unit (trie, next) & 0x800000ffu) != c)
       continue;
-    if (trie->rules[next] != 0)
-      return FALSE; /* two ways to a unit: not a tree */
-    trie->rules[next] = rules;
-    trie->stack[trie->depth++] = next;
+    /* Tails are shared, so that a unit may be reached again; only a longer way
+     * matters. A ring with a rule on it grows until it is refused. */
+    if (trie->rules[next] < rules) {
+      trie->rules[next] = rules;
+      g_array_append_val (trie->stack, next);
+    }
   }
   return TRUE;
 }
@@ -154,6 +155,7 @@ static gboolean
 check_charsmap (Bytes b, GError **error)
 {
   Trie trie = {0};
+  const guint32 root = 0;
   guint64 bytes;
   gboolean ok = TRUE;
 
@@ -169,13 +171,17 @@ check_charsmap (Bytes b, GError **error)
   trie.text = b.at + bytes;
   trie.text_bytes = (gsize) (b.end - trie.text);
   trie.rules = g_malloc0 (trie.n);
-  trie.stack = g_new (guint32, trie.n);
   trie.rules[0] = 1;
-  trie.stack[trie.depth++] = 0;
-  while (ok && trie.depth > 0)
-    ok = follow (&trie, trie.stack[--trie.depth]);
+  trie.stack = g_array_new (FALSE, FALSE, sizeof root);
+  g_array_append_val (trie.stack, root);
+  while (ok && trie.stack->len > 0) {
+    const guint32 at = g_array_index (trie.stack, guint32, trie.stack->len - 1);
+
+    g_array_set_size (trie.stack, trie.stack->len - 1);
+    ok = follow (&trie, at);
+  }
   g_free (trie.rules);
-  g_free (trie.stack);
+  g_array_unref (trie.stack);
   return ok || broken (error, "normalisation table that leads astray");
 }
 
