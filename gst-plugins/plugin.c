@@ -3,6 +3,8 @@
 #include "config.h"
 #include <gst/gst.h>
 
+#include "common/gstnevaerror.h"
+#include "encoder/gstnevaencoder.h"
 #include "framesampler/gstnevaframesampler.h"
 #include "llm/gstnevallm.h"
 
@@ -11,6 +13,8 @@ plugin_init (GstPlugin *plugin)
 {
   gboolean ok = FALSE;
 
+  gst_neva_log_init ();
+  ok |= GST_ELEMENT_REGISTER (nevaencoder, plugin);
   ok |= GST_ELEMENT_REGISTER (nevaframesampler, plugin);
   ok |= GST_ELEMENT_REGISTER (nevallm, plugin);
   return ok;

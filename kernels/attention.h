@@ -45,21 +45,27 @@ typedef struct {
   size_t pos0;          /* position of query row 0; row r is pos0 + r */
   size_t window;        /* 0, or only keys with pos - key < window are seen */
   bool causal;          /* only keys with key <= pos are seen */
-  float scale;          /* of the scores */
+  float scale;          /* of the scores; > 0 */
 } NevaAttention;
 
 /* For each query row r and head g of the group:
  *   dst[r][g] = sum_j softmax_j(scale q[r][g] . K[j]) V[j]  over visible keys j
  * q and dst point at row 0, head 0 of this group: heads follow each other at
  * head_dim floats. No visible key: zeros. dst must not overlap q.
- * f32 pages: scores and sums in f32. bf16 pages: q and the probabilities are
- * rounded to bf16, sums in f32. Tolerance class: relative-to-naive (bf16),
+ * f32 pages: scores and sums in f32. bf16 pages: q is rounded to bf16, the
+ * probabilities may be, sums in f32. Tolerance class: relative-to-naive (bf16),
  * sum (f32). `work`: neva_attention_work_bytes (), aligned to 64, per thread.
- */
+ *
+ * The bits of dst[r][g] depend on q[r][g], on the position of row r and on the
+ * keys that it sees, not on rows, group, pos0 or kv_len: decoding token by
+ * token gives what a prefill of any chunks gives. Slots from kv_len on may hold
+ * anything, NaN included; pages whose keys no row sees are not read (their
+ * pointers may be NULL). */
 #define NEVA_DECL_ATTENTION(name)                                              \
   void name (float *dst, const float *q, const NevaAttention *a, void *work)
 typedef NEVA_DECL_ATTENTION ((*NevaAttentionFn));
 
+#define NEVA_ATTENTION_TILE_BYTES ((size_t) 128 << 10)
 size_t neva_attention_work_bytes (const NevaAttention *a);
 
 #endif /* NEVA_ATTENTION_H */

@@ -2,6 +2,26 @@
 #include "config.h"
 #include "gstnevaerror.h"
 
+GST_DEBUG_CATEGORY_STATIC (neva_debug_category);
+
+static void
+log_line (GLogLevelFlags level, const char *message, gpointer user_data)
+{
+  const GstDebugLevel gst_level = level <= G_LOG_LEVEL_WARNING
+                                      ? GST_LEVEL_WARNING
+                                  : level <= G_LOG_LEVEL_INFO ? GST_LEVEL_INFO
+                                                              : GST_LEVEL_DEBUG;
+
+  GST_CAT_LEVEL_LOG (neva_debug_category, gst_level, NULL, "%s", message);
+}
+
+void
+gst_neva_log_init (void)
+{
+  GST_DEBUG_CATEGORY_INIT (neva_debug_category, "neva", 0, "NeVA engine");
+  neva_set_log_func (log_line, NULL);
+}
+
 static void
 map_code (const GError *error, GQuark *domain, gint *code)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The one place where an engine error becomes a bus message. Call without the
- * element's object lock. */
+/* The one place where an engine error becomes a bus message, and an engine log
+ * line one of GStreamer's. Call without the element's object lock. */
 #ifndef GST_NEVA_ERROR_H
 #define GST_NEVA_ERROR_H
 
@@ -17,6 +17,10 @@ void gst_neva_post_error (
 /* The same as a WARNING: what is named was skipped, and the stream goes on. */
 void gst_neva_post_warning (
     GstElement *element, const char *what, const GError *error);
+
+/* Sends the engine's log to the debug category "neva". Once, from plugin_init.
+ */
+void gst_neva_log_init (void);
 
 G_END_DECLS
 

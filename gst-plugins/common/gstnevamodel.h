@@ -80,6 +80,11 @@ NevaModel *gst_neva_model_loader_peek (GstNevaModelLoader *loader);
  * GST_FLOW_ERROR: the message was posted already. Any thread. */
 GstFlowReturn gst_neva_model_loader_wait (
     GstNevaModelLoader *loader, NevaModel **model);
+/* The same without waiting: GST_FLOW_OK and NULL while the model is loading. */
+GstFlowReturn gst_neva_model_loader_try (
+    GstNevaModelLoader *loader, NevaModel **model);
+/* A model was named when loading started. */
+gboolean gst_neva_model_loader_is_named (GstNevaModelLoader *loader);
 /* TRUE wakes waiters and lets no other wait, until FALSE. */
 void gst_neva_model_loader_set_flushing (
     GstNevaModelLoader *loader, gboolean flushing);

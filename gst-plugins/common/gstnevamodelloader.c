@@ -347,12 +347,13 @@ gst_neva_model_loader_peek (GstNevaModelLoader *loader)
   return model;
 }
 
-GstFlowReturn
-gst_neva_model_loader_wait (GstNevaModelLoader *loader, NevaModel **model)
+static GstFlowReturn
+get_model (GstNevaModelLoader *loader, gboolean wait, NevaModel **model)
 {
   GstNevaModelLoad *load = get_load (loader);
   GstFlowReturn ret = GST_FLOW_OK;
 
+  *model = NULL;
   if (!load) {
     if (g_atomic_int_get (&loader->flushing))
       return GST_FLOW_FLUSHING;
@@ -361,17 +362,40 @@ gst_neva_model_loader_wait (GstNevaModelLoader *loader, NevaModel **model)
   }
 
   g_mutex_lock (&load->lock);
-  while (!load->done && !g_atomic_int_get (&loader->flushing))
+  while (wait && !load->done && !g_atomic_int_get (&loader->flushing))
     g_cond_wait (&load->cond, &load->lock);
-  if (load->model)
+  if (g_atomic_int_get (&loader->flushing))
+    ret = GST_FLOW_FLUSHING;
+  else if (load->model)
     *model = neva_model_ref (load->model);
-  else
-    ret = load->done && !g_atomic_int_get (&loader->flushing)
-              ? GST_FLOW_ERROR
-              : GST_FLOW_FLUSHING;
+  else if (load->done)
+    ret = GST_FLOW_ERROR;
   g_mutex_unlock (&load->lock);
   load_unref (load);
   return ret;
+}
+
+GstFlowReturn
+gst_neva_model_loader_wait (GstNevaModelLoader *loader, NevaModel **model)
+{
+  return get_model (loader, TRUE, model);
+}
+
+GstFlowReturn
+gst_neva_model_loader_try (GstNevaModelLoader *loader, NevaModel **model)
+{
+  return get_model (loader, FALSE, model);
+}
+
+gboolean
+gst_neva_model_loader_is_named (GstNevaModelLoader *loader)
+{
+  gboolean named;
+
+  g_mutex_lock (&loader->lock);
+  named = loader->load != NULL;
+  g_mutex_unlock (&loader->lock);
+  return named;
 }
 
 gboolean

@@ -51,11 +51,13 @@ NEVA_DECL_KV_STORE (neva_kv_store_c)
     }
 }
 
-/* The scores of one query row; tiled tiers need less. */
+/* The reference holds the scores of one row, tiled tiers hold a tile. */
 size_t
 neva_attention_work_bytes (const NevaAttention *a)
 {
-  return (a->kv_len * sizeof (double) + 63) / 64 * 64;
+  const size_t row = (a->kv_len * sizeof (double) + 63) / 64 * 64;
+
+  return row > NEVA_ATTENTION_TILE_BYTES ? row : NEVA_ATTENTION_TILE_BYTES;
 }
 
 static bool

@@ -8,5 +8,6 @@
 void check_act_prepare (const CheckCtx *c);
 void check_pack (const CheckCtx *c);
 void check_matmul (const CheckCtx *c);
+void check_attention (const CheckCtx *c);
 
 #endif /* CASES_H */

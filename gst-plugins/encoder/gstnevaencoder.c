@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * SECTION:element-nevaencoder
+ * @title: nevaencoder
+ *
+ * Hands frames to a model's vision tower as they come, and attaches a handle on
+ * the result (a GstNevaEmbeddingMeta) while the video goes on. With a
+ * nevaframesampler before it only the frames that were chosen are encoded, each
+ * once, even if several clips share it.
+ *
+ * The model is loaded on a thread of its own; PROGRESS messages tell how far it
+ * is. Files wait for it, and wait again when the model's queue of frames is
+ * full. Live streams wait for nothing: what comes too early or too fast goes by
+ * without a handle and is counted (#GstNevaEncoder:stats); a QoS message is
+ * posted when the queue was full.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 -m filesrc location=v.mp4 ! decodebin ! videoconvert !
+ *     nevaframesampler ! nevaencoder model=models/demo ! nevallm ! fakesink
+ * ]|
+ */
+#include "config.h"
+#include "gstnevaencoder.h"
+#include <gst/video/video.h>
+#include <neva/request.h>
+#include "common/gstnevaembeddingmeta.h"
+#include "common/gstnevaerror.h"
+#include "common/gstnevaframe.h"
+#include "common/gstnevamodel.h"
+#include "common/gstnevasamplemeta.h"
+
+GST_DEBUG_CATEGORY_STATIC (neva_encoder_debug);
+#define GST_CAT_DEFAULT neva_encoder_debug
+
+typedef enum { FRAMES_AUTO, FRAMES_MARKED, FRAMES_ALL } GstNevaEncoderFrames;
+typedef enum {
+  OVERFLOW_AUTO,
+  OVERFLOW_BLOCK,
+  OVERFLOW_DROP
+} GstNevaEncoderOverflow;
+
+enum {
+  PROP_0,
+  PROP_FRAMES,
+  PROP_OVERFLOW,
+  PROP_STATS,
+  PROP_MODEL_FIRST /* … and the others of GstNevaModelOptions */
+};
+
+struct _GstNevaEncoder {
+  GstBaseTransform parent;
+
+  GstNevaModelLoader loader; /* has its own lock */
+
+  /* Object lock */
+  GstNevaModelOptions options;
+  GstNevaEncoderFrames frames;
+  GstNevaEncoderOverflow overflow;
+  GCancellable *waiting; /* replaced after each flush */
+  guint64 n_frames, n_submitted, n_not_chosen, n_loading, n_full, n_refused;
+
+  /* Streaming thread, between start and stop */
+  GstVideoInfo info;
+  NevaModel *model;
+  gboolean seen_mark;
+  gboolean live, live_known;
+};
+
+#define CAPS GST_VIDEO_CAPS_MAKE (GST_NEVA_VIDEO_FORMATS)
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS));
+
+G_DEFINE_TYPE (GstNevaEncoder, gst_neva_encoder, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE (
+    nevaencoder, "nevaencoder", GST_RANK_NONE, GST_TYPE_NEVA_ENCODER)
+
+#define GST_TYPE_NEVA_ENCODER_FRAMES (frames_get_type ())
+static GType
+frames_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type)) {
+    static const GEnumValue values[] = {
+        {FRAMES_AUTO,
+            "All frames, until one comes that nevaframesampler marked; then "
+            "the marked ones",
+            "auto"},
+        {FRAMES_MARKED, "Only frames that nevaframesampler marked", "marked"},
+        {FRAMES_ALL, "All frames", "all"},
+        {0, NULL, NULL},
+    };
+
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaEncoderFrames", values));
+  }
+  return type;
+}
+
+#define GST_TYPE_NEVA_ENCODER_OVERFLOW (overflow_get_type ())
+static GType
+overflow_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type)) {
+    static const GEnumValue values[] = {
+        {OVERFLOW_AUTO, "Block, on live streams drop", "auto"},
+        {OVERFLOW_BLOCK,
+            "The stream waits for the model and for room in its queue",
+            "block"},
+        {OVERFLOW_DROP, "The frame goes on without being encoded", "drop"},
+        {0, NULL, NULL},
+    };
+
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaEncoderOverflow", values));
+  }
+  return type;
+}
+
+/* ---- Properties --------------------------------------------------------- */
+
+static GstStructure *
+make_stats (GstNevaEncoder *self)
+{
+  NevaModel *model = gst_neva_model_loader_peek (&self->loader);
+  GstStructure *of_model = gst_neva_model_stats (model), *stats;
+
+  GST_OBJECT_LOCK (self);
+  stats = gst_structure_new ("neva-encoder-stats", "frames", G_TYPE_UINT64,
+      self->n_frames, "submitted", G_TYPE_UINT64, self->n_submitted,
+      "not-chosen", G_TYPE_UINT64, self->n_not_chosen, "dropped-loading",
+      G_TYPE_UINT64, self->n_loading, "dropped-full", G_TYPE_UINT64,
+      self->n_full, "refused", G_TYPE_UINT64, self->n_refused, "model",
+      GST_TYPE_STRUCTURE, of_model, NULL);
+  GST_OBJECT_UNLOCK (self);
+  gst_structure_free (of_model);
+  if (model)
+    neva_model_unref (model);
+  return stats;
+}
+
+static void
+gst_neva_encoder_set_property (
+    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (object);
+
+  switch (id) {
+    case PROP_FRAMES:
+      GST_OBJECT_LOCK (self);
+      self->frames = (GstNevaEncoderFrames) g_value_get_enum (value);
+      GST_OBJECT_UNLOCK (self);
+      break;
+    case PROP_OVERFLOW:
+      GST_OBJECT_LOCK (self);
+      self->overflow = (GstNevaEncoderOverflow) g_value_get_enum (value);
+      GST_OBJECT_UNLOCK (self);
+      break;
+    default:
+      if (!gst_neva_model_options_set (
+              &self->options, GST_ELEMENT (self), id - PROP_MODEL_FIRST, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+  }
+}
+
+static void
+gst_neva_encoder_get_property (
+    GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (object);
+
+  switch (id) {
+    case PROP_FRAMES:
+      GST_OBJECT_LOCK (self);
+      g_value_set_enum (value, (gint) self->frames);
+      GST_OBJECT_UNLOCK (self);
+      break;
+    case PROP_OVERFLOW:
+      GST_OBJECT_LOCK (self);
+      g_value_set_enum (value, (gint) self->overflow);
+      GST_OBJECT_UNLOCK (self);
+      break;
+    case PROP_STATS:
+      g_value_take_boxed (value, make_stats (self));
+      break;
+    default:
+      if (!gst_neva_model_options_get (
+              &self->options, GST_ELEMENT (self), id - PROP_MODEL_FIRST, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+  }
+}
+
+/* ---- Waiting, and ending it --------------------------------------------- */
+
+static void
+set_flushing (GstNevaEncoder *self, gboolean flushing)
+{
+  GST_OBJECT_LOCK (self);
+  if (flushing) {
+    GCancellable *waiting = g_object_ref (self->waiting);
+
+    GST_OBJECT_UNLOCK (self);
+    g_cancellable_cancel (waiting);
+    g_object_unref (waiting);
+  } else {
+    g_object_unref (self->waiting);
+    self->waiting = g_cancellable_new ();
+    GST_OBJECT_UNLOCK (self);
+  }
+  gst_neva_model_loader_set_flushing (&self->loader, flushing);
+}
+
+static GstStateChangeReturn
+gst_neva_encoder_change_state (GstElement *element, GstStateChange transition)
+{
+  /* The streaming thread has to come out before its pads can stop. */
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    set_flushing (GST_NEVA_ENCODER (element), TRUE);
+
+  return GST_ELEMENT_CLASS (gst_neva_encoder_parent_class)
+      ->change_state (element, transition);
+}
+
+static gboolean
+gst_neva_encoder_sink_event (GstBaseTransform *trans, GstEvent *event)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (trans);
+  const GstEventType type = GST_EVENT_TYPE (event);
+
+  if (type == GST_EVENT_FLUSH_START) {
+    set_flushing (self, TRUE);
+  } else if (type == GST_EVENT_FLUSH_STOP) {
+    set_flushing (self, FALSE);
+  } else if (type == GST_EVENT_STREAM_START) {
+    self->live_known = FALSE;
+    self->seen_mark = FALSE;
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_neva_encoder_parent_class)
+      ->sink_event (trans, event);
+}
+
+static gboolean
+gst_neva_encoder_query (
+    GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (trans);
+
+  if (gst_neva_model_loader_query (&self->loader, query))
+    return TRUE;
+  return GST_BASE_TRANSFORM_CLASS (gst_neva_encoder_parent_class)
+      ->query (trans, direction, query);
+}
+
+static gboolean
+gst_neva_encoder_start (GstBaseTransform *trans)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (trans);
+
+  set_flushing (self, FALSE);
+  GST_OBJECT_LOCK (self);
+  self->n_frames = self->n_submitted = self->n_not_chosen = 0;
+  self->n_loading = self->n_full = self->n_refused = 0;
+  GST_OBJECT_UNLOCK (self);
+  self->seen_mark = FALSE;
+  self->live_known = FALSE;
+  return gst_neva_model_loader_start (&self->loader, &self->options);
+}
+
+static gboolean
+gst_neva_encoder_stop (GstBaseTransform *trans)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (trans);
+
+  g_clear_pointer (&self->model, neva_model_unref);
+  gst_neva_model_loader_stop (&self->loader);
+  return TRUE;
+}
+
+/* ---- Frames ------------------------------------------------------------- */
+
+static gboolean
+gst_neva_encoder_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (trans);
+
+  return gst_video_info_from_caps (&self->info, in);
+}
+
+static gboolean
+gst_neva_encoder_propose_allocation (
+    GstBaseTransform *trans, GstQuery *decide_query, GstQuery *query)
+{
+  if (!GST_BASE_TRANSFORM_CLASS (gst_neva_encoder_parent_class)
+           ->propose_allocation (trans, decide_query, query))
+    return FALSE;
+  if (decide_query)
+    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  return TRUE;
+}
+
+static gboolean
+is_live (GstNevaEncoder *self)
+{
+  if (!self->live_known) {
+    GstQuery *query = gst_query_new_latency ();
+
+    self->live = FALSE;
+    if (gst_pad_peer_query (GST_BASE_TRANSFORM_SINK_PAD (self), query))
+      gst_query_parse_latency (query, &self->live, NULL, NULL);
+    self->live_known = TRUE;
+    gst_query_unref (query);
+  }
+  return self->live;
+}
+
+static gboolean
+may_wait (GstNevaEncoder *self)
+{
+  GstNevaEncoderOverflow overflow;
+
+  GST_OBJECT_LOCK (self);
+  overflow = self->overflow;
+  GST_OBJECT_UNLOCK (self);
+
+  switch (overflow) {
+    case OVERFLOW_BLOCK:
+      return TRUE;
+    case OVERFLOW_DROP:
+      return FALSE;
+    case OVERFLOW_AUTO:
+      break;
+  }
+  return !is_live (self);
+}
+
+static gboolean
+is_chosen (GstNevaEncoder *self, GstBuffer *buffer)
+{
+  const gboolean marked = gst_buffer_get_neva_sample_meta (buffer) != NULL;
+  GstNevaEncoderFrames frames;
+
+  GST_OBJECT_LOCK (self);
+  frames = self->frames;
+  GST_OBJECT_UNLOCK (self);
+
+  self->seen_mark |= marked;
+  switch (frames) {
+    case FRAMES_ALL:
+      return TRUE;
+    case FRAMES_MARKED:
+      return marked;
+    case FRAMES_AUTO:
+      break;
+  }
+  return marked || !self->seen_mark;
+}
+
+static void
+count (GstNevaEncoder *self, guint64 *counter)
+{
+  GST_OBJECT_LOCK (self);
+  (*counter)++;
+  GST_OBJECT_UNLOCK (self);
+}
+
+/* A frame that should have been encoded goes on without. */
+static void
+post_drop (GstNevaEncoder *self, GstBuffer *buffer)
+{
+  GstBaseTransform *trans = GST_BASE_TRANSFORM (self);
+  const GstSegment *segment = &trans->segment;
+  const GstClockTime pts = GST_BUFFER_PTS (buffer);
+  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), is_live (self),
+      gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts),
+      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts), pts,
+      GST_BUFFER_DURATION (buffer));
+  guint64 submitted, dropped;
+
+  GST_OBJECT_LOCK (self);
+  submitted = self->n_submitted;
+  dropped = self->n_full + self->n_loading;
+  GST_OBJECT_UNLOCK (self);
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, submitted, dropped);
+  gst_element_post_message (GST_ELEMENT (self), message);
+}
+
+/* self->model, if it is there or may be waited for. */
+static GstFlowReturn
+need_model (GstNevaEncoder *self)
+{
+  GstFlowReturn ret;
+
+  if (self->model)
+    return GST_FLOW_OK;
+  if (!may_wait (self))
+    ret = gst_neva_model_loader_try (&self->loader, &self->model);
+  else
+    ret = gst_neva_model_loader_wait (&self->loader, &self->model);
+  if (ret == GST_FLOW_OK && !self->model &&
+      !gst_neva_model_loader_is_named (&self->loader)) {
+    GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND,
+        ("No model: set the property 'model'."), (NULL));
+    return GST_FLOW_ERROR;
+  }
+  return ret;
+}
+
+static GstFlowReturn
+submit (GstNevaEncoder *self, GstBuffer *buffer)
+{
+  const GstClockTime pts = GST_BUFFER_PTS (buffer);
+  g_autoptr (NevaEmbedding) embedding = NULL;
+  g_autoptr (GCancellable) waiting = NULL;
+  g_autoptr (GError) error = NULL;
+  GstVideoFrame mapped;
+  NevaFrame frame;
+
+  if (!gst_video_frame_map (&mapped, &self->info, buffer,
+          GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
+    GST_ELEMENT_ERROR (
+        self, STREAM, FORMAT, ("A frame cannot be read."), (NULL));
+    return GST_FLOW_ERROR;
+  }
+  if (may_wait (self)) {
+    GST_OBJECT_LOCK (self);
+    waiting = g_object_ref (self->waiting);
+    GST_OBJECT_UNLOCK (self);
+  }
+  if (gst_neva_frame_init (
+          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1))
+    embedding = neva_model_encode (self->model, &frame, waiting, &error);
+  else
+    g_set_error (&error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "pictures of this format cannot be encoded");
+  gst_video_frame_unmap (&mapped);
+
+  if (embedding) {
+    gst_buffer_add_neva_embedding_meta (buffer, embedding);
+    count (self, &self->n_submitted);
+    return GST_FLOW_OK;
+  }
+  if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_CANCELLED))
+    return GST_FLOW_FLUSHING;
+  if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_BUSY)) {
+    count (self, &self->n_full);
+    post_drop (self, buffer);
+    return GST_FLOW_OK;
+  }
+  if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT)) {
+    count (self, &self->n_refused);
+    gst_neva_post_warning (
+        GST_ELEMENT (self), "A frame was not encoded", error);
+    return GST_FLOW_OK;
+  }
+  gst_neva_post_error (GST_ELEMENT (self), "Cannot encode a frame", error);
+  return GST_FLOW_ERROR;
+}
+
+static GstFlowReturn
+gst_neva_encoder_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (trans);
+  GstFlowReturn ret;
+
+  count (self, &self->n_frames);
+  if (!is_chosen (self, buffer)) {
+    count (self, &self->n_not_chosen);
+    return GST_FLOW_OK;
+  }
+  ret = need_model (self);
+  if (ret != GST_FLOW_OK)
+    return ret;
+  if (!self->model) {
+    GST_LOG_OBJECT (self, "still loading: %" GST_PTR_FORMAT, buffer);
+    count (self, &self->n_loading);
+    return GST_FLOW_OK;
+  }
+  if (gst_buffer_get_neva_embedding (buffer, self->model))
+    return GST_FLOW_OK;
+  return submit (self, buffer);
+}
+
+/* ---- Type --------------------------------------------------------------- */
+
+static void
+gst_neva_encoder_finalize (GObject *object)
+{
+  GstNevaEncoder *self = GST_NEVA_ENCODER (object);
+
+  gst_neva_model_loader_clear (&self->loader);
+  gst_neva_model_options_clear (&self->options);
+  g_object_unref (self->waiting);
+  G_OBJECT_CLASS (gst_neva_encoder_parent_class)->finalize (object);
+}
+
+static void
+gst_neva_encoder_install_properties (GObjectClass *klass)
+{
+  g_object_class_install_property (klass, PROP_FRAMES,
+      g_param_spec_enum ("frames", "Frames", "Which frames are encoded",
+          GST_TYPE_NEVA_ENCODER_FRAMES, FRAMES_AUTO,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+              GST_PARAM_MUTABLE_PLAYING | GST_PARAM_DOC_SHOW_DEFAULT));
+  g_object_class_install_property (klass, PROP_OVERFLOW,
+      g_param_spec_enum ("overflow", "Overflow",
+          "What happens while the model is loading or its queue is full",
+          GST_TYPE_NEVA_ENCODER_OVERFLOW, OVERFLOW_AUTO,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+              GST_PARAM_MUTABLE_PLAYING | GST_PARAM_DOC_SHOW_DEFAULT));
+  g_object_class_install_property (klass, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Frames since the start: all, submitted, not chosen, dropped "
+          "(loading, full), refused; and the model's sums, durations in ns",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  gst_neva_model_options_install (klass, PROP_MODEL_FIRST);
+}
+
+static void
+gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+
+  GST_DEBUG_CATEGORY_INIT (
+      neva_encoder_debug, "nevaencoder", 0, "NeVA vision encoder");
+
+  object_class->set_property = gst_neva_encoder_set_property;
+  object_class->get_property = gst_neva_encoder_get_property;
+  object_class->finalize = gst_neva_encoder_finalize;
+  gst_neva_encoder_install_properties (object_class);
+
+  element_class->change_state = gst_neva_encoder_change_state;
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_set_static_metadata (element_class, "NeVA frame encoder",
+      "Filter/Analyzer/Video",
+      "Hands video frames to a vision-language model and attaches handles",
+      "The gst-neva developers");
+  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_FRAMES, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_OVERFLOW, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_WEIGHTS, 0);
+
+  trans_class->start = gst_neva_encoder_start;
+  trans_class->stop = gst_neva_encoder_stop;
+  trans_class->set_caps = gst_neva_encoder_set_caps;
+  trans_class->sink_event = gst_neva_encoder_sink_event;
+  trans_class->query = gst_neva_encoder_query;
+  trans_class->propose_allocation = gst_neva_encoder_propose_allocation;
+  trans_class->transform_ip = gst_neva_encoder_transform_ip;
+  trans_class->transform_ip_on_passthrough = FALSE;
+}
+
+static void
+gst_neva_encoder_init (GstNevaEncoder *self)
+{
+  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
+  gst_base_transform_set_gap_aware (GST_BASE_TRANSFORM (self), TRUE);
+  gst_neva_model_options_init (&self->options);
+  gst_neva_model_loader_init (&self->loader, GST_ELEMENT (self));
+  self->waiting = g_cancellable_new ();
+}
