@@ -8,13 +8,10 @@
  *   A_BYTES             bytes of the row operand that meets one word
  *   ROWS                rows of a register tile (1, 2, 4 or 8)
  *   SUFFIX              of the names below
- *   v_zero, v_set1, v_load, v_store, v_add, v_sub, v_mul, v_fmsub, v_max,
- *   v_exp2, v_sum, v_maximum    on V; the last two fold the lanes
  *   v_load_n, v_store_n the first n < VL lanes only
  *   b_load, b_load_n    words to operand
  *   b_mac (acc, a, b)   acc + row operand at `a` times b
  *   put_row (dst, x, n) n f32 to row operands (the query)
- *   put_p (dst, i, p)   VL probabilities to row operands from element i on
  *
  *   S [ROWS_MAX][KEYS] = A = q [rows][head_dim]  x  K
  *   P [ROWS_MAX][KEYS] = exp2 (S - max)
@@ -25,8 +22,7 @@
  * it does not see add an exact zero.
  */
 
-#include <math.h>
-#include "attention_x86.h"
+#include "attention_softmax.h"
 
 #define ROWS_MAX NEVA_ATTENTION_ROWS
 #define KEYS NEVA_ATTENTION_KEYS
@@ -39,7 +35,7 @@ typedef struct {
   char a[ROWS_MAX][(HEAD_MAX / UNIT + 1) * A_BYTES];
   char p[ROWS_MAX][KEYS / UNIT * A_BYTES];
   uint32_t v_tail[HEAD_MAX]; /* the last pair of V, without its stale half */
-  float max[ROWS_MAX], sum[ROWS_MAX], decay[ROWS_MAX];
+  Softmax softmax[ROWS_MAX];
 } Work;
 
 /* acc[r][j] += sum over g < groups of A[r][g] B[g][j], j in 1 or 2 vectors, or
@@ -115,57 +111,13 @@ scores (Work *w, const NevaAttentionBlock *b, size_t t0, size_t lo, size_t hi)
         b->n, 2, true, 0);
 }
 
-/* Row r: mask, maximum, probabilities of keys [lo, hi) of the tile at t0, whole
- * vectors of which are computed. */
-static void
-softmax_row (Work *w, const NevaAttentionBlock *b, size_t r, size_t t0,
-    size_t lo, size_t hi)
-{
-  const size_t token = (b->row0 + r) / b->a->group;
-  const size_t first = neva_attention_lo (b->a, token);
-  const size_t end = neva_attention_hi (b->a, token);
-  const float exponent = b->a->scale * (float) M_LOG2E;
-  const V scale = v_set1 (exponent);
-  float *s = w->s[r];
-  V max = v_set1 (-INFINITY), sum = v_zero ();
-
-  for (size_t key = lo; key < first && key < hi; key++)
-    s[key - t0] = -INFINITY;
-  for (size_t key = end > lo ? end : lo; key < hi; key++)
-    s[key - t0] = -INFINITY;
-
-  for (size_t i = lo - t0; i < hi - t0; i += VL)
-    max = v_max (v_load (s + i), max);
-
-  /* Kept in units of the exponent, so that an unchanged maximum decays the sums
-   * by exactly one. */
-  const float old = w->max[r];
-  const float top = fmaxf (old, v_maximum (max) * exponent);
-  /* Nothing seen yet: any finite shift leaves every exp2 at zero. */
-  const V shift = v_set1 (top == -INFINITY ? 0 : top);
-
-  for (size_t i = lo - t0; i < hi - t0; i += VL) {
-    const V p = v_exp2 (v_fmsub (v_load (s + i), scale, shift));
-
-    sum = v_add (sum, p);
-    put_p (w->p[r], i, p);
-  }
-
-  const V decay = v_exp2 (v_sub (v_set1 (old), shift));
-
-  v_store (s, decay);
-  w->decay[r] = s[0];
-  w->sum[r] = w->sum[r] * s[0] + v_sum (sum);
-  w->max[r] = top;
-}
-
 static void
 scale_output (Work *w, size_t rows, size_t head_dim)
 {
   for (size_t r = 0; r < rows; r++) {
-    const V decay = v_set1 (w->decay[r]);
+    const V decay = v_set1 (w->softmax[r].decay);
 
-    if (w->decay[r] != 1)
+    if (w->softmax[r].decay != 1)
       for (size_t d = 0; d < head_dim; d += VL)
         v_store (w->o[r] + d, v_mul (v_load (w->o[r] + d), decay));
   }
@@ -223,8 +175,7 @@ begin (Work *w, const NevaAttentionBlock *b, const float *q)
     put_row (w->a[r],
         q + row / b->a->group * b->a->ldq + row % b->a->group * b->a->head_dim,
         b->a->head_dim);
-    w->max[r] = -INFINITY;
-    w->sum[r] = 0;
+    w->softmax[r] = softmax_start;
     memset (w->o[r], 0, sizeof w->o[r]);
   }
 }
@@ -237,7 +188,7 @@ finish (const Work *w, const NevaAttentionBlock *b, float *dst)
   for (size_t r = 0; r < b->n; r++) {
     const size_t row = b->row0 + r;
     float *out = dst + row / b->a->group * b->a->ldd + row % b->a->group * dim;
-    const V scale = v_set1 (w->sum[r] == 0 ? 0 : 1 / w->sum[r]);
+    const V scale = v_set1 (w->softmax[r].sum == 0 ? 0 : 1 / w->softmax[r].sum);
     size_t d = 0;
 
     for (; d + VL <= dim; d += VL)
@@ -259,7 +210,7 @@ SUFFIX (attend) (
 
     scores (w, b, t0, lo, hi_tile);
     for (size_t r = 0; r < b->n; r++)
-      softmax_row (w, b, r, t0, lo, hi_tile);
+      softmax_row (&w->softmax[r], b, r, w->s[r], w->p[r], t0, lo, hi_tile);
     scale_output (w, b->n, b->a->head_dim);
     values (w, b, t0, lo, hi);
   }

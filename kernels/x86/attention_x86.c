@@ -28,6 +28,14 @@ static NEVA_DECL_ATTENTION (attention_avx512bf16)
     neva_attention_bf16_avx512bf16 (dst, q, a, work);
 }
 
+static NEVA_DECL_ATTENTION (attention_amx)
+{
+  if (a->type == NEVA_DTYPE_F32)
+    neva_attention_f32_avx512 (dst, q, a, work);
+  else
+    neva_attention_bf16_amx (dst, q, a, work);
+}
+
 void
 neva_kernels_init_attention_x86 (NevaCpuKernels *k, unsigned flags)
 {
@@ -41,4 +49,8 @@ neva_kernels_init_attention_x86 (NevaCpuKernels *k, unsigned flags)
 
   if (flags & NEVA_CPU_AVX512_BF16)
     k->attention = attention_avx512bf16;
+
+  /* every processor with tiles has the ones below */
+  if (flags & NEVA_CPU_AMX && flags & NEVA_CPU_AVX512_BF16)
+    k->attention = attention_amx;
 }

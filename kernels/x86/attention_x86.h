@@ -50,5 +50,6 @@ NEVA_DECL_ATTENTION (neva_attention_widened_avx2);
 NEVA_DECL_ATTENTION (neva_attention_f32_avx512);
 NEVA_DECL_ATTENTION (neva_attention_widened_avx512);
 NEVA_DECL_ATTENTION (neva_attention_bf16_avx512bf16);
+NEVA_DECL_ATTENTION (neva_attention_bf16_amx);
 
 #endif /* NEVA_ATTENTION_X86_H */
