@@ -230,6 +230,12 @@ fake_prompt (NevaDriver *driver, const NevaQuestion *question,
   const gsize media_len = question->n_frames * FAKE_ROWS;
   gsize media_start;
 
+  if (question->conv_template &&
+      !g_strv_contains (neva_prompt_templates (), question->conv_template)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "no prompt template \"%s\"", question->conv_template);
+    return FALSE;
+  }
   if (fake->fail == FAIL_PROMPT) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
         "fake model: the prompt is refused as asked");
@@ -495,6 +501,18 @@ static const NevaDriverClass fake_class = {
 };
 
 static gboolean
+check_device (const NevaModelOptions *options, GError **error)
+{
+  const char *device = options ? options->device : NULL;
+
+  if (!device || g_str_equal (device, "cpu") || g_str_equal (device, "auto"))
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "device '%s': fake models know cpu and auto", device);
+  return FALSE;
+}
+
+static gboolean
 pretend_to_load (FakeDriver *fake, NevaProgressFunc progress,
     gpointer user_data, GCancellable *cancellable, GError **error)
 {
@@ -546,7 +564,7 @@ neva_fake_driver_open (const char *path, const NevaModelOptions *options,
       .conv_template = "plain"};
   driver->info.name = fake->name = g_strdup (path);
 
-  if (!parse_path (fake, path, error) ||
+  if (!check_device (options, error) || !parse_path (fake, path, error) ||
       !pretend_to_load (fake, progress, user_data, cancellable, error)) {
     fake_free (driver);
     return NULL;

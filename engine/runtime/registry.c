@@ -55,19 +55,6 @@ make_key (const char *path, const NevaModelOptions *options, GError **error)
       o->kv_cache_bytes);
 }
 
-static gboolean
-check_device (const NevaModelOptions *options, GError **error)
-{
-  const char *device = options ? options->device : NULL;
-
-  if (!device || !*device || g_str_equal (device, "cpu") ||
-      g_str_equal (device, "auto"))
-    return TRUE;
-  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-      "device '%s': this build runs models on 'cpu' only", device);
-  return FALSE;
-}
-
 typedef struct {
   const char *key;
   NevaProgressFunc progress;
@@ -97,12 +84,7 @@ load (const char *path, const NevaModelOptions *options, Loading *loading,
   NevaDriver *driver;
   NevaModel *model;
 
-  if (!is_fake (path)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "model '%s': only fake models can be opened", path);
-    return NULL;
-  }
-  driver = neva_fake_driver_open (
+  driver = (is_fake (path) ? neva_fake_driver_open : neva_llava_driver_open) (
       path, options, load_progress, loading, cancellable, error);
   if (!driver)
     return NULL;
@@ -185,8 +167,8 @@ neva_model_open (const char *path, const NevaModelOptions *options,
 
   g_return_val_if_fail (path, NULL);
 
-  if (!check_device (options, error) ||
-      !(key = make_key (path, options, error)))
+  key = make_key (path, options, error);
+  if (!key)
     return NULL;
   loading = (Loading){key, progress, user_data};
   model = find_or_claim (&loading, cancellable, &cancelled);

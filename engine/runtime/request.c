@@ -22,7 +22,7 @@ request_free (NevaRequest *request)
   g_free ((gpointer) request->question.system_prompt);
   g_free ((gpointer) request->question.conv_template);
   g_strfreev ((char **) request->question.stop);
-  g_clear_pointer (&request->prompt.ids, g_array_unref);
+  neva_prompt_clear (&request->prompt);
   g_free (request->text);
   g_clear_error (&request->error);
   g_mutex_clear (&request->lock);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The driver of a model folder: vision tower, decoder, tokenizer, templates. */
+#include "config.h"
+#include "runtime/driver.h"
+#include <string.h>
+#include "model/llava.h"
+#include "model/sampler.h"
+#include "text/stop.h"
+
+typedef struct {
+  NevaDriver parent;
+  NevaLlava *llava;
+  NevaTokenizer *tokenizer;
+  char *name, *architecture;
+  gsize n_ids; /* ids from here on are never chosen */
+} LlavaDriver;
+
+struct _NevaDriverAnswer {
+  LlavaDriver *driver;
+  NevaSampler *sampler;
+  NevaDetokenizer *detokenizer;
+  NevaStop *stop;
+  GArray *stop_ids; /* gint32 */
+  char *conv_template;
+  float *logits;  /* [vocab] */
+  GString *piece; /* scratch */
+  GString *text;  /* certain, before the final cleaning */
+  GString *shown; /* scratch of answer_text () */
+  gboolean stopped;
+};
+
+static NevaSequence *
+sequence_of (NevaDriverSequence *sequence)
+{
+  return (NevaSequence *) sequence;
+}
+
+static void
+llava_free (NevaDriver *driver)
+{
+  LlavaDriver *self = (LlavaDriver *) driver;
+
+  neva_llava_free (self->llava);
+  if (self->tokenizer)
+    neva_tokenizer_free (self->tokenizer);
+  g_free (self->name);
+  g_free (self->architecture);
+  g_free (self);
+}
+
+/* ---- Frames ------------------------------------------------------------- */
+
+static gboolean
+llava_preprocess (
+    NevaDriver *driver, const NevaFrame *frame, guint8 *rgb, GError **error)
+{
+  const LlavaDriver *self = (LlavaDriver *) driver;
+
+  return neva_preprocess_frame (
+      &neva_llava_config (self->llava)->preprocess, frame, rgb, error);
+}
+
+static gboolean
+llava_encode (NevaDriver *driver, const guint8 *const *rgb, gsize n,
+    float *features, GError **error)
+{
+  return neva_llava_encode (
+      ((LlavaDriver *) driver)->llava, rgb, n, features, NULL, error);
+}
+
+/* ---- Questions ---------------------------------------------------------- */
+
+static const char *
+template_of (const LlavaDriver *self, const NevaQuestion *question)
+{
+  return question->conv_template && *question->conv_template
+             ? question->conv_template
+             : self->parent.info.conv_template;
+}
+
+static NevaSampler *
+make_sampler (
+    const LlavaDriver *self, const NevaQuestion *question, GError **error)
+{
+  const NevaConfig *config = neva_llava_config (self->llava);
+  const gint32 eos =
+      config->n_eos ? config->eos[0] : neva_tokenizer_eos (self->tokenizer);
+
+  return neva_sampler_new (&question->sampling, self->n_ids, eos, error);
+}
+
+/* A tokenizer may know more words than the model has rows for. */
+static gboolean
+check_ids (const LlavaDriver *self, const NevaPrompt *prompt, GError **error)
+{
+  const guint vocab = neva_llava_config (self->llava)->text.vocab;
+
+  for (guint i = 0; i < prompt->ids->len; i++) {
+    const gint32 id = g_array_index (prompt->ids, gint32, i);
+    const gboolean media =
+        i >= prompt->media_start && i - prompt->media_start < prompt->media_len;
+
+    if (!media && (id < 0 || (guint) id >= vocab)) {
+      const char *piece = neva_tokenizer_piece (self->tokenizer, id);
+
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+          "the prompt's token '%s' has number %d, the model knows %u",
+          piece ? piece : "?", id, vocab);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static gboolean
+llava_prompt (NevaDriver *driver, const NevaQuestion *question,
+    NevaPrompt *prompt, GError **error)
+{
+  const LlavaDriver *self = (LlavaDriver *) driver;
+  const NevaConfig *config = neva_llava_config (self->llava);
+  const NevaPromptSpec spec = {.conv_template = template_of (self, question),
+      .system = question->system_prompt,
+      .text = question->prompt,
+      .media_tokens = question->n_frames * driver->info.tokens_per_frame,
+      .media_token = config->media_token,
+      .bos = neva_tokenizer_prompt_bos (self->tokenizer)};
+  /* Refused here rather than by the worker. */
+  g_autoptr (NevaSampler) sampler = make_sampler (self, question, error);
+  NevaPrompt built = {0};
+
+  if (!sampler || !neva_prompt_build (self->tokenizer, &spec, &built, error))
+    return FALSE;
+  if (!check_ids (self, &built, error)) {
+    neva_prompt_clear (&built);
+    return FALSE;
+  }
+  *prompt = built;
+  return TRUE;
+}
+
+/* ---- Sequences and steps ------------------------------------------------ */
+
+static NevaDriverSequence *
+llava_sequence_new (NevaDriver *driver, GError **error)
+{
+  return (NevaDriverSequence *) neva_sequence_new (
+      ((LlavaDriver *) driver)->llava, error);
+}
+
+static void
+llava_sequence_free (NevaDriver *driver, NevaDriverSequence *sequence)
+{
+  (void) driver;
+  neva_sequence_free (sequence_of (sequence));
+}
+
+static void
+llava_sequence_truncate (
+    NevaDriver *driver, NevaDriverSequence *sequence, gsize length)
+{
+  (void) driver;
+  neva_sequence_truncate (sequence_of (sequence), length);
+}
+
+static guint64
+llava_kv_bytes (NevaDriver *driver)
+{
+  return neva_llava_kv_bytes (((LlavaDriver *) driver)->llava);
+}
+
+static gboolean
+llava_step (
+    NevaDriver *driver, NevaDriverItem *items, gsize n_items, GError **error)
+{
+  LlavaDriver *self = (LlavaDriver *) driver;
+  const gsize vocab = neva_llava_config (self->llava)->text.vocab;
+  NevaStepItem step[NEVA_MAX_RUNNING];
+
+  g_return_val_if_fail (n_items <= NEVA_MAX_RUNNING, FALSE);
+  for (gsize i = 0; i < n_items; i++)
+    step[i] = (NevaStepItem){.sequence = sequence_of (items[i].sequence),
+        .ids = items[i].ids,
+        .rows = items[i].rows,
+        .n = items[i].n,
+        .logits = items[i].answer ? items[i].answer->logits : NULL};
+  if (!neva_llava_step (self->llava, step, n_items, error))
+    return FALSE;
+  for (gsize i = 0; i < n_items; i++)
+    if (items[i].answer)
+      items[i].token = neva_sampler_next (items[i].answer->sampler,
+          items[i].answer->logits, vocab, &items[i].logprob);
+  return TRUE;
+}
+
+/* ---- Answers ------------------------------------------------------------ */
+
+static void
+llava_answer_free (NevaDriverAnswer *answer)
+{
+  g_clear_pointer (&answer->sampler, neva_sampler_free);
+  g_clear_pointer (&answer->detokenizer, neva_detokenizer_free);
+  g_clear_pointer (&answer->stop, neva_stop_free);
+  g_array_unref (answer->stop_ids);
+  g_free (answer->conv_template);
+  g_free (answer->logits);
+  g_string_free (answer->piece, TRUE);
+  g_string_free (answer->text, TRUE);
+  g_string_free (answer->shown, TRUE);
+  g_free (answer);
+}
+
+/* The template's and the caller's strings, and the ids that mean the same. */
+static void
+set_stops (NevaDriverAnswer *answer, const NevaQuestion *question)
+{
+  const LlavaDriver *self = answer->driver;
+  const NevaConfig *config = neva_llava_config (self->llava);
+  const gint32 eos = neva_tokenizer_eos (self->tokenizer);
+  g_autoptr (GPtrArray) strings = g_ptr_array_new ();
+
+  for (const char *const *s = neva_prompt_stops (answer->conv_template); *s;
+       s++)
+    g_ptr_array_add (strings, (gpointer) *s);
+  for (const char *const *s = question->stop; s && *s; s++)
+    if (**s)
+      g_ptr_array_add (strings, (gpointer) *s);
+  g_ptr_array_add (strings, NULL);
+  answer->stop = neva_stop_new ((const char *const *) strings->pdata);
+
+  answer->stop_ids = g_array_new (FALSE, FALSE, sizeof (gint32));
+  g_array_append_vals (answer->stop_ids, config->eos, config->n_eos);
+  if (!config->n_eos && eos >= 0)
+    g_array_append_val (answer->stop_ids, eos);
+  neva_prompt_stop_ids (
+      self->tokenizer, (const char *const *) strings->pdata, answer->stop_ids);
+}
+
+static NevaDriverAnswer *
+llava_answer_new (NevaDriver *driver, const NevaQuestion *question,
+    const NevaPrompt *prompt, GError **error)
+{
+  LlavaDriver *self = (LlavaDriver *) driver;
+  NevaDriverAnswer *answer = g_new0 (NevaDriverAnswer, 1);
+
+  answer->driver = self;
+  answer->piece = g_string_new (NULL);
+  answer->text = g_string_new (NULL);
+  answer->shown = g_string_new (NULL);
+  answer->conv_template = g_strdup (template_of (self, question));
+  set_stops (answer, question);
+  answer->logits =
+      g_try_new (float, neva_llava_config (self->llava)->text.vocab);
+  answer->detokenizer = neva_detokenizer_new (self->tokenizer);
+  answer->sampler = make_sampler (self, question, error);
+  if (answer->sampler && answer->logits) {
+    neva_sampler_accept_prompt (answer->sampler,
+        (const gint32 *) (void *) prompt->ids->data, prompt->ids->len);
+    return answer;
+  }
+  if (answer->sampler)
+    g_set_error (
+        error, NEVA_ERROR, NEVA_ERROR_DEVICE, "no memory for an answer");
+  llava_answer_free (answer);
+  return NULL;
+}
+
+static gboolean
+is_stop_id (const NevaDriverAnswer *answer, gint32 token)
+{
+  for (guint i = 0; i < answer->stop_ids->len; i++)
+    if (g_array_index (answer->stop_ids, gint32, i) == token)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+llava_answer_push (NevaDriverAnswer *answer, gint32 token)
+{
+  if (is_stop_id (answer, token))
+    return TRUE;
+  g_string_truncate (answer->piece, 0);
+  neva_detokenizer_push (answer->detokenizer, token, answer->piece);
+  answer->stopped = neva_stop_push (answer->stop, answer->piece->str,
+      (gssize) answer->piece->len, answer->text);
+  return answer->stopped;
+}
+
+/* White space at the end may turn out to be the end, which is cleaned away. */
+static const char *
+llava_answer_text (NevaDriverAnswer *answer)
+{
+  g_string_assign (answer->shown, answer->text->str);
+  g_strstrip (answer->shown->str);
+  return answer->shown->str;
+}
+
+static char *
+llava_answer_finish (NevaDriverAnswer *answer)
+{
+  if (!answer->stopped) {
+    g_string_truncate (answer->piece, 0);
+    neva_detokenizer_flush (answer->detokenizer, answer->piece);
+    if (!neva_stop_push (answer->stop, answer->piece->str,
+            (gssize) answer->piece->len, answer->text))
+      neva_stop_flush (answer->stop, answer->text);
+  }
+  return neva_prompt_clean (answer->conv_template, answer->text->str);
+}
+
+/* ---- Opening ------------------------------------------------------------ */
+
+static const NevaDriverClass llava_class = {
+    .free = llava_free,
+    .preprocess = llava_preprocess,
+    .encode = llava_encode,
+    .prompt = llava_prompt,
+    .sequence_new = llava_sequence_new,
+    .sequence_free = llava_sequence_free,
+    .sequence_truncate = llava_sequence_truncate,
+    .kv_bytes = llava_kv_bytes,
+    .step = llava_step,
+    .answer_new = llava_answer_new,
+    .answer_free = llava_answer_free,
+    .answer_push = llava_answer_push,
+    .answer_text = llava_answer_text,
+    .answer_finish = llava_answer_finish,
+};
+
+static void
+fill_info (LlavaDriver *self, const char *path)
+{
+  const NevaConfig *config = neva_llava_config (self->llava);
+  NevaDriver *driver = &self->parent;
+
+  self->name = g_path_get_basename (path);
+  self->architecture = g_strdup_printf ("llava: %s tower, %u-layer decoder",
+      config->tower.kind == NEVA_TOWER_CLIP ? "clip" : "siglip",
+      config->text.layers);
+  self->n_ids = MIN (neva_tokenizer_size (self->tokenizer), config->text.vocab);
+  driver->klass = &llava_class;
+  driver->rgb_bytes =
+      (gsize) config->preprocess.width * config->preprocess.height * 3;
+  driver->row_floats = config->text.hidden;
+  driver->info = (NevaModelInfo){.name = self->name,
+      .architecture = self->architecture,
+      .weights = neva_llava_weights_name (self->llava),
+      .image_width = config->preprocess.width,
+      .image_height = config->preprocess.height,
+      .num_frames = config->num_frames,
+      .tokens_per_frame = neva_llava_tokens_per_frame (self->llava),
+      .context_length = config->text.context_length,
+      .vocab_size = config->text.vocab,
+      .weight_bytes = neva_llava_weight_bytes (self->llava),
+      .prompt = config->prompt,
+      .conv_template = config->conv_template};
+}
+
+NevaDriver *
+neva_llava_driver_open (const char *path, const NevaModelOptions *options,
+    NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
+    GError **error)
+{
+  LlavaDriver *self = g_new0 (LlavaDriver, 1);
+
+  /* First, since it is quick and says much about a folder that is none. */
+  self->tokenizer = neva_tokenizer_open (path, error);
+  if (self->tokenizer)
+    self->llava = neva_llava_load (
+        path, options, progress, user_data, cancellable, error);
+  if (!self->llava) {
+    llava_free (&self->parent);
+    return NULL;
+  }
+  fill_info (self, path);
+  return &self->parent;
+}
