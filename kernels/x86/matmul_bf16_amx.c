@@ -6,8 +6,7 @@
  *   w tile   [16 pairs of k][16 columns][2], packed here, 1 KiB each
  *
  * A block of k of 32 columns (32 KiB) stays in L1 while all rows of x pass.
- * Arithmetic is so fast that memory must be asked for the next weights while
- * this block is multiplied. */
+ * Prefetching by hand, of x or of the next weights, made it slower. */
 #include "config.h"
 #include "amx.h"
 #include "matmul_amx.h"
@@ -20,29 +19,11 @@ enum {
   PANEL = NEVA_MATMUL_PANEL,
   K_TILE = 32,   /* elements of k in a tile */
   K_BLOCK = 512, /* a multiple of K_TILE */
+  M_BLOCK = 512, /* rows whose K_BLOCK stays in L2 */
+  N_BLOCK = 256, /* columns whose sums stay there too */
+  HALF = 32,     /* columns */
   TILE_BYTES = 1024
 };
-
-/* Weights that will be packed next, asked for line by line. */
-typedef struct {
-  const char *next, *end; /* of the current row */
-  size_t row_bytes, skip; /* read of each row, from its end to the next */
-  size_t rows;            /* still to come */
-} Ahead;
-
-static inline void
-ahead_step (Ahead *a, size_t lines)
-{
-  for (; lines && a->rows; lines--) {
-    _mm_prefetch (a->next, _MM_HINT_T1);
-    a->next += 64;
-    if (a->next >= a->end) {
-      a->next = a->end + a->skip;
-      a->end = a->next + a->row_bytes;
-      a->rows--;
-    }
-  }
-}
 
 /* `rows` rows of w (16 at most), k elements, into every second tile from dst
  * on: tiles of one k lie side by side in pairs. */
@@ -67,19 +48,13 @@ pack_16 (char *dst, const char *w, size_t stride, size_t rows, size_t k)
   }
 }
 
-/* c [32][64] (32 columns of it) = 16 + 16 rows of x times pairs of w tiles. */
-static void
-multiply (float *c, const char *x, size_t stride, const char *tiles,
-    size_t k_tiles, bool two, Ahead *ahead, size_t lines)
+/* 16 + 16 rows of x times pairs of w tiles, added to the tiles of sums. */
+static inline void
+multiply (
+    const char *x, size_t stride, const char *tiles, size_t k_tiles, bool two)
 {
   const char *x1 = x + 16 * stride;
 
-  _tile_zero (0);
-  _tile_zero (1);
-  if (two) {
-    _tile_zero (2);
-    _tile_zero (3);
-  }
   for (size_t i = 0; i < k_tiles; i++, tiles += 2 * TILE_BYTES) {
     _tile_loadd (6, tiles, 64);
     _tile_loadd (4, x + i * 64, stride);
@@ -93,8 +68,34 @@ multiply (float *c, const char *x, size_t stride, const char *tiles,
     } else {
       _tile_dpbf16ps (1, 4, 7);
     }
-    ahead_step (ahead, lines);
   }
+}
+
+static void
+sums_zero (bool two)
+{
+  _tile_zero (0);
+  _tile_zero (1);
+  if (two) {
+    _tile_zero (2);
+    _tile_zero (3);
+  }
+}
+
+static void
+sums_load (const float *c, bool two)
+{
+  _tile_loadd (0, c, PANEL * 4);
+  _tile_loadd (1, c + 16, PANEL * 4);
+  if (two) {
+    _tile_loadd (2, c + 16 * PANEL, PANEL * 4);
+    _tile_loadd (3, c + 16 * PANEL + 16, PANEL * 4);
+  }
+}
+
+static void
+sums_store (float *c, bool two)
+{
   _tile_stored (0, c, PANEL * 4);
   _tile_stored (1, c + 16, PANEL * 4);
   if (two) {
@@ -111,103 +112,108 @@ typedef struct {
   const NevaWeight *w;
   const NevaEpilogue *epilogue;
   size_t m, n1;
-  float *c;    /* [32][64] */
+  float *c;    /* [N_BLOCK / 64][m][64] */
   char *panel; /* two halves, [k / 32][2] tiles each */
 } Product;
 
-static Ahead
-weights_at (const Product *p, size_t n, size_t k0, size_t step)
-{
-  const size_t k = p->w->k, left = k0 < k ? k - k0 : 0;
-  const size_t bytes = (left < step ? left : step) * 2;
-  const char *start = (const char *) p->w->data + (n * k + k0) * 2;
-  Ahead a = {.next = start,
-      .end = start + bytes,
-      .row_bytes = bytes,
-      .skip = k * 2 - bytes};
+typedef struct {
+  size_t k0, k_tiles;
+  bool first, last;  /* of the blocks of k */
+  const char *tiles; /* of the half panel */
+} Block;
 
-  a.rows = n >= p->n1 || !bytes ? 0 : p->n1 - n < PANEL ? p->n1 - n : PANEL;
-  return a;
-}
-
-/* Adds this block of k to dst; see panel.c for first and last. */
+/* One block of k of one half panel for `rows` rows from r on. Sums wait for the
+ * next block in c: dst may have a row stride that maps many rows to few cache
+ * sets. The last block takes them to dst. */
 static void
-finish_block (const Product *p, size_t r, size_t rows, size_t n, size_t columns,
-    bool first, bool last)
+rows_block (const Product *p, const Block *b, float *c, size_t r, size_t rows,
+    size_t n, size_t columns)
 {
-  float *dst = p->dst + r * p->ldd + n;
-  NevaFinish f = {
-      .bias = last && p->epilogue->bias ? p->epilogue->bias + n : NULL,
-      .act = last ? p->epilogue->act : NEVA_ACT_NONE,
-      .add = !first || p->epilogue->add,
+  const NevaEpilogue *e = p->epilogue;
+  const NevaFinish f = {.bias = e->bias ? e->bias + n : NULL,
+      .act = e->act,
+      .add = e->add,
       .rows = rows,
       .columns = columns};
 
-  if (!first && f.act != NEVA_ACT_NONE) {
-    for (size_t i = 0; i < rows; i++)
-      for (size_t j = 0; j < columns; j++)
-        p->c[i * PANEL + j] += dst[i * p->ldd + j];
-    f.add = false;
-  }
-  neva_finish_avx512 (dst, p->ldd, p->c, &f);
+  if (b->first)
+    sums_zero (rows > 16);
+  else
+    sums_load (c, rows > 16);
+  multiply (p->xq + r * p->x_stride + b->k0 * 2, p->x_stride, b->tiles,
+      b->k_tiles, rows > 16);
+  sums_store (c, rows > 16);
+  if (b->last)
+    neva_finish_avx512 (p->dst + r * p->ldd + n, p->ldd, c, &f);
 }
 
+/* A block of k of one panel, all rows. */
 static void
-block (const Product *p, size_t n, size_t k0, size_t k, Ahead ahead)
+panel_block (const Product *p, float *c, size_t n, size_t k0, size_t k)
 {
   const size_t columns = p->n1 - n < PANEL ? p->n1 - n : PANEL;
   const size_t k_tiles = (k + K_TILE - 1) / K_TILE;
   const size_t half_bytes = k_tiles * 2 * TILE_BYTES, w_stride = p->w->k * 2;
   const char *w = (const char *) p->w->data + n * w_stride + k0 * 2;
-  const size_t steps = (p->m + 31) / 32 * 2 * k_tiles;
-  const size_t lines = (PANEL * k / 32 + steps - 1) / steps;
-  size_t configured = 0;
+  Block b = {.k0 = k0,
+      .k_tiles = k_tiles,
+      .first = k0 == 0,
+      .last = k0 + k == p->w->k};
 
-  for (size_t c = 0; c < PANEL && c < columns; c += 16)
-    pack_16 (p->panel + c / 32 * half_bytes + c % 32 / 16 * TILE_BYTES,
-        w + c * w_stride, w_stride, columns - c < 16 ? columns - c : 16, k);
-  for (size_t r = 0; r < p->m; r += 32) {
-    const size_t rows = p->m - r < 32 ? p->m - r : 32;
-    const char *x = p->xq + r * p->x_stride + k0 * 2;
+  for (size_t j = 0; j < columns; j += 16)
+    pack_16 (p->panel + j / HALF * half_bytes + j % HALF / 16 * TILE_BYTES,
+        w + j * w_stride, w_stride, columns - j < 16 ? columns - j : 16, k);
+  for (size_t j = 0; j < columns; j += HALF) {
+    size_t rows, configured = 0;
 
-    if (rows != configured)
-      neva_tiles_configure (rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 0);
-    configured = rows;
-    for (size_t half = 0; half * 32 < columns; half++)
-      multiply (p->c + half * 32, x, p->x_stride, p->panel + half * half_bytes,
-          k_tiles, rows > 16, &ahead, lines);
-    finish_block (p, r, rows, n, columns, k0 == 0, k0 + k == p->w->k);
+    b.tiles = p->panel + j / HALF * half_bytes;
+    for (size_t r = 0; r < p->m; r += rows) {
+      rows = p->m - r < 32 ? p->m - r : 32;
+      if (rows != configured)
+        neva_tiles_configure (rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 0);
+      configured = rows;
+      rows_block (p, &b, c + r * PANEL + j, r, rows, n + j,
+          columns - j < HALF ? columns - j : HALF);
+    }
   }
+}
+
+/* Columns [n0, n1): blocks of k outside, so that the rows' part of k stays in
+ * L2 for all of them. */
+static void
+columns_block (const Product *p, size_t n0, size_t n1, size_t step)
+{
+  const size_t k = p->w->k;
+
+  for (size_t k0 = 0; k0 < k; k0 += step)
+    for (size_t n = n0; n < n1; n += PANEL)
+      panel_block (
+          p, p->c + (n - n0) * p->m, n, k0, k - k0 < step ? k - k0 : step);
 }
 
 NEVA_DECL_MATMUL (neva_matmul_bf16_amx)
 {
-  const bool whole = epilogue->add && epilogue->act != NEVA_ACT_NONE;
-  const size_t blocks = whole ? 1 : (w->k + K_BLOCK - 1) / K_BLOCK;
+  const size_t blocks = (w->k + K_BLOCK - 1) / K_BLOCK;
   const size_t step =
       ((w->k + blocks - 1) / blocks + K_TILE - 1) / K_TILE * K_TILE;
-  Product p = {.dst = dst,
-      .ldd = ldd,
-      .xq = xq,
-      .x_stride = neva_act_row_bytes (w->type, w->k),
-      .w = w,
+  Product p = {.w = w,
       .epilogue = epilogue,
-      .m = m,
+      .ldd = ldd,
+      .x_stride = neva_act_row_bytes (w->type, w->k),
       .n1 = n1,
-      .c = work,
-      .panel = (char *) ((float *) work + 32 * PANEL)};
+      .panel = work,
+      .c = (float *) work + PANEL * K_BLOCK / 2};
 
   if (m <= 4) {
     neva_matmul_bf16_avx512bf16 (dst, ldd, xq, w, epilogue, m, n0, n1, work);
     return;
   }
-  for (size_t n = n0; n < n1; n += PANEL)
-    for (size_t k0 = 0; k0 < w->k; k0 += step) {
-      const bool last = k0 + step >= w->k;
-
-      block (&p, n, k0, last ? w->k - k0 : step,
-          last ? weights_at (&p, n + PANEL, 0, step)
-               : weights_at (&p, n, k0 + step, step));
-    }
+  for (size_t r = 0; r < m; r += p.m) {
+    p.m = m - r < M_BLOCK + M_BLOCK / 2 ? m - r : M_BLOCK;
+    p.dst = dst + r * ldd;
+    p.xq = (const char *) xq + r * p.x_stride;
+    for (size_t n = n0; n < n1; n += N_BLOCK)
+      columns_block (&p, n, n1 - n < N_BLOCK ? n1 : n + N_BLOCK, step);
+  }
   _tile_release ();
 }
