@@ -20,8 +20,7 @@ neva_packed_bytes (NevaDType type, size_t n, size_t k)
 
 /* Enough for every tier: a tile of results, rows of x widened to f32 and a
  * panel of 64 columns (x86/panel.c), a panel of unpacked codes (x86/groups.c),
- * or a block of 768 x 256 sums and one of packed weights (x86/matmul_*_amx.c).
- */
+ * or a block of 768 x 256 sums and one of packed weights (x86/tiles.c). */
 size_t
 neva_matmul_work_bytes (NevaDType type, size_t m, size_t k)
 {
@@ -30,5 +29,5 @@ neva_matmul_work_bytes (NevaDType type, size_t m, size_t k)
   const size_t rows = m < 768 ? (m + 31) / 32 * 32 : 768;
 
   (void) type;
-  return panel + rows * 256 * 4 + 64 * 1024;
+  return panel + rows * 256 * 4 + 72 * 1024;
 }

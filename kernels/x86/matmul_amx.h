@@ -6,5 +6,7 @@
 #include "matmul_avx512.h"
 
 NEVA_DECL_MATMUL (neva_matmul_bf16_amx);
+NEVA_DECL_MATMUL (neva_matmul_i8_amx);
+NEVA_DECL_MATMUL (neva_matmul_i4_amx);
 
 #endif /* NEVA_MATMUL_AMX_H */

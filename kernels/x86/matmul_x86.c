@@ -21,7 +21,11 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
   if (flags & NEVA_CPU_AVX512_BF16)
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx512bf16;
 
-  /* every processor with tiles has the ones below */
-  if (flags & NEVA_CPU_AMX && flags & NEVA_CPU_AVX512_BF16)
+  /* few rows go to the tiers below */
+  if ((flags & NEVA_CPU_AMX) && (flags & NEVA_CPU_AVX512_BF16) &&
+      (flags & NEVA_CPU_AVX512_VNNI)) {
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_amx;
+    k->matmul[NEVA_DTYPE_I8] = neva_matmul_i8_amx;
+    k->matmul[NEVA_DTYPE_I4] = neva_matmul_i4_amx;
+  }
 }
