@@ -34,12 +34,13 @@
 
 #include <gst/video/video.h>
 
+#include "lookahead.h"
+#include "samplerdebug.h"
 #include "samplerenums.h"
 #include "stamps.h"
 #include "window.h"
 
-GST_DEBUG_CATEGORY_STATIC (gst_neva_frame_sampler_debug);
-#define GST_CAT_DEFAULT gst_neva_frame_sampler_debug
+GST_DEBUG_CATEGORY (gst_neva_frame_sampler_debug);
 
 /* A sink or muxer hears at least this often how far time has come. */
 #define GAP_INTERVAL (250 * GST_MSECOND)
@@ -53,7 +54,8 @@ enum {
   PROP_WINDOW,
   PROP_OVERLAP,
   PROP_OUTPUT,
-  PROP_ALIGN
+  PROP_ALIGN,
+  PROP_SEEK
 };
 
 struct _GstNevaFrameSampler {
@@ -64,19 +66,21 @@ struct _GstNevaFrameSampler {
   /* Object lock. */
   NevaSamplerConfig config; /* the properties */
   gboolean config_changed;
+  gboolean seek;               /* seek=auto */
   GstClockTime frame_duration; /* from the caps, 0 = unknown */
 
   /* Sink pad's stream lock. */
   NevaWindows *windows;
   NevaStamps stamps;
+  NevaLookahead lookahead;
   NevaSamplerConfig active; /* the copy in use */
   GstSegment segment;
-  guint fps_n, fps_d;
-  gboolean facts_known;
-  gboolean eos;      /* EOS was sent, or an error posted */
-  gboolean discont;  /* frames were dropped since the last one sent */
-  GstClockTime sent; /* PTS up to which downstream has heard of, or NONE */
-  guint warned;      /* NevaNotes and WARNED_* that were posted */
+  NevaStreamFacts facts;
+  gboolean facts_known; /* about this segment */
+  gboolean eos;         /* EOS was sent, or an error posted */
+  gboolean discont;     /* frames were dropped since the last one sent */
+  GstClockTime sent;    /* PTS up to which downstream has heard of, or NONE */
+  guint warned;         /* NevaNotes and WARNED_* that were posted */
 };
 
 #define WARNED_LATE (1u << 16)
@@ -104,6 +108,16 @@ warn_once (GstNevaFrameSampler *self, guint kind, const gchar *what)
       ("mode, window or align ask for more than the stream tells"));
 }
 
+/* Ends the stream after an error was posted. EOS, not ERROR: upstream stops
+ * without a second error, and downstream finishes what it has. */
+static GstFlowReturn
+give_up (GstNevaFrameSampler *self)
+{
+  self->eos = TRUE;
+  gst_pad_push_event (self->srcpad, gst_event_new_eos ());
+  return GST_FLOW_EOS;
+}
+
 static GstFlowReturn
 report_notes (GstNevaFrameSampler *self)
 {
@@ -126,8 +140,7 @@ report_notes (GstNevaFrameSampler *self)
         ("The length of this stream is not known, so frames cannot be spread "
          "over it while it passes: set window, or output=selected."),
         (NULL));
-    self->eos = TRUE;
-    return GST_FLOW_ERROR;
+    return give_up (self);
   }
   return GST_FLOW_OK;
 }
@@ -215,16 +228,45 @@ stream_end (GstNevaFrameSampler *self)
   return end;
 }
 
-static void
+/* Whether the frames to choose depend on how many there are. */
+static gboolean
+needs_length (const NevaSamplerConfig *c)
+{
+  return c->window == 0 && c->choice != NEVA_CHOICE_FIRST &&
+         c->choice != NEVA_CHOICE_ALL;
+}
+
+/* Returns FLUSHING if a flush or a stop interrupted it. */
+static GstFlowReturn
 learn_facts (GstNevaFrameSampler *self)
 {
-  NevaStreamFacts facts = {
-      .fps_n = self->fps_n, .fps_d = self->fps_d, .end = stream_end (self)};
+  const gchar *why = NULL;
+  gboolean seek;
 
-  GST_DEBUG_OBJECT (self, "rate %u/%u, end %" GST_TIME_FORMAT, facts.fps_n,
-      facts.fps_d, GST_TIME_ARGS (facts.end));
-  neva_windows_set_facts (self->windows, &facts);
+  GST_OBJECT_LOCK (self);
+  seek = self->seek;
+  GST_OBJECT_UNLOCK (self);
+
+  self->facts.end = stream_end (self);
+  self->facts.index = NULL;
+  self->facts.frames = 0;
+  if (needs_length (&self->active)) {
+    /* Frames must not be skipped where all of them pass, nor the end of the
+     * segment changed where a SEGMENT_DONE is due. */
+    seek = seek && !self->active.pass_all &&
+           !(self->segment.flags & GST_SEGMENT_FLAG_SEGMENT);
+    if (!neva_lookahead_learn (
+            &self->lookahead, &self->segment, seek, &self->facts, &why)) {
+      if (!why)
+        return GST_FLOW_FLUSHING;
+      GST_INFO_OBJECT (self, "frames cannot be counted in advance: %s", why);
+    }
+  }
+  GST_DEBUG_OBJECT (self, "rate %u/%u, end %" GST_TIME_FORMAT,
+      self->facts.fps_n, self->facts.fps_d, GST_TIME_ARGS (self->facts.end));
+  neva_windows_set_facts (self->windows, &self->facts);
   self->facts_known = TRUE;
+  return GST_FLOW_OK;
 }
 
 /* Applies changed properties: clips in progress end with what they have. */
@@ -232,6 +274,7 @@ static GstFlowReturn
 update_config (GstNevaFrameSampler *self)
 {
   NevaSamplerConfig config;
+  GstFlowReturn ret;
   gboolean changed;
 
   GST_OBJECT_LOCK (self);
@@ -248,12 +291,12 @@ update_config (GstNevaFrameSampler *self)
          "(%" G_GUINT64_FORMAT " ns).",
             config.overlap, config.window),
         (NULL));
-    self->eos = TRUE;
-    return GST_FLOW_ERROR;
+    return give_up (self);
   }
-  if (cut (self) != GST_FLOW_OK)
-    return GST_FLOW_ERROR;
+  if ((ret = cut (self)) != GST_FLOW_OK)
+    return ret;
   self->active = config;
+  self->facts_known = FALSE;
   neva_windows_set_config (self->windows, &config);
   gst_element_post_message (
       GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
@@ -276,29 +319,99 @@ static GstFlowReturn
 finish_early (GstNevaFrameSampler *self)
 {
   if (self->active.pass_all || !neva_windows_whole_done (self->windows) ||
-      self->active.choice != NEVA_CHOICE_FIRST ||
+      (needs_length (&self->active) && !self->facts.index &&
+          self->facts.frames == 0) ||
       (self->segment.flags & GST_SEGMENT_FLAG_SEGMENT))
     return GST_FLOW_OK;
   self->eos = TRUE;
+  neva_seeker_deactivate (&self->lookahead.seeker);
   gst_pad_push_event (self->srcpad, gst_event_new_eos ());
   return GST_FLOW_EOS;
+}
+
+/* Acts on what the packets say. Returns OK to go on. */
+static GstFlowReturn
+heed (GstNevaFrameSampler *self, NevaLook look, const GstNevaSampleTime *wanted,
+    const gchar *message)
+{
+  GQueue out = G_QUEUE_INIT;
+
+  switch (look) {
+    case NEVA_LOOK_GO_ON:
+      return GST_FLOW_OK;
+    case NEVA_LOOK_FLUSHING:
+      return GST_FLOW_FLUSHING;
+    case NEVA_LOOK_MISSING: {
+      g_autofree gchar *what =
+          neva_lookahead_describe (&self->lookahead, wanted);
+
+      GST_ELEMENT_WARNING (self, STREAM, DECODE,
+          ("%s, did not come out of the decoder; the next one is taken.", what),
+          (NULL));
+      return GST_FLOW_OK;
+    }
+    case NEVA_LOOK_DAMAGED:
+      neva_windows_cancel (self->windows, &out);
+      push_queue (self, &out);
+      GST_ELEMENT_ERROR (self, STREAM, DECODE, ("%s", message), (NULL));
+      neva_seeker_deactivate (&self->lookahead.seeker);
+      return give_up (self);
+  }
+  return GST_FLOW_OK;
+}
+
+/* Hands a frame that has its place in time to the windows, pushes what leaves
+ * and moves on to the next frame that is wanted. */
+static GstFlowReturn
+handle_frame (
+    GstNevaFrameSampler *self, GstBuffer *buffer, const NevaFrameTime *t)
+{
+  NevaLookahead *l = &self->lookahead;
+  g_autofree gchar *message = NULL;
+  GQueue out = G_QUEUE_INIT;
+  GstNevaSampleTime wanted;
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  if (neva_windows_next_time (self->windows, &wanted))
+    ret =
+        heed (self, neva_lookahead_arrived (l, t->pts, &wanted), &wanted, NULL);
+  if (ret != GST_FLOW_OK) {
+    gst_buffer_unref (buffer);
+    return ret;
+  }
+
+  neva_windows_push (self->windows, buffer, t->running_time, t->duration, &out);
+  if (g_queue_is_empty (&out)) {
+    self->discont = TRUE;
+    send_gap (self, t->pts);
+  }
+  ret = push_queue (self, &out);
+  if (ret == GST_FLOW_OK)
+    ret = report_notes (self);
+  if (ret == GST_FLOW_OK)
+    ret = finish_early (self);
+  if (ret == GST_FLOW_OK && neva_windows_next_time (self->windows, &wanted)) {
+    NevaLook look = neva_lookahead_advance (l, t->pts, &wanted, &message);
+
+    ret = heed (self, look, &wanted, message);
+  }
+  return ret;
 }
 
 static GstFlowReturn
 gst_neva_frame_sampler_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstNevaFrameSampler *self = GST_NEVA_FRAME_SAMPLER (parent);
-  GQueue out = G_QUEUE_INIT;
-  GstFlowReturn ret = GST_FLOW_EOS;
+  GstFlowReturn ret = self->eos ? GST_FLOW_EOS : update_config (self);
   NevaFrameTime t;
   NevaStamp stamp;
 
-  if (self->eos || (ret = update_config (self)) != GST_FLOW_OK) {
+  if (ret == GST_FLOW_OK && !self->facts_known)
+    ret = learn_facts (self);
+  if (ret != GST_FLOW_OK) {
     gst_buffer_unref (buffer);
     return ret;
   }
-  if (!self->facts_known)
-    learn_facts (self);
 
   stamp = neva_stamps_place (
       &self->stamps, &self->segment, buffer, self->frame_duration, &t);
@@ -320,21 +433,14 @@ gst_neva_frame_sampler_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     gst_buffer_unref (buffer);
     return ret;
   }
-
-  neva_windows_push (self->windows, buffer, t.running_time, t.duration, &out);
-  if (g_queue_is_empty (&out)) {
-    self->discont = TRUE;
-    send_gap (self, t.pts);
-  }
-  if ((ret = push_queue (self, &out)) == GST_FLOW_OK)
-    ret = report_notes (self);
-  return ret == GST_FLOW_OK ? finish_early (self) : ret;
+  return handle_frame (self, buffer, &t);
 }
 
 /* Forgets the stream, as after a flush. */
 static void
 reset (GstNevaFrameSampler *self)
 {
+  neva_lookahead_reset (&self->lookahead, FALSE);
   neva_windows_reset (self->windows);
   neva_stamps_reset (&self->stamps);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
@@ -367,12 +473,13 @@ handle_caps (GstNevaFrameSampler *self, GstEvent *event)
     n = 0;
     d = 1;
   }
-  self->fps_n = n;
-  self->fps_d = d;
+  self->facts.fps_n = n;
+  self->facts.fps_d = d;
+  if (self->facts_known)
+    neva_windows_set_facts (self->windows, &self->facts);
   GST_OBJECT_LOCK (self);
   self->frame_duration = neva_choice_grid_offset (1, n, d);
   GST_OBJECT_UNLOCK (self);
-  self->facts_known = FALSE;
   gst_element_post_message (
       GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
   return gst_pad_push_event (self->srcpad, event);
@@ -415,6 +522,10 @@ handle_gap (GstNevaFrameSampler *self, GstEvent *event)
 {
   GstClockTime pts, duration;
 
+  if (neva_seeker_is_active (&self->lookahead.seeker)) {
+    gst_event_unref (event); /* made by our seeks, not by the stream */
+    return TRUE;
+  }
   if (self->active.window > 0)
     cut (self);
   gst_event_parse_gap (event, &pts, &duration);
@@ -430,6 +541,14 @@ gst_neva_frame_sampler_sink_event (
   GstNevaFrameSampler *self = GST_NEVA_FRAME_SAMPLER (parent);
   const GstEventType type = GST_EVENT_TYPE (event);
 
+  if (neva_seeker_owns (&self->lookahead.seeker, event)) {
+    if (type == GST_EVENT_FLUSH_STOP)
+      neva_stamps_reset (&self->stamps);
+    gst_event_unref (event);
+    return TRUE;
+  }
+  if (type == GST_EVENT_FLUSH_START)
+    neva_index_cancel_set (&self->lookahead.cancel, TRUE);
   if (type == GST_EVENT_CAPS)
     return handle_caps (self, event);
   if (type == GST_EVENT_SEGMENT)
@@ -437,9 +556,10 @@ gst_neva_frame_sampler_sink_event (
   if (type == GST_EVENT_GAP)
     return handle_gap (self, event);
 
-  if (type == GST_EVENT_FLUSH_STOP)
+  if (type == GST_EVENT_FLUSH_STOP) {
     reset (self);
-  else if (type == GST_EVENT_STREAM_START)
+    neva_index_cancel_set (&self->lookahead.cancel, FALSE);
+  } else if (type == GST_EVENT_STREAM_START)
     self->eos = FALSE;
   else if (type == GST_EVENT_SEGMENT_DONE)
     cut (self);
@@ -469,6 +589,9 @@ gst_neva_frame_sampler_src_event (
     gst_event_unref (event);
     return TRUE;
   }
+  /* The application takes over: none of our seeks may land after its own. */
+  if (GST_EVENT_TYPE (event) == GST_EVENT_SEEK)
+    neva_seeker_join (&self->lookahead.seeker);
   return gst_pad_event_default (pad, parent, event);
 }
 
@@ -582,6 +705,9 @@ gst_neva_frame_sampler_set_property (
       self->config.by_time =
           g_value_get_enum (value) == GST_NEVA_SAMPLER_ALIGN_TIME;
       break;
+    case PROP_SEEK:
+      self->seek = g_value_get_enum (value) == GST_NEVA_SAMPLER_SEEK_AUTO;
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
       break;
@@ -620,6 +746,10 @@ gst_neva_frame_sampler_get_property (
                                    ? GST_NEVA_SAMPLER_ALIGN_TIME
                                    : GST_NEVA_SAMPLER_ALIGN_INDEX);
       break;
+    case PROP_SEEK:
+      g_value_set_enum (value, self->seek ? GST_NEVA_SAMPLER_SEEK_AUTO
+                                          : GST_NEVA_SAMPLER_SEEK_NEVER);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
       break;
@@ -634,8 +764,17 @@ gst_neva_frame_sampler_change_state (
   GstNevaFrameSampler *self = GST_NEVA_FRAME_SAMPLER (element);
   GstStateChangeReturn ret;
 
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    neva_seeker_start (&self->lookahead.seeker);
+    neva_index_cancel_set (&self->lookahead.cancel, FALSE);
+  } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    neva_seeker_interrupt (&self->lookahead.seeker);
+    neva_index_cancel_set (&self->lookahead.cancel, TRUE);
+  }
   ret = GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    neva_seeker_join (&self->lookahead.seeker);
+    neva_lookahead_reset (&self->lookahead, TRUE);
     neva_windows_free (self->windows);
     self->windows = neva_windows_new ();
     reset (self);
@@ -651,6 +790,7 @@ static void
 gst_neva_frame_sampler_finalize (GObject *object)
 {
   neva_windows_free (GST_NEVA_FRAME_SAMPLER (object)->windows);
+  neva_lookahead_clear (&GST_NEVA_FRAME_SAMPLER (object)->lookahead);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
@@ -676,7 +816,9 @@ gst_neva_frame_sampler_init (GstNevaFrameSampler *self)
   self->config = (NevaSamplerConfig){
       .choice = NEVA_CHOICE_UNIFORM, .num_frames = DEFAULT_NUM_FRAMES};
   self->config_changed = TRUE;
-  self->fps_d = 1;
+  self->seek = TRUE;
+  self->facts.fps_d = 1;
+  neva_lookahead_init (&self->lookahead, GST_ELEMENT (self), self->sinkpad);
   reset (self);
 }
 
@@ -720,6 +862,12 @@ install_properties (GObjectClass *klass)
           "Whether mode=uniform takes equal steps of the frame number or of "
           "time. A change while playing ends the clips in progress",
           GST_TYPE_NEVA_SAMPLER_ALIGN, GST_NEVA_SAMPLER_ALIGN_INDEX, flags));
+  g_object_class_install_property (klass, PROP_SEEK,
+      g_param_spec_enum ("seek", "Seek",
+          "Whether a file that feeds nothing else is sought through, so that "
+          "only what the chosen frames need is decoded (window=0, "
+          "output=selected)",
+          GST_TYPE_NEVA_SAMPLER_SEEK, GST_NEVA_SAMPLER_SEEK_AUTO, ready_flags));
 }
 
 static void
@@ -747,4 +895,5 @@ gst_neva_frame_sampler_class_init (GstNevaFrameSamplerClass *klass)
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_MODE, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_OUTPUT, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_ALIGN, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_SEEK, 0);
 }

@@ -53,9 +53,9 @@ add_indexed (NevaPlan *plan, const GArray *index, guint i)
   GstNevaSampleTime t = g_array_index (index, GstNevaSampleTime, i);
   guint64 before = i > 0 ? t.running_time - time_at (index, i - 1) : 0;
 
-  /* Half way to the frame before: timestamps that a filter rounded still
-   * match, the frame before never does. */
-  add_target (plan, t.running_time, before / 2);
+  /* Timestamps that a filter rounded still match; the frame before does not,
+   * even if a seek half way between the two clipped its beginning. */
+  add_target (plan, t.running_time, before / 4);
   g_array_append_val (plan->times, t);
 }
 

@@ -59,3 +59,20 @@ gst_neva_sampler_align_get_type (void)
         &type, g_enum_register_static ("GstNevaSamplerAlign", values));
   return type;
 }
+
+GType
+gst_neva_sampler_seek_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {GST_NEVA_SAMPLER_SEEK_AUTO,
+          "Decode only what is needed, where seeking disturbs nobody", "auto"},
+      {GST_NEVA_SAMPLER_SEEK_NEVER, "Decode the whole stream", "never"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaSamplerSeek", values));
+  return type;
+}

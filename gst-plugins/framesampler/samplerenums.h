@@ -18,13 +18,20 @@ typedef enum {
   GST_NEVA_SAMPLER_ALIGN_TIME
 } GstNevaSamplerAlign;
 
+typedef enum {
+  GST_NEVA_SAMPLER_SEEK_AUTO,
+  GST_NEVA_SAMPLER_SEEK_NEVER
+} GstNevaSamplerSeek;
+
 #define GST_TYPE_NEVA_SAMPLER_MODE (gst_neva_sampler_mode_get_type ())
 #define GST_TYPE_NEVA_SAMPLER_OUTPUT (gst_neva_sampler_output_get_type ())
 #define GST_TYPE_NEVA_SAMPLER_ALIGN (gst_neva_sampler_align_get_type ())
+#define GST_TYPE_NEVA_SAMPLER_SEEK (gst_neva_sampler_seek_get_type ())
 
 GType gst_neva_sampler_mode_get_type (void);
 GType gst_neva_sampler_output_get_type (void);
 GType gst_neva_sampler_align_get_type (void);
+GType gst_neva_sampler_seek_get_type (void);
 
 G_END_DECLS
 

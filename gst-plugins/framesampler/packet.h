@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What can be told of a coded packet without decoding it (H.264, H.265). */
+#ifndef NEVA_PACKET_H
+#define NEVA_PACKET_H
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+typedef enum { NEVA_CODEC_OTHER, NEVA_CODEC_H264, NEVA_CODEC_H265 } NevaCodec;
+
+typedef struct {
+  NevaCodec codec;
+  guint length_size; /* bytes of a NAL unit's length; 0: start codes */
+} NevaPacketFormat;
+
+void neva_packet_format_init (NevaPacketFormat *format, const GstCaps *caps);
+
+typedef enum {
+  NEVA_PACKET_NEEDED,     /* or nothing is known */
+  NEVA_PACKET_DISPOSABLE, /* no other picture is predicted from it */
+  NEVA_PACKET_DAMAGED     /* its NAL units do not fill the packet */
+} NevaPacketKind;
+
+NevaPacketKind neva_packet_kind (
+    const NevaPacketFormat *format, const guint8 *data, gsize size);
+
+G_END_DECLS
+
+#endif /* NEVA_PACKET_H */

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "seeker.h"
+
+#include "samplerdebug.h"
+
+void
+neva_seeker_init (NevaSeeker *s, GstElement *element, GstPad *sinkpad)
+{
+  *s = (NevaSeeker){.element = element, .sinkpad = sinkpad, .stopped = TRUE};
+  g_mutex_init (&s->lock);
+  g_cond_init (&s->cond);
+}
+
+void
+neva_seeker_clear (NevaSeeker *s)
+{
+  neva_seeker_deactivate (s);
+  g_mutex_clear (&s->lock);
+  g_cond_clear (&s->cond);
+}
+
+void
+neva_seeker_start (NevaSeeker *s)
+{
+  g_mutex_lock (&s->lock);
+  s->stopped = FALSE;
+  g_mutex_unlock (&s->lock);
+}
+
+void
+neva_seeker_interrupt (NevaSeeker *s)
+{
+  g_mutex_lock (&s->lock);
+  s->stopped = TRUE;
+  s->pending = FALSE;
+  g_cond_broadcast (&s->cond);
+  g_mutex_unlock (&s->lock);
+}
+
+void
+neva_seeker_join (NevaSeeker *s)
+{
+  g_mutex_lock (&s->lock);
+  while (s->thread)
+    g_cond_wait (&s->cond, &s->lock);
+  g_mutex_unlock (&s->lock);
+  neva_seeker_deactivate (s);
+}
+
+static GstPadProbeReturn
+on_packet (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  NevaSeeker *s = data;
+  NevaPacketFormat format;
+  GstBuffer *buffer;
+  GstClockTime before;
+  GstMapInfo map;
+  gboolean drop;
+
+  if (GST_PAD_PROBE_INFO_TYPE (info) & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) {
+    GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
+    GstCaps *caps;
+
+    if (GST_EVENT_TYPE (event) == GST_EVENT_CAPS) {
+      gst_event_parse_caps (event, &caps);
+      g_mutex_lock (&s->lock);
+      neva_packet_format_init (&s->format, caps);
+      g_mutex_unlock (&s->lock);
+    }
+    return GST_PAD_PROBE_OK;
+  }
+
+  g_mutex_lock (&s->lock);
+  before = s->skip_before;
+  format = s->format;
+  g_mutex_unlock (&s->lock);
+  buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+  if (!GST_BUFFER_PTS_IS_VALID (buffer) || GST_BUFFER_PTS (buffer) >= before ||
+      format.codec == NEVA_CODEC_OTHER ||
+      !gst_buffer_map (buffer, &map, GST_MAP_READ))
+    return GST_PAD_PROBE_OK;
+  drop =
+      neva_packet_kind (&format, map.data, map.size) == NEVA_PACKET_DISPOSABLE;
+  gst_buffer_unmap (buffer, &map);
+  return drop ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+}
+
+void
+neva_seeker_activate (NevaSeeker *s, GstPad *decoder_pad)
+{
+  neva_seeker_deactivate (s);
+  if (decoder_pad) {
+    g_autoptr (GstCaps) caps = gst_pad_get_current_caps (decoder_pad);
+
+    g_mutex_lock (&s->lock);
+    neva_packet_format_init (&s->format, caps);
+    g_mutex_unlock (&s->lock);
+    s->decoder_pad = gst_object_ref (decoder_pad);
+    s->probe = gst_pad_add_probe (decoder_pad,
+        GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+        on_packet, s, NULL);
+  }
+  g_mutex_lock (&s->lock);
+  s->active = TRUE;
+  s->sought = FALSE;
+  g_mutex_unlock (&s->lock);
+}
+
+void
+neva_seeker_deactivate (NevaSeeker *s)
+{
+  GstPad *pad;
+  gulong probe;
+
+  g_mutex_lock (&s->lock);
+  s->active = FALSE;
+  s->pending = FALSE;
+  s->skip_before = 0;
+  pad = g_steal_pointer (&s->decoder_pad);
+  probe = s->probe;
+  s->probe = 0;
+  gst_clear_event (&s->event);
+  g_cond_broadcast (&s->cond);
+  g_mutex_unlock (&s->lock);
+
+  if (pad) {
+    gst_pad_remove_probe (pad, probe);
+    gst_object_unref (pad);
+  }
+}
+
+gboolean
+neva_seeker_is_active (NevaSeeker *s)
+{
+  gboolean active;
+
+  g_mutex_lock (&s->lock);
+  active = s->active && !s->stopped;
+  g_mutex_unlock (&s->lock);
+  return active;
+}
+
+static void
+send_seek (GstElement *element, gpointer data)
+{
+  NevaSeeker *s = data;
+  GstEvent *event = NULL;
+  gboolean ok;
+
+  g_mutex_lock (&s->lock);
+  if (s->pending && s->active && !s->stopped && !s->thread)
+    event = g_steal_pointer (&s->event);
+  if (!event) {
+    g_mutex_unlock (&s->lock);
+    return;
+  }
+  s->thread = g_thread_self ();
+  s->sought = TRUE;
+  g_mutex_unlock (&s->lock);
+
+  ok = gst_pad_push_event (s->sinkpad, event);
+
+  g_mutex_lock (&s->lock);
+  s->thread = NULL;
+  s->pending = FALSE;
+  if (!ok)
+    GST_INFO_OBJECT (element, "upstream refused a seek");
+  g_cond_broadcast (&s->cond);
+  g_mutex_unlock (&s->lock);
+}
+
+GstFlowReturn
+neva_seeker_seek (NevaSeeker *s, GstClockTime start, GstClockTime stop)
+{
+  GstFlowReturn ret;
+
+  g_mutex_lock (&s->lock);
+  /* The thread of the seek before may still be on its way back. */
+  while (s->thread && s->active && !s->stopped)
+    g_cond_wait (&s->cond, &s->lock);
+  if (!s->active || s->stopped) {
+    g_mutex_unlock (&s->lock);
+    return GST_FLOW_OK;
+  }
+  gst_clear_event (&s->event);
+  s->event = gst_event_new_seek (1.0, GST_FORMAT_TIME,
+      GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET,
+      (gint64) start,
+      GST_CLOCK_TIME_IS_VALID (stop) ? GST_SEEK_TYPE_SET : GST_SEEK_TYPE_NONE,
+      (gint64) stop);
+  s->seqnum = gst_event_get_seqnum (s->event);
+  s->pending = TRUE;
+  s->flushed = FALSE;
+  g_mutex_unlock (&s->lock);
+
+  gst_element_call_async (s->element, send_seek, s, NULL);
+
+  g_mutex_lock (&s->lock);
+  while (s->pending && !s->flushed)
+    g_cond_wait (&s->cond, &s->lock);
+  ret = s->flushed || s->stopped ? GST_FLOW_FLUSHING : GST_FLOW_OK;
+  g_mutex_unlock (&s->lock);
+  return ret;
+}
+
+void
+neva_seeker_skip_before (NevaSeeker *s, GstClockTime pts)
+{
+  g_mutex_lock (&s->lock);
+  s->skip_before = pts;
+  g_mutex_unlock (&s->lock);
+}
+
+gboolean
+neva_seeker_owns (NevaSeeker *s, GstEvent *event)
+{
+  const GstEventType type = GST_EVENT_TYPE (event);
+  gboolean ours = FALSE, foreign = FALSE;
+
+  g_mutex_lock (&s->lock);
+  if (type == GST_EVENT_FLUSH_START || type == GST_EVENT_FLUSH_STOP) {
+    ours = s->active &&
+           (s->thread == g_thread_self () ||
+               (s->sought && gst_event_get_seqnum (event) == s->seqnum));
+    foreign = !ours && type == GST_EVENT_FLUSH_START;
+    if (type == GST_EVENT_FLUSH_START)
+      s->flushed = TRUE;
+    g_cond_broadcast (&s->cond);
+  } else if (type == GST_EVENT_SEGMENT || type == GST_EVENT_STREAM_START)
+    ours = s->active && s->sought;
+  g_mutex_unlock (&s->lock);
+
+  if (foreign)
+    neva_seeker_deactivate (s);
+  return ours;
+}
