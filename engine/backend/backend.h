@@ -31,6 +31,15 @@ typedef struct {
   NevaEpilogue epilogue;
 } NevaProduct;
 
+/* A gated pair: dst = act (x gate^T + gate_bias) * (x up^T + up_bias). */
+typedef struct {
+  const NevaMatrix *gate, *up; /* the same shape and type */
+  const float *gate_bias, *up_bias;
+  NevaAct act;
+  float *dst; /* [m][gate->w.n] */
+  gsize ldd;
+} NevaGated;
+
 /* Keys and values lie in blocks of NEVA_KV_PAGE tokens:
  *   block  [layers][kv_heads] { K page, V page }     (attention.h)
  * A block's bytes: neva_kv_block_bytes (). */
@@ -84,6 +93,8 @@ typedef struct {
 
   void (*linear) (NevaBackend *b, const float *x, gsize ldx, gsize m,
       const NevaProduct *products, gsize n_products);
+  void (*gated) (
+      NevaBackend *b, const float *x, gsize ldx, gsize m, const NevaGated *g);
   void (*gather) (NevaBackend *b, float *dst, gsize ldd,
       const NevaMatrix *table, const gint32 *host_ids, gsize n);
   void (*copy_rows) (NevaBackend *b, float *dst, gsize ldd, const float *src,
@@ -94,9 +105,6 @@ typedef struct {
       const float *w, const float *bias, gsize rows, gsize dim, float eps);
   void (*rope) (NevaBackend *b, float *x, gsize ldx, const float *cosine,
       const float *sine, gsize rows, gsize heads, gsize head_dim, gsize rot);
-  void (*act_mul) (NevaBackend *b, float *dst, gsize ldd, const float *gate,
-      gsize ldg, const float *up, gsize ldu, gsize rows, gsize dim,
-      NevaAct act);
   void (*add) (NevaBackend *b, float *dst, const float *x, gsize n);
   void (*kv_store) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
       gsize n_spans, const float *k, gsize ldk, const float *v, gsize ldv);
@@ -194,6 +202,13 @@ neva_backend_linear (NevaBackend *b, const float *x, gsize ldx, gsize m,
   b->klass->linear (b, x, ldx, m, products, n_products);
 }
 
+static inline void
+neva_backend_gated (
+    NevaBackend *b, const float *x, gsize ldx, gsize m, const NevaGated *g)
+{
+  b->klass->gated (b, x, ldx, m, g);
+}
+
 /* dst[i] = table[ids[i]]; ids must be inside the table. */
 static inline void
 neva_backend_gather (NevaBackend *b, float *dst, gsize ldd,
@@ -229,13 +244,6 @@ neva_backend_rope (NevaBackend *b, float *x, gsize ldx, const float *cosine,
     const float *sine, gsize rows, gsize heads, gsize head_dim, gsize rot)
 {
   b->klass->rope (b, x, ldx, cosine, sine, rows, heads, head_dim, rot);
-}
-
-static inline void
-neva_backend_act_mul (NevaBackend *b, float *dst, gsize ldd, const float *gate,
-    gsize ldg, const float *up, gsize ldu, gsize rows, gsize dim, NevaAct act)
-{
-  b->klass->act_mul (b, dst, ldd, gate, ldg, up, ldu, rows, dim, act);
 }
 
 static inline void

@@ -39,6 +39,9 @@ void neva_cpu_matrix_clear (NevaBackend *b, NevaMatrix *m);
 void neva_cpu_linear (NevaBackend *b, const float *x, gsize ldx, gsize m,
     const NevaProduct *products, gsize n_products);
 
+void neva_cpu_gated (
+    NevaBackend *b, const float *x, gsize ldx, gsize m, const NevaGated *g);
+
 /* cpu_attention.c */
 void neva_cpu_kv_store (NevaBackend *b, const NevaHeads *h,
     const NevaSpan *spans, gsize n_spans, const float *k, gsize ldk,
@@ -58,8 +61,6 @@ void neva_cpu_layer_norm (NevaBackend *b, float *dst, const float *x,
     const float *w, const float *bias, gsize rows, gsize dim, float eps);
 void neva_cpu_rope (NevaBackend *b, float *x, gsize ldx, const float *cosine,
     const float *sine, gsize rows, gsize heads, gsize head_dim, gsize rot);
-void neva_cpu_act_mul (NevaBackend *b, float *dst, gsize ldd, const float *gate,
-    gsize ldg, const float *up, gsize ldu, gsize rows, gsize dim, NevaAct act);
 void neva_cpu_add (NevaBackend *b, float *dst, const float *x, gsize n);
 
 #endif /* NEVA_BACKEND_CPU_H */

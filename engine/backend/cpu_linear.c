@@ -10,6 +10,7 @@
  * others waiting, few enough that a chunk reuses the activations it loaded. */
 #define CHUNKS 4
 #define MAX_CHUNK 16      /* panels */
+#define TILE_FLOATS 1024  /* rows x panels of a gated tile: 256 KiB */
 #define MIN_PREPARE 32768 /* floats, below: one thread prepares */
 
 typedef struct {
@@ -122,4 +123,52 @@ neva_cpu_linear (NevaBackend *b, const float *x, gsize ldx, gsize m,
     run_products (c, x, ldx, m, products + i, end - i);
     i = end;
   }
+}
+
+typedef struct {
+  NevaBackendCpu *c;
+  const NevaGated *g;
+  gsize m, chunk;
+} GatedJob;
+
+/* The `up` half of a chunk stays in this thread's cache: the wider of the two
+ * results of an MLP never travels to memory. */
+static void
+gated_task (void *data, gsize task, void *work)
+{
+  const GatedJob *j = data;
+  const NevaGated *g = j->g;
+  const NevaMatmulFn matmul = j->c->kernels.matmul[g->up->w.type];
+  const gsize width = j->chunk * NEVA_MATMUL_PANEL, n0 = task * width;
+  const gsize n1 = MIN (n0 + width, g->up->w.n);
+  const NevaEpilogue up = {.bias = g->up_bias}, gate = {.bias = g->gate_bias};
+  float *tile = work; /* [m][width] */
+  void *scratch = tile + j->m * width;
+
+  /* the kernel writes column n0 at dst + n0 */
+  matmul (tile - n0, width, j->c->xq, &g->up->w, &up, j->m, n0, n1, scratch);
+  matmul (g->dst, g->ldd, j->c->xq, &g->gate->w, &gate, j->m, n0, n1, scratch);
+  j->c->kernels.act_mul (g->dst + n0, g->ldd, g->dst + n0, g->ldd, tile, width,
+      j->m, n1 - n0, g->act);
+}
+
+void
+neva_cpu_gated (
+    NevaBackend *b, const float *x, gsize ldx, gsize m, const NevaGated *g)
+{
+  NevaBackendCpu *c = neva_cpu (b);
+  const NevaWeight *w = &g->up->w;
+  const gsize threads = neva_pool_threads (c->pool);
+  const gsize total = (w->n + NEVA_MATMUL_PANEL - 1) / NEVA_MATMUL_PANEL;
+  GatedJob j = {c, g, m, 1};
+  gsize work;
+
+  if (!m || !prepare (c, w->type, x, ldx, m, w->k))
+    return;
+  /* many rows fill the cache with one panel; few rows leave room for more */
+  j.chunk =
+      CLAMP (MIN (total / (threads * CHUNKS), TILE_FLOATS / m), 1, MAX_CHUNK);
+  work = m * j.chunk * NEVA_MATMUL_PANEL * sizeof (float) +
+         neva_matmul_work_bytes (w->type, m, w->k);
+  neva_cpu_run (c, gated_task, &j, (total + j.chunk - 1) / j.chunk, work);
 }

@@ -11,13 +11,12 @@
 /* One struct for all: each task takes `per_task` rows. */
 typedef struct {
   const NevaCpuKernels *k;
-  enum { ROW_RMS, ROW_LAYER, ROW_ROPE, ROW_ACT_MUL, ROW_ADD } what;
+  enum { ROW_RMS, ROW_LAYER, ROW_ROPE, ROW_ADD } what;
   float *dst;
-  const float *x, *y, *z; /* y: weight, cosine, up; z: bias, sine */
-  gsize ldd, ldx, ldy;
+  const float *x, *y, *z; /* y: weight, cosine; z: bias, sine */
+  gsize ldd, ldx;
   gsize rows, dim, per_task, heads, rot;
   float eps;
-  NevaAct act;
 } RowJob;
 
 static void
@@ -39,10 +38,6 @@ row_task (void *data, gsize task, void *work)
     case ROW_ROPE:
       j->k->rope (dst, j->ldd, j->y + r0 * (j->rot / 2),
           j->z + r0 * (j->rot / 2), n, j->heads, j->dim, j->rot);
-      break;
-    case ROW_ACT_MUL:
-      j->k->act_mul (dst, j->ldd, x, j->ldx, j->y + r0 * j->ldy, j->ldy, n,
-          j->dim, j->act);
       break;
     case ROW_ADD:
       j->k->add (dst, x, n);
@@ -117,24 +112,6 @@ neva_cpu_rope (NevaBackend *b, float *x, gsize ldx, const float *cosine,
       .rot = rot};
 
   run_rows (b, &j, heads * head_dim);
-}
-
-void
-neva_cpu_act_mul (NevaBackend *b, float *dst, gsize ldd, const float *gate,
-    gsize ldg, const float *up, gsize ldu, gsize rows, gsize dim, NevaAct act)
-{
-  RowJob j = {.what = ROW_ACT_MUL,
-      .dst = dst,
-      .x = gate,
-      .y = up,
-      .ldd = ldd,
-      .ldx = ldg,
-      .ldy = ldu,
-      .rows = rows,
-      .dim = dim,
-      .act = act};
-
-  run_rows (b, &j, 4 * dim);
 }
 
 void

@@ -36,7 +36,7 @@ typedef struct {
   Flow all, wanted;
   float *q, *attended; /* [rows, heads * head_dim] */
   float *k, *v;        /* [rows, kv_heads * head_dim] */
-  float *gate, *up;    /* [rows, ffn] */
+  float *ffn;          /* [rows, ffn] */
   float *logits;       /* [logit_rows, vocab] */
   gsize logit_rows;
 } Scratch;
@@ -142,8 +142,7 @@ take_scratch (const NevaLm *d, NevaArena *a, gsize rows)
   s.attended = neva_arena_floats (a, rows * q);
   s.k = neva_arena_floats (a, rows * kv);
   s.v = neva_arena_floats (a, rows * kv);
-  s.up = neva_arena_floats (a, rows * c->ffn);
-  s.gate = c->gated ? neva_arena_floats (a, rows * c->ffn) : s.up;
+  s.ffn = neva_arena_floats (a, rows * c->ffn);
   s.logit_rows = CLAMP (LOGITS_BYTES / (c->vocab * sizeof (float)), 1, rows);
   s.logits = neva_arena_floats (a, s.logit_rows * c->vocab);
   return s;
@@ -275,19 +274,19 @@ run_mlp (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
     const Flow *f)
 {
   const gsize hidden = d->c.hidden, ffn = d->c.ffn;
-  const NevaAct act = d->c.gated ? NEVA_ACT_NONE : d->c.act;
-  const NevaProduct in[] = {
-      {&l->up, s->up, ffn, {.bias = l->up_bias, .act = act}},
-      {&l->gate, s->gate, ffn, {.bias = l->gate_bias}}};
+  const NevaGated gated = {
+      &l->gate, &l->up, l->gate_bias, l->up_bias, d->c.act, s->ffn, ffn};
+  const NevaProduct up = {
+      &l->up, s->ffn, ffn, {.bias = l->up_bias, .act = d->c.act}};
   const NevaProduct down = {
       &l->down, f->x, hidden, {.bias = l->down_bias, .add = true}};
 
   norm (d, b, f->h, f->x, l->norm2, l->norm2_bias, f->rows);
-  neva_backend_linear (b, f->h, hidden, f->rows, in, d->c.gated ? 2 : 1);
   if (d->c.gated)
-    neva_backend_act_mul (
-        b, s->gate, ffn, s->gate, ffn, s->up, ffn, f->rows, ffn, d->c.act);
-  neva_backend_linear (b, s->gate, ffn, f->rows, &down, 1);
+    neva_backend_gated (b, f->h, hidden, f->rows, &gated);
+  else
+    neva_backend_linear (b, f->h, hidden, f->rows, &up, 1);
+  neva_backend_linear (b, s->ffn, ffn, f->rows, &down, 1);
 }
 
 static NevaHeads
