@@ -8,8 +8,10 @@
 
 #define MAX_DEPTH 64
 
-static gboolean
-check_depth (const char *text, gsize length)
+/* json-glib also takes comments and strings in single quotes, in which brackets
+ * would hide from the count; JSON has neither. */
+gboolean
+neva_json_is_shallow (const char *text, gsize length)
 {
   gboolean in_string = FALSE;
   guint depth = 0;
@@ -24,6 +26,8 @@ check_depth (const char *text, gsize length)
         in_string = FALSE;
     } else if (ch == '"') {
       in_string = TRUE;
+    } else if (ch == '/' || ch == '#' || ch == '\'') {
+      return FALSE;
     } else if (ch == '{' || ch == '[') {
       if (++depth > MAX_DEPTH)
         return FALSE;
@@ -77,9 +81,9 @@ neva_json_file_read (
         error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: not UTF-8 text", path);
     return NULL;
   }
-  if (!check_depth (text, length)) {
+  if (!neva_json_is_shallow (text, length)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: nested deeper than %d levels", path, MAX_DEPTH);
+        "%s: not JSON, or nested deeper than %d levels", path, MAX_DEPTH);
     return NULL;
   }
   parser = json_parser_new_immutable ();

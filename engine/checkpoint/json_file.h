@@ -12,4 +12,8 @@
 JsonNode *neva_json_file_read (
     const char *folder, const char *name, gsize max_bytes, GError **error);
 
+/* FALSE when the text nests so deeply that json-glib, which recurses, could run
+ * out of stack, or holds what is not JSON. For text from anywhere else. */
+gboolean neva_json_is_shallow (const char *text, gsize length);
+
 #endif /* NEVA_JSON_FILE_H */

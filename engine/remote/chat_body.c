@@ -2,6 +2,7 @@
 #include "config.h"
 #include <json-glib/json-glib.h>
 #include <string.h>
+#include "checkpoint/json_file.h"
 #include "remote/chat_body.h"
 
 static void
@@ -138,7 +139,8 @@ neva_chat_parse_line (const char *line, GString *text, gboolean *done,
     *done = *finished = TRUE;
     return;
   }
-  if (!json_parser_load_from_data (parser, line, -1, NULL))
+  if (!neva_json_is_shallow (line, strlen (line)) ||
+      !json_parser_load_from_data (parser, line, -1, NULL))
     return;
   root = json_parser_get_root (parser);
   choice = first_choice (root);
@@ -159,7 +161,7 @@ neva_chat_parse_reply (const char *json, gsize length, char **error_text)
   const char *text;
 
   *error_text = NULL;
-  if (length > G_MAXSSIZE ||
+  if (length > G_MAXSSIZE || !neva_json_is_shallow (json, length) ||
       !json_parser_load_from_data (parser, json, length, NULL))
     return NULL;
   root = json_parser_get_root (parser);

@@ -199,6 +199,11 @@ static const struct {
         "\"aa\""},
 };
 
+/* What stands before half a million brackets, which a recursive parser would
+ * follow to the end of its stack. */
+static const char *const hiding[] = {"{\"a\":", "{\"a\":/*\"*/",
+    "{\"a\":'\"',\"b\":", "{\"a\": // \"\n", "{\"a\": # \"\n"};
+
 static void
 test_bad_files (void)
 {
@@ -213,6 +218,14 @@ test_bad_files (void)
     write_file ("tokenizer.json", broken[i].text, -1);
     CHECK (!neva_tokenizer_open (folder, &error), "row %zu", i);
     CHECK_ERROR (error, NEVA_ERROR_BAD_FILE, broken[i].names);
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (hiding); i++) {
+    g_autofree char *brackets = g_strnfill (1 << 19, '[');
+    g_autofree char *text = g_strconcat (hiding[i], brackets, NULL);
+
+    write_file ("tokenizer.json", text, -1);
+    CHECK (!neva_tokenizer_open (folder, &error), "row %zu", i);
+    CHECK_ERROR (error, NEVA_ERROR_BAD_FILE, "nested");
   }
   write_file ("tokenizer.json", "{\"model\":{\"type\":\"Unigram\"}}", -1);
   CHECK (!neva_tokenizer_open (folder, &error), "unigram");
