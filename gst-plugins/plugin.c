@@ -3,6 +3,7 @@
 #include "config.h"
 #include <gst/gst.h>
 
+#include "caption/gstnevacaption.h"
 #include "common/gstnevaerror.h"
 #include "encoder/gstnevaencoder.h"
 #include "framesampler/gstnevaframesampler.h"
@@ -14,6 +15,7 @@ plugin_init (GstPlugin *plugin)
   gboolean ok = FALSE;
 
   gst_neva_log_init ();
+  ok |= GST_ELEMENT_REGISTER (nevacaption, plugin);
   ok |= GST_ELEMENT_REGISTER (nevaencoder, plugin);
   ok |= GST_ELEMENT_REGISTER (nevaframesampler, plugin);
   ok |= GST_ELEMENT_REGISTER (nevallm, plugin);

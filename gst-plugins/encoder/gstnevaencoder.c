@@ -544,7 +544,7 @@ gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
   gst_element_class_set_static_metadata (element_class, "NeVA frame encoder",
       "Filter/Analyzer/Video",
       "Hands video frames to a vision-language model and attaches handles",
-      "The gst-neva developers");
+      "The NeVA for GStreamer authors");
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_FRAMES, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_OVERFLOW, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_WEIGHTS, 0);

@@ -154,36 +154,29 @@ text_activate_mode (
 {
   GstNevaLlm *self = gst_pad_get_element_private (pad);
   GstNevaTextStream *text = NULL;
-  GstEvent *start = NULL, *segment = NULL;
   gboolean ok = TRUE;
-  guint serial;
 
   (void) parent; /* none yet when it is added to a running element */
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
   g_mutex_lock (&self->lock);
-  serial = self->serial;
   if (self->text && gst_neva_text_stream_get_pad (self->text) == pad)
     text = gst_neva_text_stream_ref (self->text);
-  if (self->stream_start)
-    start = gst_event_ref (self->stream_start);
-  if (self->segment_event)
-    segment = gst_event_ref (self->segment_event);
-  g_mutex_unlock (&self->lock);
   if (text && active) {
-    gst_neva_text_stream_start (text, serial);
-    /* Requested while the stream runs: it joins here. */
-    if (start)
-      gst_neva_text_stream_begin (text, start);
-    if (start && segment)
-      gst_neva_text_stream_segment (text, segment);
-  } else if (text) {
+    /* Requested while the stream runs: it joins here. In one piece, or an event
+     * of the streaming thread gets in before the first of these. */
+    gst_neva_text_stream_start (text, self->serial);
+    if (self->stream_start)
+      gst_neva_text_stream_begin (text, self->stream_start);
+    if (self->stream_start && self->segment_event)
+      gst_neva_text_stream_segment (text, self->segment_event);
+  }
+  g_mutex_unlock (&self->lock);
+  if (text && !active) {
     gst_neva_text_stream_stop (text);
     ok = gst_pad_stop_task (pad);
   }
   g_clear_pointer (&text, gst_neva_text_stream_unref);
-  g_clear_pointer (&start, gst_event_unref);
-  g_clear_pointer (&segment, gst_event_unref);
   return ok;
 }
 

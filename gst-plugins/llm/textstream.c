@@ -39,6 +39,7 @@ struct _GstNevaTextStream {
   GQueue items; /* Item */
   guint n_captions, serial;
   gboolean running;
+  gboolean begun; /* a SEGMENT was queued: captions and gaps may follow */
   GstClockTime position;  /* where the video is, as told by advance () */
   GstClockTime gap_start; /* where the last gap began */
   GstFlowReturn flow;
@@ -79,6 +80,7 @@ queue_event (GstNevaTextStream *stream, GstEvent *event)
     item->kind = ITEM_EVENT;
     item->event = gst_event_ref (event);
     queue_item (stream, item);
+    stream->begun |= GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT;
   }
   g_mutex_unlock (&stream->lock);
 }
@@ -409,7 +411,7 @@ void
 gst_neva_text_stream_stop (GstNevaTextStream *stream)
 {
   g_mutex_lock (&stream->lock);
-  stream->running = FALSE;
+  stream->running = stream->begun = FALSE;
   stream->flow = GST_FLOW_FLUSHING;
   clear_items (stream);
   g_cond_broadcast (&stream->cond);
@@ -448,7 +450,7 @@ void
 gst_neva_text_stream_advance (GstNevaTextStream *stream, GstClockTime position)
 {
   g_mutex_lock (&stream->lock);
-  if (stream->running && GST_CLOCK_TIME_IS_VALID (position) &&
+  if (stream->begun && GST_CLOCK_TIME_IS_VALID (position) &&
       position > stream->position) {
     queue_gap (stream, stream->position, position);
     stream->gap_start = stream->position;
@@ -469,7 +471,8 @@ gst_neva_text_stream_push (
     g_cond_wait (&stream->cond, &stream->lock);
 
   live = stream->running && stream->serial == serial;
-  if (live) {
+  /* A pad that was requested a moment ago joins with the next clip. */
+  if (live && stream->begun) {
     Item *item = g_new0 (Item, 1);
 
     remove_partials (stream, caption->clip);
