@@ -421,11 +421,16 @@ gst_neva_text_stream_stop (GstNevaTextStream *stream)
 void
 gst_neva_text_stream_begin (GstNevaTextStream *stream, GstEvent *stream_start)
 {
-  g_autofree char *id =
-      gst_pad_create_stream_id (stream->pad, stream->element, "captions");
-  GstEvent *event = gst_event_new_stream_start (id);
+  g_autofree char *id = NULL;
+  const char *video_id;
+  GstEvent *event;
   guint group;
 
+  /* As gst_pad_create_stream_id () does; but the event is not on the sink pad
+   * yet, where that would look for it. */
+  gst_event_parse_stream_start (stream_start, &video_id);
+  id = g_strconcat (video_id, "/captions", NULL);
+  event = gst_event_new_stream_start (id);
   gst_event_set_stream_flags (event, GST_STREAM_FLAG_SPARSE);
   if (gst_event_parse_group_id (stream_start, &group))
     gst_event_set_group_id (event, group);
