@@ -2,6 +2,7 @@
 /* The ladder of matmul.h's slots. */
 #include "config.h"
 #include "matmul_amx.h"
+#include "matmul_avx2.h"
 #include "x86.h"
 
 void
@@ -9,6 +10,14 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
 {
   if (!(flags & NEVA_CPU_AVX2))
     return;
+
+  k->act_prepare[NEVA_DTYPE_BF16] = neva_act_prepare_bf16_avx2;
+  k->act_prepare[NEVA_DTYPE_I8] = neva_act_prepare_i8_avx2;
+  k->act_prepare[NEVA_DTYPE_I4] = neva_act_prepare_i4_avx2;
+  k->matmul[NEVA_DTYPE_F32] = neva_matmul_f32_avx2;
+  k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx2;
+  k->matmul[NEVA_DTYPE_I8] = neva_matmul_i8_avx2;
+  k->matmul[NEVA_DTYPE_I4] = neva_matmul_i4_avx2;
 
   if (!(flags & NEVA_CPU_AVX512))
     return;

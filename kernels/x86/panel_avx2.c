@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* F32 and BF16 weights by AVX2: bf16 is widened while it is packed, so that
+ * both share one tile of 6 x 16 f32 sums. The panel is [4][k][16]. */
+#include "config.h"
+#include <immintrin.h>
+#include "matmul_avx2.h"
+#include "panel.h"
+#include "ref/ref.h"
+
+#define INLINE static inline __attribute__ ((always_inline))
+
+enum { PANEL = NEVA_MATMUL_PANEL, SUB = 16 };
+
+INLINE __m256
+load8 (const char *p, bool bf16)
+{
+  if (bf16)
+    return _mm256_castsi256_ps (_mm256_slli_epi32 (
+        _mm256_cvtepu16_epi32 (_mm_loadu_si128 ((const __m128i *) p)), 16));
+  return _mm256_loadu_ps ((const float *) p);
+}
+
+INLINE float
+load1 (const char *p, bool bf16)
+{
+  uint16_t half;
+  float f;
+
+  if (bf16) {
+    memcpy (&half, p, 2);
+    return neva_bf16_to_f32 (half);
+  }
+  memcpy (&f, p, 4);
+  return f;
+}
+
+/* dst[i][0..8) = element i of the 8 rows; dst stride 16 floats. */
+INLINE void
+transpose_8x8 (float *dst, const char *w, size_t stride, bool bf16)
+{
+  __m256 r[8], t[8];
+
+  for (size_t i = 0; i < 8; i++)
+    r[i] = load8 (w + i * stride, bf16);
+  for (size_t i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps (r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps (r[i], r[i + 1]);
+  }
+  for (size_t i = 0; i < 8; i += 4) {
+    r[i] = _mm256_shuffle_ps (t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm256_shuffle_ps (t[i], t[i + 2], 0xee);
+    r[i + 2] = _mm256_shuffle_ps (t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm256_shuffle_ps (t[i + 1], t[i + 3], 0xee);
+  }
+  for (size_t i = 0; i < 4; i++) {
+    _mm256_store_ps (
+        dst + i * SUB, _mm256_permute2f128_ps (r[i], r[i + 4], 0x20));
+    _mm256_store_ps (
+        dst + (i + 4) * SUB, _mm256_permute2f128_ps (r[i], r[i + 4], 0x31));
+  }
+}
+
+INLINE void
+pack (void *panel, const char *w, size_t stride, size_t columns, size_t k,
+    bool bf16)
+{
+  const size_t width = bf16 ? 2 : 4;
+
+  for (size_t c = 0; c < PANEL; c += 8) {
+    float *out = (float *) panel + c / SUB * SUB * k + c % SUB;
+    const char *in = w + c * stride;
+    size_t i = 0;
+
+    if (c + 8 <= columns)
+      for (; i + 8 <= k; i += 8)
+        transpose_8x8 (out + i * SUB, in + i * width, stride, bf16);
+    for (; i < k; i++)
+      for (size_t j = 0; j < 8; j++)
+        out[i * SUB + j] =
+            c + j < columns ? load1 (in + j * stride + i * width, bf16) : 0;
+  }
+}
+
+static void
+pack_f32 (void *panel, const char *w, size_t stride, size_t columns, size_t k)
+{
+  pack (panel, w, stride, columns, k, false);
+}
+
+static void
+pack_bf16 (void *panel, const char *w, size_t stride, size_t columns, size_t k)
+{
+  pack (panel, w, stride, columns, k, true);
+}
+
+/* c [rows][64], 16 columns of it. */
+INLINE void
+tile_rows (float *c, const char *x, size_t stride, const float *panel, size_t k,
+    size_t rows)
+{
+  __m256 acc[6][2];
+
+  for (size_t r = 0; r < rows; r++)
+    acc[r][0] = acc[r][1] = _mm256_setzero_ps ();
+  for (size_t i = 0; i < k; i++, panel += SUB) {
+    const __m256 w0 = _mm256_load_ps (panel), w1 = _mm256_load_ps (panel + 8);
+
+    for (size_t r = 0; r < rows; r++) {
+      const __m256 v =
+          _mm256_broadcast_ss ((const float *) (x + r * stride) + i);
+
+      acc[r][0] = _mm256_fmadd_ps (v, w0, acc[r][0]);
+      acc[r][1] = _mm256_fmadd_ps (v, w1, acc[r][1]);
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm256_store_ps (c + r * PANEL, acc[r][0]);
+    _mm256_store_ps (c + r * PANEL + 8, acc[r][1]);
+  }
+}
+
+static void
+tile_f32 (float *c, const char *x, size_t stride, const void *panel, size_t k,
+    size_t rows, void *work)
+{
+  (void) work;
+  for (size_t j = 0; j < PANEL; j += SUB) {
+    const float *w = (const float *) panel + j * k;
+
+    switch (rows) {
+      case 1:
+        tile_rows (c + j, x, stride, w, k, 1);
+        break;
+      case 2:
+        tile_rows (c + j, x, stride, w, k, 2);
+        break;
+      case 3:
+        tile_rows (c + j, x, stride, w, k, 3);
+        break;
+      case 4:
+        tile_rows (c + j, x, stride, w, k, 4);
+        break;
+      case 5:
+        tile_rows (c + j, x, stride, w, k, 5);
+        break;
+      case 6:
+        tile_rows (c + j, x, stride, w, k, 6);
+        break;
+    }
+  }
+}
+
+static void
+tile_bf16 (float *c, const char *x, size_t stride, const void *panel, size_t k,
+    size_t rows, void *work)
+{
+  const size_t kp = (k + 31) / 32 * 32; /* xq has zeros up to there */
+  float *wide = work;
+
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < kp; i += 8)
+      _mm256_store_ps (wide + r * kp + i, load8 (x + r * stride + i * 2, true));
+  tile_f32 (c, work, kp * sizeof *wide, panel, k, rows, NULL);
+}
+
+INLINE float
+sum8 (__m256 v)
+{
+  __m128 s =
+      _mm_add_ps (_mm256_castps256_ps128 (v), _mm256_extractf128_ps (v, 1));
+
+  s = _mm_add_ps (s, _mm_movehl_ps (s, s));
+  return _mm_cvtss_f32 (_mm_add_ss (s, _mm_movehdup_ps (s)));
+}
+
+INLINE void
+gemv_rows (float *c, const char *x, size_t x_stride, const char *w,
+    size_t w_stride, size_t columns, size_t k, size_t m, bool bf16)
+{
+  const size_t width = bf16 ? 2 : 4;
+
+  for (size_t n = 0; n < columns; n++, w += w_stride) {
+    __m256 acc[4][2];
+    size_t i = 0;
+
+    for (size_t r = 0; r < m; r++)
+      acc[r][0] = acc[r][1] = _mm256_setzero_ps ();
+    for (; i + 16 <= k; i += 16) {
+      const char *p = w + i * width;
+      const __m256 w0 = load8 (p, bf16), w1 = load8 (p + 8 * width, bf16);
+
+      _mm_prefetch (p + 3072, _MM_HINT_T0);
+      for (size_t r = 0; r < m; r++) {
+        const char *v = x + r * x_stride + i * width;
+
+        acc[r][0] = _mm256_fmadd_ps (w0, load8 (v, bf16), acc[r][0]);
+        acc[r][1] =
+            _mm256_fmadd_ps (w1, load8 (v + 8 * width, bf16), acc[r][1]);
+      }
+    }
+    for (size_t r = 0; r < m; r++) {
+      float sum = sum8 (_mm256_add_ps (acc[r][0], acc[r][1]));
+
+      for (size_t j = i; j < k; j++)
+        sum += load1 (w + j * width, bf16) *
+               load1 (x + r * x_stride + j * width, bf16);
+      c[r * PANEL + n] = sum;
+    }
+  }
+}
+
+#define GEMV(name, bf16)                                                       \
+  static void name (float *c, const char *x, size_t x_stride, const char *w,   \
+      size_t w_stride, size_t columns, size_t k, size_t m)                     \
+  {                                                                            \
+    switch (m) {                                                               \
+      case 1:                                                                  \
+        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 1, bf16);          \
+        break;                                                                 \
+      case 2:                                                                  \
+        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 2, bf16);          \
+        break;                                                                 \
+      case 3:                                                                  \
+        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 3, bf16);          \
+        break;                                                                 \
+      case 4:                                                                  \
+        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 4, bf16);          \
+        break;                                                                 \
+    }                                                                          \
+  }
+GEMV (gemv_f32, false)
+GEMV (gemv_bf16, true)
+
+NEVA_DECL_FINISH (neva_finish_avx2)
+{
+  for (size_t r = 0; r < f->rows; r++, c += PANEL, dst += ldd) {
+    if (f->bias)
+      for (size_t j = 0; j < f->columns; j++)
+        c[j] += f->bias[j];
+    if (f->act != NEVA_ACT_NONE)
+      neva_activate_c (c, c, f->columns, f->act);
+    if (f->add)
+      for (size_t j = 0; j < f->columns; j++)
+        dst[j] += c[j];
+    else
+      memcpy (dst, c, f->columns * sizeof *dst);
+  }
+}
+
+NEVA_DECL_MATMUL (neva_matmul_f32_avx2)
+{
+  static const NevaPanelKernel kernel = {.tile_rows = 6,
+      .k_block = 256,
+      .gemv_rows = 4,
+      .pack = pack_f32,
+      .tile = tile_f32,
+      .gemv = gemv_f32,
+      .finish = neva_finish_avx2};
+
+  neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
+}
+
+NEVA_DECL_MATMUL (neva_matmul_bf16_avx2)
+{
+  static const NevaPanelKernel kernel = {.tile_rows = 6,
+      .k_block = 256,
+      .gemv_rows = 4,
+      .pack = pack_bf16,
+      .tile = tile_bf16,
+      .gemv = gemv_bf16,
+      .finish = neva_finish_avx2};
+
+  neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
+}
