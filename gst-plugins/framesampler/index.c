@@ -31,7 +31,7 @@ add_packet (Reader *r, GstBuffer *buffer)
   NevaPacket p = {.pts = GST_BUFFER_PTS (buffer),
       .duration = GST_BUFFER_DURATION (buffer),
       .order = r->index->packets->len,
-      .key = !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT),
+      .sync = !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT),
       .hidden = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DECODE_ONLY)};
   GstMapInfo map;
 
@@ -39,10 +39,12 @@ add_packet (Reader *r, GstBuffer *buffer)
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER) &&
       !GST_CLOCK_TIME_IS_VALID (p.pts))
     return;
+  p.key = p.sync;
   if (r->format.codec != NEVA_CODEC_OTHER &&
       gst_buffer_map (buffer, &map, GST_MAP_READ)) {
     p.damaged = neva_packet_kind (&r->format, map.data, map.size) ==
                 NEVA_PACKET_DAMAGED;
+    p.key &= !neva_packet_recovers_late (&r->format, map.data, map.size);
     gst_buffer_unmap (buffer, &map);
   }
   if (!GST_CLOCK_TIME_IS_VALID (p.pts))

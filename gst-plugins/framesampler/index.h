@@ -13,7 +13,8 @@ G_BEGIN_DECLS
 typedef struct {
   GstClockTime pts, duration; /* duration may be NONE */
   guint order;                /* place in decoding order */
-  gboolean key;
+  gboolean sync;    /* the container says that decoding may begin here */
+  gboolean key;     /* and the picture is whole if it does */
   gboolean hidden;  /* decoded, but never shown */
   gboolean damaged; /* cannot be decoded as it is */
 } NevaPacket;

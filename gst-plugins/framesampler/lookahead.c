@@ -144,6 +144,17 @@ just_before (NevaLookahead *l, guint i)
   return i == 0 ? pts : pts - (pts - packet (l, i - 1)->pts) / 2;
 }
 
+/* Where to seek for packet i, whose decoding must begin at key. */
+static GstClockTime
+seek_position (NevaLookahead *l, guint key, guint i)
+{
+  /* The demuxer would stop at a sync point that is not good enough. */
+  for (guint j = key + 1; j <= i; j++)
+    if (packet (l, j)->sync)
+      return packet (l, key)->pts;
+  return just_before (l, i);
+}
+
 static NevaLook
 seek_to (NevaLookahead *l, GstClockTime pts)
 {
@@ -236,5 +247,5 @@ neva_lookahead_advance (NevaLookahead *l, GstClockTime pts,
   neva_seeker_skip_before (&l->seeker, just_before (l, i));
   if (key <= now || i - key + SEEK_COST >= i - now)
     return NEVA_LOOK_GO_ON;
-  return seek_to (l, just_before (l, i));
+  return seek_to (l, seek_position (l, key, i));
 }

@@ -130,3 +130,58 @@ neva_packet_kind (
   }
   return slices && !needed ? NEVA_PACKET_DISPOSABLE : NEVA_PACKET_NEEDED;
 }
+
+/* Reads a varying number of bytes as SEI types and sizes are coded; G_MAXSIZE
+ * at the end of the data. */
+static gsize
+read_sei_number (const guint8 *data, gsize size, gsize *at)
+{
+  gsize n = 0;
+
+  for (; *at < size && data[*at] == 0xff; (*at)++)
+    n += 0xff;
+  return *at < size ? n + data[(*at)++] : G_MAXSIZE;
+}
+
+/* A supplemental unit, its header passed: does it hold a recovery point (type
+ * 6) with a frame count above 0? The count is coded first, as ue(v): a leading
+ * 1 bit means 0. */
+static gboolean
+has_late_recovery (const guint8 *data, gsize size)
+{
+  gsize at = 0;
+
+  while (at < size) {
+    const gsize type = read_sei_number (data, size, &at);
+    const gsize length = read_sei_number (data, size, &at);
+
+    if (length > size - at || length == 0)
+      return FALSE;
+    if (type == 6)
+      return (data[at] & 0x80) == 0;
+    at += length;
+  }
+  return FALSE;
+}
+
+gboolean
+neva_packet_recovers_late (
+    const NevaPacketFormat *format, const guint8 *data, gsize size)
+{
+  gsize at = 0, end = 0;
+
+  if (format->codec != NEVA_CODEC_H264 || size == 0)
+    return FALSE;
+  while (next_unit (format, data, size, &at, &end) && at < size) {
+    const gsize until = format->length_size > 0 ? end : size;
+    const guint type = until > at ? data[at] & 0x1f : 0;
+
+    if (type == 5)
+      return FALSE; /* an IDR picture */
+    if (type == 6 && has_late_recovery (data + at + 1, until - at - 1))
+      return TRUE;
+    if (type >= 1 && type <= 4)
+      return FALSE; /* supplemental units come before the slices */
+  }
+  return FALSE;
+}

@@ -25,6 +25,12 @@ typedef enum {
 NevaPacketKind neva_packet_kind (
     const NevaPacketFormat *format, const guint8 *data, gsize size);
 
+/* TRUE if decoding may begin here, but pictures are whole only some frames
+ * later (H.264 gradual refresh: a recovery point whose frame count is not 0).
+ */
+gboolean neva_packet_recovers_late (
+    const NevaPacketFormat *format, const guint8 *data, gsize size);
+
 G_END_DECLS
 
 #endif /* NEVA_PACKET_H */
