@@ -9,6 +9,7 @@ NEVA_DECL_ACT_PREPARE (neva_act_prepare_bf16_avx512);
 NEVA_DECL_ACT_PREPARE (neva_act_prepare_i8_avx512);
 NEVA_DECL_ACT_PREPARE (neva_act_prepare_i4_avx512);
 NEVA_DECL_MATMUL (neva_matmul_f32_avx512);
+NEVA_DECL_MATMUL (neva_matmul_bf16_avx512);
 NEVA_DECL_MATMUL (neva_matmul_bf16_avx512bf16);
 NEVA_DECL_MATMUL (neva_matmul_i8_avx512vnni);
 NEVA_DECL_MATMUL (neva_matmul_i4_avx512vnni);

@@ -25,6 +25,7 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
   k->act_prepare[NEVA_DTYPE_I8] = neva_act_prepare_i8_avx512;
   k->act_prepare[NEVA_DTYPE_I4] = neva_act_prepare_i4_avx512;
   k->matmul[NEVA_DTYPE_F32] = neva_matmul_f32_avx512;
+  k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx512;
 
   if (flags & NEVA_CPU_AVX512_VNNI) {
     k->matmul[NEVA_DTYPE_I8] = neva_matmul_i8_avx512vnni;
