@@ -44,10 +44,14 @@ put_row (char *dst, const float *x, size_t n)
     memset (dst + n * 2, 0, 2);
 }
 
-static inline void
-put_p (char *dst, size_t i, V p)
+/* The sum is that of the rounded probabilities: weights that add up to one lose
+ * less to their rounding. */
+static inline V
+put_p (char *dst, size_t i, V sum, V x, V y)
 {
-  const __m256bh h = _mm512_cvtneps_pbh (p);
+  const __m512bh h = _mm512_cvtne2ps_pbh (y, x);
 
-  memcpy (dst + i * 2, &h, sizeof h);
+  _mm512_storeu_si512 (dst + i * 2, (__m512i) h);
+  return _mm512_dpbf16_ps (
+      sum, h, (__m512bh) _mm512_set1_epi16 (0x3f80)); /* times 1 */
 }

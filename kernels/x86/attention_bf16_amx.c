@@ -14,9 +14,10 @@
 #include "attention_bf16.h"
 #define v_exp2 neva_exp2_short_avx512
 #include "amx.h"
+#define ROWS_MAX 32
+#define SOFTMAX_ROWS ROWS_MAX
 #include "attention_softmax.h"
 
-#define ROWS_MAX 32
 #define KEYS NEVA_ATTENTION_KEYS
 #define PAGE NEVA_KV_PAGE
 #define HEAD_MAX 256
@@ -30,7 +31,7 @@ typedef struct {
   uint16_t p[ROWS_MAX][KEYS];
   uint16_t a[HEAD_MAX / STEP][ROWS_MAX][STEP];
   uint32_t v_tail[TILE][HEAD_MAX]; /* the last step of V, without stale slots */
-  Softmax softmax[ROWS_MAX];
+  Softmax softmax;
 } Work;
 
 _Static_assert(sizeof (Work) <= NEVA_ATTENTION_TILE_BYTES, "work");
@@ -164,8 +165,8 @@ begin (Work *w, const NevaAttentionBlock *b, const float *q)
       memcpy (w->a[i][r], row + i * STEP, STEP * 2);
     memset (w->a[steps - 1][r], 0, overlap * 2);
     memcpy (w->a[steps - 1][r] + overlap, row + done, (STEP - overlap) * 2);
-    w->softmax[r] = softmax_start;
   }
+  softmax_start (&w->softmax, b);
   memset (w->o, 0, (dim + TILE - 1) / TILE * sizeof w->o[0]);
 }
 
@@ -173,9 +174,9 @@ static void
 scale_output (Work *w, size_t rows, size_t tiles)
 {
   for (size_t r = 0; r < rows; r++) {
-    const V decay = v_set1 (w->softmax[r].decay);
+    const V decay = v_set1 (w->softmax.decay[r]);
 
-    if (w->softmax[r].decay != 1)
+    if (w->softmax.decay[r] != 1)
       for (size_t i = 0; i < tiles; i++)
         v_store (w->o[i][r], v_mul (v_load (w->o[i][r]), decay));
   }
@@ -189,7 +190,7 @@ finish (const Work *w, const NevaAttentionBlock *b, float *dst)
   for (size_t r = 0; r < b->n; r++) {
     const size_t row = b->row0 + r;
     float *out = dst + row / b->a->group * b->a->ldd + row % b->a->group * dim;
-    const float sum = w->softmax[r].sum;
+    const float sum = w->softmax.sum[r];
     const V scale = v_set1 (sum == 0 ? 0 : 1 / sum);
 
     for (size_t d = 0; d < dim; d += TILE)
@@ -209,8 +210,8 @@ attend (Work *w, const NevaAttentionBlock *b, const bool both)
     const size_t hi = end < t0 + KEYS ? end : t0 + KEYS;
 
     score_tiles (w, b, t0, lo, hi, both);
-    for (size_t r = 0; r < b->n; r++)
-      softmax_row (&w->softmax[r], b, r, w->s[r], (char *) w->p[r], t0, lo, hi);
+    softmax_rows (&w->softmax, b, w->s[0], KEYS, (char *) w->p, sizeof w->p[0],
+        t0, lo, hi);
     scale_output (w, b->n, tiles);
     for (size_t i = 0; i + 2 <= tiles; i += 2)
       value_tiles (w, b, i, 2, t0, lo, hi, both);

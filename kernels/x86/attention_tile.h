@@ -22,9 +22,10 @@
  * it does not see add an exact zero.
  */
 
+#define ROWS_MAX NEVA_ATTENTION_ROWS
+#define SOFTMAX_ROWS ((ROWS_MAX + VL - 1) / VL * VL)
 #include "attention_softmax.h"
 
-#define ROWS_MAX NEVA_ATTENTION_ROWS
 #define KEYS NEVA_ATTENTION_KEYS
 #define PAGE NEVA_KV_PAGE
 #define HEAD_MAX 256
@@ -35,7 +36,7 @@ typedef struct {
   char a[ROWS_MAX][(HEAD_MAX / UNIT + 1) * A_BYTES];
   char p[ROWS_MAX][KEYS / UNIT * A_BYTES];
   uint32_t v_tail[HEAD_MAX]; /* the last pair of V, without its stale half */
-  Softmax softmax[ROWS_MAX];
+  Softmax softmax;
 } Work;
 
 /* acc[r][j] += sum over g < groups of A[r][g] B[g][j], j in 1 or 2 vectors, or
@@ -115,9 +116,9 @@ static void
 scale_output (Work *w, size_t rows, size_t head_dim)
 {
   for (size_t r = 0; r < rows; r++) {
-    const V decay = v_set1 (w->softmax[r].decay);
+    const V decay = v_set1 (w->softmax.decay[r]);
 
-    if (w->softmax[r].decay != 1)
+    if (w->softmax.decay[r] != 1)
       for (size_t d = 0; d < head_dim; d += VL)
         v_store (w->o[r] + d, v_mul (v_load (w->o[r] + d), decay));
   }
@@ -169,13 +170,13 @@ values (Work *w, const NevaAttentionBlock *b, size_t t0, size_t lo, size_t hi)
 static void
 begin (Work *w, const NevaAttentionBlock *b, const float *q)
 {
+  softmax_start (&w->softmax, b);
   for (size_t r = 0; r < b->n; r++) {
     const size_t row = b->row0 + r;
 
     put_row (w->a[r],
         q + row / b->a->group * b->a->ldq + row % b->a->group * b->a->head_dim,
         b->a->head_dim);
-    w->softmax[r] = softmax_start;
     memset (w->o[r], 0, sizeof w->o[r]);
   }
 }
@@ -188,7 +189,7 @@ finish (const Work *w, const NevaAttentionBlock *b, float *dst)
   for (size_t r = 0; r < b->n; r++) {
     const size_t row = b->row0 + r;
     float *out = dst + row / b->a->group * b->a->ldd + row % b->a->group * dim;
-    const V scale = v_set1 (w->softmax[r].sum == 0 ? 0 : 1 / w->softmax[r].sum);
+    const V scale = v_set1 (w->softmax.sum[r] == 0 ? 0 : 1 / w->softmax.sum[r]);
     size_t d = 0;
 
     for (; d + VL <= dim; d += VL)
@@ -209,8 +210,8 @@ SUFFIX (attend) (
     const size_t hi_tile = (hi + 2 * VL - 1) / (2 * VL) * (2 * VL);
 
     scores (w, b, t0, lo, hi_tile);
-    for (size_t r = 0; r < b->n; r++)
-      softmax_row (&w->softmax[r], b, r, w->s[r], w->p[r], t0, lo, hi_tile);
+    softmax_rows (&w->softmax, b, w->s[0], KEYS, w->p[0], sizeof w->p[0], t0,
+        lo, hi_tile);
     scale_output (w, b->n, b->a->head_dim);
     values (w, b, t0, lo, hi);
   }

@@ -35,8 +35,10 @@ put_row (char *dst, const float *x, size_t n)
     row[n] = 0;
 }
 
-static inline void
-put_p (char *dst, size_t i, V p)
+static inline V
+put_p (char *dst, size_t i, V sum, V x, V y)
 {
-  v_store ((float *) dst + i, p);
+  v_store ((float *) dst + i, x);
+  v_store ((float *) dst + i + VL, y);
+  return v_add (sum, v_add (x, y));
 }

@@ -60,7 +60,7 @@ fill_pages (const CheckCtx *c, Problem *p)
       if (page * NEVA_KV_PAGE + slot >= p->a.kv_len)
         break;
       for (size_t i = 0; i < 2 * dim; i++)
-        kv[i] = (float) check_randn () * (i % 97 == 96 ? 5 : 1);
+        kv[i] = (float) check_randn () * (check_rand () % 97 ? 1 : 5);
       c->ref->kv_store (p->k[page], p->v[page], p->a.type, dim, slot, kv, dim,
           kv + dim, dim, 1);
     }
@@ -203,7 +203,7 @@ static void
 judge (const Problem *p)
 {
   const size_t dim = p->a.head_dim;
-  double bound[256], naive[256], worst = 0, worst_naive = 0, largest = 0;
+  double bound[256], naive[256], square = 0, square_naive = 0, largest = 0;
 
   for (size_t r = 0; r < p->a.rows; r++)
     for (size_t g = 0; g < p->a.group; g++) {
@@ -215,15 +215,19 @@ judge (const Problem *p)
 
         if (!check_close ("dst", at + d, got, want, bound[d]))
           return;
-        worst = fmax (worst, fabs (got - want));
-        worst_naive = fmax (worst_naive, fabs (naive[d] - want));
+        square += (got - want) * (got - want);
+        square_naive += (naive[d] - want) * (naive[d] - want);
         largest = fmax (largest, fabs (want));
       }
     }
-  if (p->a.type == NEVA_DTYPE_BF16 && p->a.rows * p->a.group * dim >= 500)
-    /* naive is in double but for its roundings to bf16: leave f32 its own */
-    check_close ("worst against naive", 0, worst, 0,
-        2 * worst_naive + 4 * FLT_EPSILON * largest);
+  /* The bound holds for the worst element; on the whole the error is that of
+   * the unfused computation, whose worst element is a matter of luck. naive is
+   * in double but for its roundings to bf16: leave f32 its own. */
+  const double n = (double) (p->a.rows * p->a.group * dim);
+
+  if (p->a.type == NEVA_DTYPE_BF16 && n >= 2000)
+    check_close ("rms against naive", 0, sqrt (square / n), 0,
+        2 * sqrt (square_naive / n) + 4 * FLT_EPSILON * largest);
 }
 
 /* The same rows, in calls of a few rows that see no more pages than they must:
@@ -340,9 +344,9 @@ check_attention (const CheckCtx *c)
       {64, 1, 65, 257, 0, 0, false, 0, 1},
       {72, 1, 33, 129, 0, 0, false, 0, 3},
       {80, 2, 17, 600, 583, 0, true, 0, 1},
-      {96, 1, 7, 513, 506, 100, true, 0, 1},
+      {96, 1, 40, 513, 473, 100, true, 0, 1},
       {128, 5, 20, 320, 300, 48, true, 0, 1},
-      {256, 2, 4, 191, 187, 0, true, 0, 1},
+      {256, 2, 12, 191, 179, 0, true, 0, 1},
       {16, 1, 3, 64, 500, 20, true, 0, 1}, /* no visible key */
       {8, 1, 70, 70, 0, 1, true, 0, 1},
       {7, 2, 12, 66, 0, 0, true, 0, 4}, /* rows beyond kv_len or before */
