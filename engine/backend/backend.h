@@ -106,6 +106,9 @@ typedef struct {
   void (*rope) (NevaBackend *b, float *x, gsize ldx, const float *cosine,
       const float *sine, gsize rows, gsize heads, gsize head_dim, gsize rot);
   void (*add) (NevaBackend *b, float *dst, const float *x, gsize n);
+  void (*add_rows) (NevaBackend *b, float *dst, gsize ldd,
+      const gsize *host_rows, const float *x, gsize ldx,
+      const float *host_scale, gsize n, gsize dim);
   void (*kv_store) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
       gsize n_spans, const float *k, gsize ldk, const float *v, gsize ldv);
   void (*attention) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
@@ -250,6 +253,15 @@ static inline void
 neva_backend_add (NevaBackend *b, float *dst, const float *x, gsize n)
 {
   b->klass->add (b, dst, x, n);
+}
+
+/* dst[rows[i]] += scale[i] * x[i] for i < n; the rows are all different. */
+static inline void
+neva_backend_add_rows (NevaBackend *b, float *dst, gsize ldd,
+    const gsize *host_rows, const float *x, gsize ldx, const float *host_scale,
+    gsize n, gsize dim)
+{
+  b->klass->add_rows (b, dst, ldd, host_rows, x, ldx, host_scale, n, dim);
 }
 
 /* k, v [..][kv_heads * head_dim]: rows of each span at its positions. */

@@ -135,6 +135,7 @@ static const NevaBackendClass cpu_class = {
     .layer_norm = neva_cpu_layer_norm,
     .rope = neva_cpu_rope,
     .add = neva_cpu_add,
+    .add_rows = neva_cpu_add_rows,
     .kv_store = neva_cpu_kv_store,
     .attention = neva_cpu_attention,
 };

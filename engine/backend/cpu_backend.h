@@ -62,5 +62,8 @@ void neva_cpu_layer_norm (NevaBackend *b, float *dst, const float *x,
 void neva_cpu_rope (NevaBackend *b, float *x, gsize ldx, const float *cosine,
     const float *sine, gsize rows, gsize heads, gsize head_dim, gsize rot);
 void neva_cpu_add (NevaBackend *b, float *dst, const float *x, gsize n);
+void neva_cpu_add_rows (NevaBackend *b, float *dst, gsize ldd,
+    const gsize *rows, const float *x, gsize ldx, const float *scale, gsize n,
+    gsize dim);
 
 #endif /* NEVA_BACKEND_CPU_H */

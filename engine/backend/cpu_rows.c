@@ -142,3 +142,16 @@ neva_cpu_gather (NevaBackend *b, float *dst, gsize ldd, const NevaMatrix *table,
     neva_cpu (b)->kernels.to_f32 (dst + i * ldd,
         (const guint8 *) w->data + (gsize) ids[i] * row, w->type, w->k);
 }
+
+/* Of experts: a small part of what their products cost. */
+void
+neva_cpu_add_rows (NevaBackend *b, float *dst, gsize ldd, const gsize *rows,
+    const float *x, gsize ldx, const float *scale, gsize n, gsize dim)
+{
+  for (gsize i = 0; i < n; i++) {
+    float *to = dst + rows[i] * ldd;
+
+    for (gsize j = 0; j < dim; j++)
+      to[j] += scale[i] * x[i * ldx + j];
+  }
+}

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "hf_preprocess.h"
 #include "hf_reader.h"
+#include "hf_tower.h"
 #include "json_file.h"
 #include "model/config.h"
 
@@ -14,7 +15,6 @@
 #define MAX_BYTES (16u << 20)
 #define MAX_WIDTH 131072
 #define MAX_HEADS 1024
-#define MAX_HEAD_DIM 256 /* attention.h */
 
 typedef struct {
   const char *model_type;
@@ -30,112 +30,6 @@ static const TextDefaults text_defaults[] = {
     {"mistral", 32000, 14336, 8, 131072, FALSE, FALSE, 1, 2},
     {"qwen2", 151936, 22016, 32, 32768, TRUE, FALSE, -1, -1},
 };
-
-static NevaAct
-read_act (const NevaHfReader *r, const char *key, const char *def)
-{
-  static const struct {
-    const char *name;
-    NevaAct act;
-  } acts[] = {{"gelu", NEVA_ACT_GELU_ERF},
-      {"gelu_pytorch_tanh", NEVA_ACT_GELU_TANH},
-      {"gelu_new", NEVA_ACT_GELU_TANH}, {"gelu_fast", NEVA_ACT_GELU_TANH},
-      {"quick_gelu", NEVA_ACT_GELU_QUICK}, {"silu", NEVA_ACT_SILU},
-      {"swish", NEVA_ACT_SILU}, {"relu2", NEVA_ACT_RELU2}};
-  const char *name = neva_hf_string (r, key, def);
-
-  for (gsize i = 0; i < G_N_ELEMENTS (acts); i++) {
-    if (g_str_equal (acts[i].name, name))
-      return acts[i].act;
-  }
-  neva_hf_fail (r, key, NEVA_ERROR_UNSUPPORTED, "'%s' is not supported", name);
-  return NEVA_ACT_NONE;
-}
-
-/* A side in pixels: N, or [N, N]. */
-static guint
-read_side (const NevaHfReader *r, const char *key, guint def)
-{
-  JsonNode *node = neva_hf_node (r, key);
-  double h, w;
-
-  if (!node || !JSON_NODE_HOLDS_ARRAY (node))
-    return (guint) neva_hf_int (r, key, def, 1, 8192);
-  if (json_array_get_length (json_node_get_array (node)) == 2 &&
-      neva_hf_node_double (
-          json_array_get_element (json_node_get_array (node), 0), &h) &&
-      neva_hf_node_double (
-          json_array_get_element (json_node_get_array (node), 1), &w) &&
-      h == w && h >= 1 && h <= 8192)
-    return (guint) h;
-  neva_hf_fail (r, key, NEVA_ERROR_UNSUPPORTED, "only squares are supported");
-  return def;
-}
-
-/* Index into hidden_states: 0 is the embedding, k the output of layer k. */
-static void
-read_select (const NevaHfReader *top, NevaTowerConfig *t)
-{
-  const char *strategy =
-      neva_hf_string (top, "vision_feature_select_strategy", "default");
-  JsonNode *layer = neva_hf_node (top, "vision_feature_layer");
-
-  if (g_str_equal (strategy, "default"))
-    t->drop_rows = 1;
-  else if (!g_str_equal (strategy, "full"))
-    neva_hf_fail (top, "vision_feature_select_strategy", NEVA_ERROR_UNSUPPORTED,
-        "'%s' is not supported", strategy);
-  if (layer && JSON_NODE_HOLDS_ARRAY (layer))
-    neva_hf_fail (top, "vision_feature_layer", NEVA_ERROR_UNSUPPORTED,
-        "a list of layers is not supported");
-  t->select_layer = (gint) neva_hf_int (
-      top, "vision_feature_layer", -2, -(gint64) t->layers - 1, t->layers);
-}
-
-static void
-read_tower (const NevaHfReader *top, NevaTowerConfig *t)
-{
-  const NevaHfReader r = neva_hf_child (top, "vision_config", "vision_config.");
-  const char *type = neva_hf_string (&r, "model_type", "clip_vision_model");
-  const gboolean whole =
-      r.object == NULL; /* LlavaConfig's own: CLIP-L/14-336 */
-  gboolean clip;
-
-  clip = g_str_equal (type, "clip_vision_model");
-  if (!clip && !g_str_equal (type, "siglip_vision_model"))
-    neva_hf_fail (&r, "model_type", NEVA_ERROR_UNSUPPORTED,
-        "'%s' is not supported (clip_vision_model, siglip_vision_model)", type);
-  t->kind = clip ? NEVA_TOWER_CLIP : NEVA_TOWER_SIGLIP;
-  t->class_token = clip;
-  t->patch_bias = !clip;
-  t->hidden =
-      (guint) neva_hf_int (&r, "hidden_size", whole ? 1024 : 768, 1, MAX_WIDTH);
-  t->ffn = (guint) neva_hf_int (
-      &r, "intermediate_size", whole ? 4096 : 3072, 1, MAX_WIDTH);
-  t->layers = (guint) neva_hf_int (
-      &r, "num_hidden_layers", whole ? 24 : 12, 1, NEVA_MAX_LAYERS);
-  t->heads = (guint) neva_hf_int (
-      &r, "num_attention_heads", whole ? 16 : 12, 1, MAX_HEADS);
-  t->image_size = read_side (&r, "image_size", whole ? 336 : 224);
-  t->patch_size = read_side (&r, "patch_size", whole ? 14 : clip ? 32 : 16);
-  t->eps =
-      (float) neva_hf_double (&r, "layer_norm_eps", clip ? 1e-5 : 1e-6, 0, 1);
-  t->act =
-      read_act (&r, "hidden_act", clip ? "quick_gelu" : "gelu_pytorch_tanh");
-  if (neva_hf_int (&r, "num_channels", 3, 1, 64) != 3)
-    neva_hf_fail (&r, "num_channels", NEVA_ERROR_UNSUPPORTED, "only 3 works");
-  if (t->hidden % t->heads || t->hidden / t->heads > MAX_HEAD_DIM)
-    neva_hf_fail (&r, "num_attention_heads", NEVA_ERROR_BAD_FILE,
-        "%u heads do not divide hidden_size %u into parts of at most %d",
-        t->heads, t->hidden, MAX_HEAD_DIM);
-  if (t->patch_size > t->image_size || t->image_size / t->patch_size > 256)
-    neva_hf_fail (&r, "patch_size", NEVA_ERROR_BAD_FILE,
-        "%u does not suit image_size %u", t->patch_size, t->image_size);
-  read_select (top, t);
-  if (neva_tower_config_rows (t) <= t->drop_rows)
-    neva_hf_fail (top, "vision_feature_select_strategy", NEVA_ERROR_BAD_FILE,
-        "no row of the vision tower is left");
-}
 
 static void
 read_llama3_rope (const NevaHfReader *s, NevaTextConfig *t)
@@ -272,9 +166,10 @@ read_text_shape (
   if (t->heads % t->kv_heads)
     neva_hf_fail (r, "num_key_value_heads", NEVA_ERROR_BAD_FILE,
         "%u does not divide num_attention_heads %u", t->kv_heads, t->heads);
-  if (t->head_dim % 2 || t->head_dim > MAX_HEAD_DIM)
+  if (t->head_dim % 2 || t->head_dim > NEVA_HF_MAX_HEAD_DIM)
     neva_hf_fail (r, "head_dim", NEVA_ERROR_UNSUPPORTED,
-        "%u is not an even number of at most %d", t->head_dim, MAX_HEAD_DIM);
+        "%u is not an even number of at most %d", t->head_dim,
+        NEVA_HF_MAX_HEAD_DIM);
 }
 
 static void
@@ -296,7 +191,7 @@ read_text (const NevaHfReader *top, NevaConfig *config)
   }
   read_text_shape (&r, d, t);
   t->norm = NEVA_NORM_RMS;
-  t->act = read_act (&r, "hidden_act", "silu");
+  t->act = neva_hf_read_act (&r, "hidden_act", "silu");
   t->gated = TRUE;
   t->eps = (float) neva_hf_double (&r, "rms_norm_eps", 1e-6, 0, 1);
   t->qkv_bias = d->qkv_bias;
@@ -394,9 +289,12 @@ read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
   if (!g_str_equal (type, "llava"))
     neva_hf_fail (top, "model_type", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported (llava)", type);
-  read_tower (top, &config->tower);
+  neva_hf_read_tower (top, &config->tower);
   read_text (top, config);
-  config->projector_act = read_act (top, "projector_hidden_act", "gelu");
+  config->projector_kind = NEVA_PROJECTOR_MLP;
+  config->projector_layers = 2;
+  config->projector_act =
+      neva_hf_read_act (top, "projector_hidden_act", "gelu");
   config->projector_bias =
       neva_hf_bool (top, "multimodal_projector_bias", TRUE);
   config->media_token = (gint32) neva_hf_int (top, token, 32000, 0, G_MAXINT32);

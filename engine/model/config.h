@@ -48,8 +48,10 @@ typedef struct {
   guint vocab, hidden, layers, heads, kv_heads, head_dim, ffn;
   guint context_length; /* max_position_embeddings */
   NevaNormKind norm;
-  NevaAct act;    /* SILU for gated; RELU2, … */
-  gboolean gated; /* gate and up, or one matrix */
+  NevaAct act;                 /* SILU for gated; RELU2, … */
+  gboolean gated;              /* gate and up, or one matrix */
+  guint experts, experts_used; /* 0: one MLP; else a mixture, the best
+                                  experts_used by router logit */
   gboolean qkv_bias, out_bias, mlp_bias;
   gboolean tied_embeddings;
   float eps;
@@ -61,14 +63,25 @@ typedef struct {
   guint rope_original_context;
 } NevaTextConfig;
 
+typedef enum {
+  NEVA_PROJECTOR_MLP,        /* linear, act, linear, … */
+  NEVA_PROJECTOR_DOWNSAMPLE, /* 2x2 patches merged, norm, then MLP */
+  NEVA_PROJECTOR_IDENTITY
+} NevaProjectorKind;
+
 typedef struct {
   NevaTowerConfig tower;
   NevaTextConfig text;
   NevaPreprocess preprocess;
+  NevaProjectorKind projector_kind;
+  guint projector_layers; /* linear layers of the MLP: 2 in LLaVA */
   NevaAct projector_act;
   gboolean projector_bias;
-  gint32 media_token; /* id of <image> in the vocabulary */
-  gint32 bos, eos[8]; /* -1: none; eos from generation_config */
+  gboolean nemo;             /* prompts and media tokens as NeMo has them */
+  gboolean llama3_tokens;    /* media token strings of model_type llama_3 */
+  gboolean use_im_start_end; /* START and END beside the media run, not in it */
+  gint32 media_token;        /* id of <image> in the vocabulary; not NeMo */
+  gint32 bos, eos[8];        /* -1: none; eos from generation_config */
   guint n_eos;
   guint num_frames;       /* default 8; config.json "neva": {"num_frames"} */
   char conv_template[32]; /* "neva": {"conv_template"}; default "v1" */

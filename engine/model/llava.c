@@ -3,6 +3,7 @@
 #include "llava.h"
 #include "arena.h"
 #include "lm.h"
+#include "checkpoint/nemo.h"
 #include "kv_cache.h"
 #include "log.h"
 #include "projector.h"
@@ -18,6 +19,8 @@
 
 struct _NevaLlava {
   NevaConfig config;
+  NevaTensorSource *source; /* until the weights take it over */
+  GBytes *tokenizer;        /* of a .nemo; NULL: files beside config.json */
   NevaBackend *backend;
   NevaWeightStore *weights;
   NevaTower *tower;
@@ -54,16 +57,55 @@ check_options (NevaLlava *l, const NevaModelOptions *options, GError **error)
 }
 
 static gboolean
-load_weights (NevaLlava *l, const char *folder, const NevaModelOptions *options,
+open_nemo (
+    NevaLlava *l, const char *path, const char *base_model, GError **error)
+{
+  g_auto (NevaNemo) nemo = {0};
+
+  if (!neva_nemo_open (&nemo, path, base_model, error))
+    return FALSE;
+  l->config = nemo.config;
+  l->source = g_steal_pointer (&nemo.tensors);
+  l->tokenizer = g_steal_pointer (&nemo.tokenizer);
+  return TRUE;
+}
+
+static gboolean
+open_folder (NevaLlava *l, const char *folder, GError **error)
+{
+  NevaSafetensors *st;
+
+  if (!neva_hf_config_read (folder, &l->config, error) ||
+      !(st = neva_safetensors_open (folder, error)))
+    return FALSE;
+  l->source = neva_tensor_source_from_safetensors (st);
+  return TRUE;
+}
+
+static gboolean
+open_model (NevaLlava *l, const char *path, const NevaModelOptions *options,
+    GError **error)
+{
+  if (neva_nemo_is (path))
+    return open_nemo (l, path, options->base_model, error);
+  if (options->base_model) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s: a base model (%s) goes with a .nemo checkpoint only", path,
+        options->base_model);
+    return FALSE;
+  }
+  return open_folder (l, path, error);
+}
+
+static gboolean
+load_weights (NevaLlava *l, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error)
 {
   NevaWeightStore *w;
 
-  w = l->weights = neva_weights_open (folder, options->weights, l->backend,
-      progress, user_data, cancellable, error);
-  if (!w)
-    return FALSE;
+  w = l->weights = neva_weights_new (g_steal_pointer (&l->source),
+      options->weights, l->backend, progress, user_data, cancellable);
   l->tower = neva_tower_load (&l->config.tower, w);
   neva_projector_load (&l->projector, &l->config, w);
   l->lm = neva_lm_load (&l->config.text, w);
@@ -114,8 +156,8 @@ init_scratch (NevaLlava *l, GError **error)
   l->max_rows = neva_lm_batch (l->lm, SCRATCH_BYTES);
   neva_tower_run (
       l->tower, l->backend, &vision, l->tower_kv, NULL, l->max_frames);
-  neva_projector_run (&l->projector, l->backend, &vision, NULL,
-      l->max_frames * neva_tower_tokens (l->tower));
+  neva_projector_run (&l->projector, l->backend, &vision, NULL, l->max_frames,
+      neva_tower_tokens (l->tower));
   neva_lm_run (
       l->lm, l->backend, &text, l->text_kv, &(NevaPass){.rows = l->max_rows});
   l->scratch_bytes = MAX (vision.peak, text.peak);
@@ -124,7 +166,7 @@ init_scratch (NevaLlava *l, GError **error)
 }
 
 NevaLlava *
-neva_llava_load (const char *folder, const NevaModelOptions *options,
+neva_llava_load (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error)
 {
@@ -133,12 +175,11 @@ neva_llava_load (const char *folder, const NevaModelOptions *options,
 
   if (!options)
     options = &defaults;
-  if (neva_hf_config_read (folder, &l->config, error) &&
+  if (open_model (l, path, options, error) &&
       check_options (l, options, error) &&
       (l->backend =
               neva_backend_new (options->device, options->threads, error)) &&
-      load_weights (
-          l, folder, options, progress, user_data, cancellable, error) &&
+      load_weights (l, options, progress, user_data, cancellable, error) &&
       init_cache (l, options->kv_cache_bytes, error) && init_scratch (l, error))
     return l;
   neva_llava_free (l);
@@ -154,6 +195,8 @@ neva_llava_free (NevaLlava *l)
   neva_tower_free (l->tower);
   neva_lm_free (l->lm);
   neva_weights_free (l->weights);
+  neva_tensor_source_free (l->source);
+  g_clear_pointer (&l->tokenizer, g_bytes_unref);
   if (l->backend)
     neva_backend_release (l->backend, l->scratch, l->scratch_bytes);
   neva_backend_free (l->backend);
@@ -166,8 +209,20 @@ neva_llava_config (const NevaLlava *l)
   return &l->config;
 }
 
+GBytes *
+neva_llava_tokenizer_model (const NevaLlava *l)
+{
+  return l->tokenizer;
+}
+
 guint
 neva_llava_tokens_per_frame (const NevaLlava *l)
+{
+  return neva_projector_tokens (&l->projector, neva_tower_tokens (l->tower));
+}
+
+guint
+neva_llava_tower_rows (const NevaLlava *l)
 {
   return neva_tower_tokens (l->tower);
 }
@@ -202,7 +257,8 @@ static gboolean
 encode_batch (NevaLlava *l, const guint8 *const *frames, gsize n,
     float *features, float *hidden, GError **error)
 {
-  const gsize rows = n * neva_tower_tokens (l->tower);
+  const gsize rows = neva_tower_tokens (l->tower);
+  const gsize tokens = neva_projector_tokens (&l->projector, rows);
   const gsize side = l->config.tower.image_size, plane = 3 * side * side;
   g_autofree float *pixels = g_try_new (float, n *plane);
   NevaArena arena = {.base = l->scratch};
@@ -217,12 +273,12 @@ encode_batch (NevaLlava *l, const guint8 *const *frames, gsize n,
     neva_preprocess_normalize (
         &l->config.preprocess, frames[i], pixels + i * plane);
   x = neva_tower_run (l->tower, l->backend, &arena, l->tower_kv, pixels, n);
-  y = neva_projector_run (&l->projector, l->backend, &arena, x, rows);
+  y = neva_projector_run (&l->projector, l->backend, &arena, x, n, rows);
   if (hidden)
-    neva_backend_download (
-        l->backend, hidden, x, rows * l->config.tower.hidden * sizeof (float));
-  neva_backend_download (
-      l->backend, features, y, rows * l->config.text.hidden * sizeof (float));
+    neva_backend_download (l->backend, hidden, x,
+        n * rows * l->config.tower.hidden * sizeof (float));
+  neva_backend_download (l->backend, features, y,
+      n * tokens * l->config.text.hidden * sizeof (float));
   return neva_backend_synchronize (l->backend, error);
 }
 
@@ -230,14 +286,13 @@ gboolean
 neva_llava_encode (NevaLlava *l, const guint8 *const *frames, gsize n,
     float *features, float *hidden, GError **error)
 {
-  const gsize tokens = neva_tower_tokens (l->tower);
+  const gsize rows = neva_tower_tokens (l->tower);
+  const gsize tokens = neva_projector_tokens (&l->projector, rows);
 
   for (gsize i = 0; i < n; i += l->max_frames) {
-    const gsize row = i * tokens;
-
     if (!encode_batch (l, frames + i, MIN (l->max_frames, n - i),
-            features + row * l->config.text.hidden,
-            hidden ? hidden + row * l->config.tower.hidden : NULL, error))
+            features + i * tokens * l->config.text.hidden,
+            hidden ? hidden + i * rows * l->config.tower.hidden : NULL, error))
       return FALSE;
   }
   return TRUE;

@@ -12,13 +12,19 @@
 typedef struct _NevaLlava NevaLlava;
 typedef struct _NevaSequence NevaSequence; /* one KV cache, in pages */
 
-NevaLlava *neva_llava_load (const char *folder, const NevaModelOptions *options,
+/* path: a Hugging Face folder, a .nemo file or its extracted folder. */
+NevaLlava *neva_llava_load (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error);
 void neva_llava_free (NevaLlava *llava);
 
 const NevaConfig *neva_llava_config (const NevaLlava *llava);
+/* The sentencepiece model that lies inside a .nemo; NULL for a folder.
+ * (transfer none) */
+GBytes *neva_llava_tokenizer_model (const NevaLlava *llava);
 guint neva_llava_tokens_per_frame (const NevaLlava *llava);
+/* Selected rows of the tower for a frame: what the projector starts from. */
+guint neva_llava_tower_rows (const NevaLlava *llava);
 guint64 neva_llava_weight_bytes (const NevaLlava *llava);
 const char *neva_llava_weights_name (const NevaLlava *llava); /* "bf16" */
 
@@ -27,7 +33,7 @@ const char *neva_llava_weights_name (const NevaLlava *llava); /* "bf16" */
 void neva_llava_round_rotary (NevaLlava *llava);
 
 /* Frames [n][height][width][3] u8 (preprocessed) -> features [n * S][H] f32.
- * `hidden`, if not NULL: [n * S][Dv], the tower's selected rows. */
+ * `hidden`, if not NULL: [n * tower rows][Dv], the tower's selected rows. */
 gboolean neva_llava_encode (NevaLlava *llava, const guint8 *const *frames,
     gsize n, float *features, float *hidden, GError **error);
 

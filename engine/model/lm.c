@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include "lm.h"
+#include "moe.h"
 
 #include <math.h>
 
@@ -11,6 +12,7 @@ typedef struct {
   float *norm1, *norm1_bias, *norm2, *norm2_bias;
   NevaMatrix q, k, v, out, gate, up, down; /* gate: only if gated */
   float *q_bias, *k_bias, *v_bias, *out_bias, *gate_bias, *up_bias, *down_bias;
+  NevaMoe moe; /* instead of gate, up, down; n = 0: none */
 } Layer;
 
 struct _NevaLm {
@@ -39,6 +41,7 @@ typedef struct {
   float *ffn;          /* [rows, ffn] */
   float *logits;       /* [logit_rows, vocab] */
   gsize logit_rows;
+  NevaMoeScratch moe;
 } Scratch;
 
 static void
@@ -49,6 +52,7 @@ load_layer (const NevaTextConfig *c, NevaWeightStore *s, guint i, Layer *l)
   const gsize kv = (gsize) c->kv_heads * c->head_dim;
   const gboolean layer_norm = c->norm != NEVA_NORM_RMS;
   const float plus = c->norm == NEVA_NORM_LAYER_1P ? 1.0f : 0.0f;
+  const gboolean mlp_bias = c->mlp_bias && !c->experts;
 
 #define VECTOR(wanted, n, offset, name)                                        \
   neva_weights_vector (                                                        \
@@ -64,17 +68,21 @@ load_layer (const NevaTextConfig *c, NevaWeightStore *s, guint i, Layer *l)
   MATRIX (&l->k, kv, h, "self_attn.k_proj.weight");
   MATRIX (&l->v, kv, h, "self_attn.v_proj.weight");
   MATRIX (&l->out, h, q, "self_attn.o_proj.weight");
-  if (c->gated)
-    MATRIX (&l->gate, f, h, "mlp.gate_proj.weight");
-  MATRIX (&l->up, f, h, "mlp.up_proj.weight");
-  MATRIX (&l->down, h, f, "mlp.down_proj.weight");
+  if (c->experts) {
+    neva_moe_load (&l->moe, c, i, s);
+  } else {
+    if (c->gated)
+      MATRIX (&l->gate, f, h, "mlp.gate_proj.weight");
+    MATRIX (&l->up, f, h, "mlp.up_proj.weight");
+    MATRIX (&l->down, h, f, "mlp.down_proj.weight");
+  }
   l->q_bias = VECTOR (c->qkv_bias, q, 0, "self_attn.q_proj.bias");
   l->k_bias = VECTOR (c->qkv_bias, kv, 0, "self_attn.k_proj.bias");
   l->v_bias = VECTOR (c->qkv_bias, kv, 0, "self_attn.v_proj.bias");
   l->out_bias = VECTOR (c->out_bias, h, 0, "self_attn.o_proj.bias");
-  l->gate_bias = VECTOR (c->mlp_bias && c->gated, f, 0, "mlp.gate_proj.bias");
-  l->up_bias = VECTOR (c->mlp_bias, f, 0, "mlp.up_proj.bias");
-  l->down_bias = VECTOR (c->mlp_bias, h, 0, "mlp.down_proj.bias");
+  l->gate_bias = VECTOR (mlp_bias && c->gated, f, 0, "mlp.gate_proj.bias");
+  l->up_bias = VECTOR (mlp_bias, f, 0, "mlp.up_proj.bias");
+  l->down_bias = VECTOR (mlp_bias, h, 0, "mlp.down_proj.bias");
 #undef VECTOR
 #undef MATRIX
 }
@@ -106,6 +114,8 @@ neva_lm_free (NevaLm *d)
   if (!d)
     return;
   neva_rope_clear (&d->rope);
+  for (guint i = 0; i < d->c.layers; i++)
+    neva_moe_clear (&d->layers[i].moe);
   g_free (d->layers);
   g_free (d);
 }
@@ -145,6 +155,7 @@ take_scratch (const NevaLm *d, NevaArena *a, gsize rows)
   s.ffn = neva_arena_floats (a, rows * c->ffn);
   s.logit_rows = CLAMP (LOGITS_BYTES / (c->vocab * sizeof (float)), 1, rows);
   s.logits = neva_arena_floats (a, s.logit_rows * c->vocab);
+  s.moe = neva_moe_scratch (c, a, rows);
   return s;
 }
 
@@ -282,6 +293,10 @@ run_mlp (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
       &l->down, f->x, hidden, {.bias = l->down_bias, .add = true}};
 
   norm (d, b, f->h, f->x, l->norm2, l->norm2_bias, f->rows);
+  if (l->moe.n) {
+    neva_moe_run (&l->moe, &d->c, b, &s->moe, f->x, f->h, s->ffn, f->rows);
+    return;
+  }
   if (d->c.gated)
     neva_backend_gated (b, f->h, hidden, f->rows, &gated);
   else

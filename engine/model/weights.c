@@ -12,7 +12,7 @@ typedef struct {
 
 struct _NevaWeightStore {
   NevaBackend *backend; /* borrowed */
-  NevaSafetensors *st;
+  NevaTensorSource *source;
   NevaWeights mode;
   const char *prefix[3]; /* by NevaPart; static */
   GArray *matrices;      /* NevaMatrix */
@@ -55,25 +55,21 @@ find_spelling (NevaWeightStore *s)
         g_strconcat (spellings[i].prefix, spellings[i].probe, NULL);
 
     /* the default, so that messages name something */
-    if (!s->prefix[spellings[i].part] || neva_safetensors_find (s->st, name))
+    if (!s->prefix[spellings[i].part] ||
+        neva_tensor_source_find (s->source, name))
       s->prefix[spellings[i].part] = spellings[i].prefix;
   }
 }
 
 NevaWeightStore *
-neva_weights_open (const char *folder, NevaWeights mode, NevaBackend *backend,
-    NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
-    GError **error)
+neva_weights_new (NevaTensorSource *source, NevaWeights mode,
+    NevaBackend *backend, NevaProgressFunc progress, gpointer user_data,
+    GCancellable *cancellable)
 {
-  NevaSafetensors *st = neva_safetensors_open (folder, error);
-  g_autofree const char **names = NULL;
-  NevaWeightStore *s;
+  NevaWeightStore *s = g_new0 (NevaWeightStore, 1);
 
-  if (!st)
-    return NULL;
-  s = g_new0 (NevaWeightStore, 1);
   s->backend = backend;
-  s->st = st;
+  s->source = source;
   s->mode = mode;
   s->matrices = g_array_new (FALSE, FALSE, sizeof (NevaMatrix));
   s->vectors = g_array_new (FALSE, FALSE, sizeof (Vector));
@@ -81,10 +77,8 @@ neva_weights_open (const char *folder, NevaWeights mode, NevaBackend *backend,
   s->progress = progress;
   s->user_data = user_data;
   s->cancellable = cancellable;
+  s->total = neva_tensor_source_bytes (source);
   find_spelling (s);
-  names = neva_safetensors_names (st);
-  for (gsize i = 0; names[i]; i++)
-    s->total += neva_safetensors_find (st, names[i])->bytes;
   return s;
 }
 
@@ -103,7 +97,7 @@ neva_weights_free (NevaWeightStore *s)
   }
   g_array_unref (s->matrices);
   g_array_unref (s->vectors);
-  neva_safetensors_free (s->st);
+  neva_tensor_source_free (s->source);
   g_clear_error (&s->fault);
   g_free (s);
 }
@@ -150,7 +144,7 @@ float_type (const NevaTensorView *view, NevaDType *type)
 static const NevaTensorView *
 lookup (NevaWeightStore *s, const char *name, gsize n, gsize k, NevaDType *type)
 {
-  const NevaTensorView *view = neva_safetensors_find (s->st, name);
+  const NevaTensorView *view = neva_tensor_source_find (s->source, name);
   g_autofree char *found = NULL, *wanted = NULL;
   gsize count = n;
 
@@ -164,7 +158,7 @@ lookup (NevaWeightStore *s, const char *name, gsize n, gsize k, NevaDType *type)
   if (!float_type (view, type)) {
     s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
         "tensor '%s': F32, BF16 or F16 expected, %s found (file %s)", name,
-        view->dtype, neva_safetensors_file (s->st, view));
+        view->dtype, neva_tensor_source_file (s->source, view));
     return NULL;
   }
   if ((k && __builtin_mul_overflow (n, k, &count)) ||
@@ -175,7 +169,7 @@ lookup (NevaWeightStore *s, const char *name, gsize n, gsize k, NevaDType *type)
                : g_strdup_printf ("%" G_GSIZE_FORMAT, n);
     s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_FILE,
         "tensor '%s': %s expected, %s found (file %s)", name, wanted, found,
-        neva_safetensors_file (s->st, view));
+        neva_tensor_source_file (s->source, view));
     return NULL;
   }
   return view;
@@ -197,7 +191,9 @@ target_type (const NevaWeightStore *s, NevaRole role, NevaDType stored)
     case NEVA_WEIGHTS_BF16:
       return NEVA_DTYPE_BF16;
     case NEVA_WEIGHTS_INT8:
-      return role == NEVA_ROLE_PATCHES ? NEVA_DTYPE_BF16 : NEVA_DTYPE_I8;
+      return role == NEVA_ROLE_PATCHES || role == NEVA_ROLE_ROUTER
+                 ? NEVA_DTYPE_BF16
+                 : NEVA_DTYPE_I8;
     case NEVA_WEIGHTS_INT4:
       return role == NEVA_ROLE_PATCHES  ? NEVA_DTYPE_BF16
              : role == NEVA_ROLE_VISION ? NEVA_DTYPE_I8
@@ -219,7 +215,7 @@ load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n, gsize k,
   if (!neva_backend_matrix_init (
           s->backend, m, type, view->data, stored, n, k, &s->fault)) {
     g_prefix_error (&s->fault, "tensor '%s' (file %s): ", name,
-        neva_safetensors_file (s->st, view));
+        neva_tensor_source_file (s->source, view));
     return;
   }
   if (role == NEVA_ROLE_TEXT)
@@ -227,7 +223,7 @@ load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n, gsize k,
   g_array_append_val (s->matrices, *m);
   s->bytes += m->owned ? m->owned : view->bytes;
   if (m->owned)
-    neva_safetensors_release (s->st, view);
+    neva_tensor_source_release (s->source, view);
   step (s, view);
 }
 
@@ -254,11 +250,11 @@ neva_weights_head (
   const char *name = head_names[0];
 
   for (gsize i = 0; i < G_N_ELEMENTS (head_names); i++) {
-    if (neva_safetensors_find (s->st, head_names[i]))
+    if (neva_tensor_source_find (s->source, head_names[i]))
       name = head_names[i];
   }
   /* A checkpoint that stores it means it, whatever the config says. */
-  if (tied && !neva_safetensors_find (s->st, name))
+  if (tied && !neva_tensor_source_find (s->source, name))
     name = table;
   load_matrix (s, m, NEVA_ROLE_TEXT, vocab, hidden, name);
 }
@@ -300,7 +296,7 @@ load_vector (NevaWeightStore *s, gsize n, float offset, const char *name)
     if (!isfinite (host[i])) {
       s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_FILE,
           "tensor '%s' (file %s): holds a NaN or an infinity", name,
-          neva_safetensors_file (s->st, view));
+          neva_tensor_source_file (s->source, view));
       return NULL;
     }
   }

@@ -10,6 +10,7 @@
  *   patches  f32 | bf16 (1)   f32   bf16   bf16   bf16    few, and k is odd
  *   tower, projector   "      f32   bf16   int8   int8    compute-bound
  *   decoder, output    "      f32   bf16   int8   int4
+ *   router     "       f32 | bf16 (1)   f32   bf16   bf16   bf16    a cliff
  *   word table         as it lies in the file, f16 too    only looked up
  *   (1) f16 becomes bf16
  */
@@ -19,12 +20,13 @@
 #include <gio/gio.h>
 #include <neva/model.h>
 #include "backend/backend.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_source.h"
 
 typedef enum {
   NEVA_ROLE_PATCHES,
   NEVA_ROLE_VISION,
   NEVA_ROLE_TEXT,
+  NEVA_ROLE_ROUTER,
   NEVA_ROLE_TABLE
 } NevaRole;
 
@@ -32,11 +34,11 @@ typedef enum { NEVA_PART_TOWER, NEVA_PART_PROJECTOR, NEVA_PART_TEXT } NevaPart;
 
 typedef struct _NevaWeightStore NevaWeightStore;
 
-/* Opens the checkpoint; `mode` is NEVA_WEIGHTS_…. The store borrows `backend`.
+/* Takes over `source`; `mode` is NEVA_WEIGHTS_…. The store borrows `backend`.
  * progress and cancellable may be NULL; they are used until finish (). */
-NevaWeightStore *neva_weights_open (const char *folder, NevaWeights mode,
+NevaWeightStore *neva_weights_new (NevaTensorSource *source, NevaWeights mode,
     NevaBackend *backend, NevaProgressFunc progress, gpointer user_data,
-    GCancellable *cancellable, GError **error);
+    GCancellable *cancellable);
 void neva_weights_free (NevaWeightStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaWeightStore, neva_weights_free)
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "model/llava.h"
 #include "model/sampler.h"
+#include "text/nemo_prompt.h"
 #include "text/stop.h"
 
 typedef struct {
@@ -113,6 +114,22 @@ check_ids (const LlavaDriver *self, const NevaPrompt *prompt, GError **error)
 }
 
 static gboolean
+build_prompt (const LlavaDriver *self, const NevaPromptSpec *spec,
+    NevaPrompt *prompt, GError **error)
+{
+  const NevaConfig *config = neva_llava_config (self->llava);
+  const NevaNemoMedia media = {config->llama3_tokens, config->use_im_start_end};
+  g_autofree char *text = NULL;
+
+  if (!config->nemo)
+    return neva_prompt_build (self->tokenizer, spec, prompt, error);
+  text = neva_prompt_text (spec, error);
+  return text &&
+         neva_nemo_prompt_build (self->tokenizer, text, spec->conv_template,
+             &media, spec->media_tokens, prompt, error);
+}
+
+static gboolean
 llava_prompt (NevaDriver *driver, const NevaQuestion *question,
     NevaPrompt *prompt, GError **error)
 {
@@ -128,7 +145,7 @@ llava_prompt (NevaDriver *driver, const NevaQuestion *question,
   g_autoptr (NevaSampler) sampler = make_sampler (self, question, error);
   NevaPrompt built = {0};
 
-  if (!sampler || !neva_prompt_build (self->tokenizer, &spec, &built, error))
+  if (!sampler || !build_prompt (self, &spec, &built, error))
     return FALSE;
   if (!check_ids (self, &built, error)) {
     neva_prompt_clear (&built);
@@ -355,6 +372,15 @@ fill_info (LlavaDriver *self, const char *path)
       .conv_template = config->conv_template};
 }
 
+static NevaTokenizer *
+open_tokenizer (NevaLlava *llava, const char *path, GError **error)
+{
+  GBytes *model = neva_llava_tokenizer_model (llava);
+
+  return model ? neva_tokenizer_open_model (model, path, error)
+               : neva_tokenizer_open (path, error);
+}
+
 NevaDriver *
 neva_llava_driver_open (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
@@ -362,12 +388,11 @@ neva_llava_driver_open (const char *path, const NevaModelOptions *options,
 {
   LlavaDriver *self = g_new0 (LlavaDriver, 1);
 
-  /* First, since it is quick and says much about a folder that is none. */
-  self->tokenizer = neva_tokenizer_open (path, error);
-  if (self->tokenizer)
-    self->llava = neva_llava_load (
-        path, options, progress, user_data, cancellable, error);
-  if (!self->llava) {
+  self->llava =
+      neva_llava_load (path, options, progress, user_data, cancellable, error);
+  if (self->llava)
+    self->tokenizer = open_tokenizer (self->llava, path, error);
+  if (!self->tokenizer) {
     llava_free (&self->parent);
     return NULL;
   }

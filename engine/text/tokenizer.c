@@ -169,6 +169,19 @@ neva_tokenizer_open (const char *folder, GError **error)
   return g_steal_pointer (&self);
 }
 
+NevaTokenizer *
+neva_tokenizer_open_model (GBytes *model, const char *name, GError **error)
+{
+  g_autoptr (NevaTokenizer) self = tokenizer_new ();
+
+  if (!neva_tokenizer_read_model_bytes (self, model, error)) {
+    g_prefix_error (error, "%s: tokenizer: ", name);
+    return NULL;
+  }
+  self->adds_bos = FALSE;
+  return g_steal_pointer (&self);
+}
+
 /* ---- Lookups ------------------------------------------------------------ */
 
 gint32

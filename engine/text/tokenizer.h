@@ -13,6 +13,10 @@ typedef struct _NevaTokenizer NevaTokenizer;
  * when the json is of a kind that is not read here (then the log says so).
  * Returns: (transfer full): NULL with error naming the file and what in it. */
 NevaTokenizer *neva_tokenizer_open (const char *folder, GError **error);
+/* A sentencepiece model alone, as NeMo uses one: texts go through it whole, no
+ * BOS, special strings are pieces of the model. `name` is for messages. */
+NevaTokenizer *neva_tokenizer_open_model (
+    GBytes *model, const char *name, GError **error);
 void neva_tokenizer_free (NevaTokenizer *tokenizer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTokenizer, neva_tokenizer_free)
 

@@ -75,15 +75,14 @@ read_bytes (const char *path, GError **error)
 }
 
 static gboolean
-read_model (NevaTokenizer *self, const char *path, GError **error)
+take_model (NevaTokenizer *self, GByteArray *proto, GError **error)
 {
   /* field 3 (normalizer_spec), 2 bytes: field 3 (add_dummy_prefix) false;
    * appended messages are merged with what came before */
   static const guint8 no_prefix[] = {0x1a, 0x02, 0x18, 0x00};
-  g_autoptr (GByteArray) proto = read_bytes (path, error);
   NevaSpInfo info;
 
-  if (!proto || !neva_sp_check (proto->data, proto->len, &info, error) ||
+  if (!neva_sp_check (proto->data, proto->len, &info, error) ||
       !(self->sp = load (proto, error)) || !take_pieces (self, &info, error))
     return FALSE;
 
@@ -97,12 +96,30 @@ read_model (NevaTokenizer *self, const char *path, GError **error)
 }
 
 gboolean
+neva_tokenizer_read_model_bytes (
+    NevaTokenizer *self, GBytes *model, GError **error)
+{
+  gsize size;
+  const guint8 *data = g_bytes_get_data (model, &size);
+  g_autoptr (GByteArray) proto = NULL;
+
+  if (size > NEVA_MAX_TOKENIZER_BYTES) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "more than %" G_GSIZE_FORMAT " bytes", NEVA_MAX_TOKENIZER_BYTES);
+    return FALSE;
+  }
+  proto = g_byte_array_append (g_byte_array_new (), data, (guint) size);
+  return take_model (self, proto, error);
+}
+
+gboolean
 neva_tokenizer_read_model (
     NevaTokenizer *self, const char *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, "tokenizer.model", NULL);
+  g_autoptr (GByteArray) proto = read_bytes (path, error);
 
-  if (read_model (self, path, error))
+  if (proto && take_model (self, proto, error))
     return TRUE;
 
   g_prefix_error (error, "%s: ", path);
@@ -117,6 +134,15 @@ neva_tokenizer_read_model (
 {
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
       "%s/tokenizer.model: built without libsentencepiece", folder);
+  return FALSE;
+}
+
+gboolean
+neva_tokenizer_read_model_bytes (
+    NevaTokenizer *self, GBytes *model, GError **error)
+{
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "built without libsentencepiece");
   return FALSE;
 }
 

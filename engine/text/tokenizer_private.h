@@ -57,6 +57,8 @@ gboolean neva_tokenizer_read_json (
     NevaTokenizer *tokenizer, const char *folder, GError **error);
 gboolean neva_tokenizer_read_model (
     NevaTokenizer *tokenizer, const char *folder, GError **error);
+gboolean neva_tokenizer_read_model_bytes (
+    NevaTokenizer *tokenizer, GBytes *model, GError **error);
 /* tokenizer_config.json, special_tokens_map.json and added_tokens.json, each of
  * which may be absent. Comes after the vocabulary. */
 gboolean neva_tokenizer_read_config (

@@ -2,10 +2,12 @@
 /* check-reference DIR|FILE…
  *
  * Compares the engine with what the original libraries computed. DIR is a model
- * folder with expected.safetensors, expected.json and tokenizer_vectors.json
- * beside the model; FILE is preprocessing.safetensors or sampling.json. One
- * line per stage; exit status 1 on any mismatch, or when an argument held
- * nothing to check. tests/make_reference.py makes more folders. */
+ * folder with expected.safetensors, expected.json and (Hugging Face)
+ * tokenizer_vectors.json beside the model, or beside model.nemo, or beside
+ * projector.nemo and base_llm.nemo; FILE is preprocessing.safetensors or
+ * sampling.json. One line per stage; exit status 1 on any mismatch, or when an
+ * argument held nothing to check. tests/make_reference.py makes more folders.
+ */
 #include "config.h"
 #include <math.h>
 #include <stdio.h>
@@ -105,7 +107,11 @@ check_argument (Report *r, const char *path)
         g_build_filename (path, "expected.safetensors", NULL);
 
     if (g_file_test (expected, G_FILE_TEST_EXISTS)) {
-      check_text (r, path);
+      g_autofree char *vectors =
+          g_build_filename (path, "tokenizer_vectors.json", NULL);
+
+      if (g_file_test (vectors, G_FILE_TEST_EXISTS))
+        check_text (r, path);
       check_model (r, path);
     }
   } else if (g_str_has_suffix (path, "preprocessing.safetensors")) {

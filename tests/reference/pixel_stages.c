@@ -43,47 +43,62 @@ rgb_frame (const guint8 *data, gsize height, gsize width)
       .pts_ns = -1};
 }
 
-void
-check_pixels (Report *r, const char *folder, const NevaSafetensors *st)
+guint8 *
+resize_frames (Report *r, const NevaPreprocess *p, const NevaSafetensors *st)
 {
   g_autoptr (GError) error = NULL;
-  NevaConfig config;
   const NevaTensorView *frames = neva_safetensors_find (st, "frames");
-  gsize n_resized, n_values, plane, equal = 0;
-  const guint8 *resized = stored (r, st, "resized", "U8", &n_resized);
-  const float *values = stored (r, st, "pixel_values", "F32", &n_values);
-  g_autofree guint8 *picture = NULL;
-  g_autofree float *normal = NULL;
-  double worst = 0;
+  const gsize plane = 3 * (gsize) p->width * p->height;
+  g_autofree guint8 *pictures = NULL;
 
-  if (!neva_hf_config_read (folder, &config, &error)) {
-    report_failure (r, "config", error->message);
-    return;
+  if (!frames || frames->n_dims != 4 || !g_str_equal (frames->dtype, "U8")) {
+    report_failure (r, "frames", "not stored");
+    return NULL;
   }
-  plane = 3 * (gsize) config.preprocess.width * config.preprocess.height;
-  if (!frames || frames->n_dims != 4 || !resized || !values ||
-      n_resized != plane * frames->shape[0] || n_values != n_resized) {
-    report_failure (r, "pixels", "stored shapes do not fit");
-    return;
-  }
-  picture = g_malloc (plane);
-  normal = g_new (float, plane);
+  pictures = g_malloc (plane * frames->shape[0]);
   for (gsize i = 0; i < frames->shape[0]; i++) {
     const gsize h = frames->shape[1], w = frames->shape[2];
     const NevaFrame frame =
         rgb_frame ((const guint8 *) frames->data + i * h * w * 3, h, w);
 
-    if (!neva_preprocess_frame (&config.preprocess, &frame, picture, &error)) {
-      report_failure (r, "resized pixels", error->message);
-      return;
-    }
-    equal += count_equal (picture, resized + i * plane, plane);
-    neva_preprocess_normalize (&config.preprocess, picture, normal);
-    worst =
-        fmax (worst, largest_difference (normal, values + i * plane, plane));
+    if (neva_preprocess_frame (p, &frame, pictures + i * plane, &error))
+      continue;
+    report_failure (r, "resized pixels", error->message);
+    return NULL;
   }
-  report_equal (r, "resized pixels", equal, n_resized);
-  report_error (r, "pixel values", worst, normalise_bound (&config.preprocess));
+  return g_steal_pointer (&pictures);
+}
+
+void
+check_pixels (Report *r, const NevaPreprocess *p, const NevaSafetensors *st)
+{
+  const gsize plane = 3 * (gsize) p->width * p->height;
+  g_autofree guint8 *pictures = resize_frames (r, p, st);
+  g_autofree float *normal = g_new (float, plane);
+  gsize n_resized, n_values;
+  const float *values = stored (r, st, "pixel_values", "F32", &n_values);
+  double worst = 0;
+
+  if (!pictures || !values)
+    return;
+  if (neva_safetensors_find (st, "resized")) {
+    const guint8 *resized = stored (r, st, "resized", "U8", &n_resized);
+
+    if (resized && n_resized == n_values)
+      report_equal (r, "resized pixels",
+          count_equal (pictures, resized, n_resized), n_resized);
+    else
+      report_failure (r, "resized pixels", "stored shape does not fit");
+  }
+  if (n_values % plane) {
+    report_failure (r, "pixel values", "stored shape does not fit");
+    return;
+  }
+  for (gsize i = 0; i < n_values; i += plane) {
+    neva_preprocess_normalize (p, pictures + i, normal);
+    worst = fmax (worst, largest_difference (normal, values + i, plane));
+  }
+  report_error (r, "pixel values", worst, normalise_bound (p));
 }
 
 /* NAME.clip56 and the like: what the word and the number stand for. */

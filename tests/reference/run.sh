@@ -5,6 +5,7 @@
 set -eu
 shopt -s nullglob
 all=("$NEVA_SOURCE"/tests/data/reference/*/ "$NEVA_SHARED"/reference/hf-*/
+  "$NEVA_SHARED"/reference/nemo-*/
   "$NEVA_SHARED"/reference/preprocessing.safetensors
   "$NEVA_SHARED"/reference/sampling.json)
 if [ ${#all[@]} -eq 0 ]; then

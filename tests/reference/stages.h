@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <json-glib/json-glib.h>
 #include "checkpoint/safetensors.h"
+#include "vision/preprocess.h"
 
 typedef struct {
   const char *where; /* last part of the folder or file */
@@ -35,7 +36,12 @@ void check_text (Report *r, const char *folder);
 void check_model (Report *r, const char *folder);
 void check_preprocessing_file (Report *r, const char *file);
 void check_sampling_file (Report *r, const char *file);
-/* frames as stored: resized and normalised pictures of a model folder. */
-void check_pixels (Report *r, const char *folder, const NevaSafetensors *st);
+/* The stored frames resized by `p`: [n][height][width][3], or NULL after
+ * report_failure. (transfer full) */
+guint8 *resize_frames (
+    Report *r, const NevaPreprocess *p, const NevaSafetensors *st);
+/* `resized` (if stored) and `pixel_values` from the stored frames. */
+void check_pixels (
+    Report *r, const NevaPreprocess *p, const NevaSafetensors *st);
 
 #endif /* NEVA_REFERENCE_STAGES_H */

@@ -22,6 +22,8 @@ typedef enum {
 
 /* Zero-initialise; every zero is the default. */
 typedef struct {
+  const char *base_model; /* a .nemo with the language model, for checkpoints
+                             that hold a projector alone */
   NevaWeights weights;
   const char *device;     /* "cpu" (NULL means it); "cuda", "cuda:N", "auto" */
   guint threads;          /* compute threads of the process-wide pool; 0: cores.
@@ -48,13 +50,13 @@ typedef struct {
 /* Called on the loading thread; fraction in 0..1. */
 typedef void (*NevaProgressFunc) (double fraction, gpointer user_data);
 
-/* Opens a model folder in the Hugging Face layout, or a fake for tests:
- *   fake:TEXT           every answer is TEXT
- *   fake:echo           the answer says prompt, number and times of the frames
- *   fake:TEXT?delay=MS&load=MS&tokens=N...   see docs/MODELS.md
- * Blocking: seconds for large models; call it off the application's thread.
- * options, progress and cancellable may be NULL.
- * Returns: (transfer full): a reference, or NULL with error set. */
+/* Opens a model folder in the Hugging Face layout, a .nemo file (or its
+ * extracted folder), or a fake for tests: fake:TEXT           every answer is
+ * TEXT fake:echo           the answer says prompt, number and times of the
+ * frames fake:TEXT?delay=MS&load=MS&tokens=N...   see docs/MODELS.md Blocking:
+ * seconds for large models; call it off the application's thread. options,
+ * progress and cancellable may be NULL. Returns: (transfer full): a reference,
+ * or NULL with error set. */
 NevaModel *neva_model_open (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <string.h>
+#include <neva/error.h>
+#include "checkpoint/hf_tower.h"
+#include "checkpoint/nemo.h"
+#include "checkpoint/nemo_names.h"
+#include "checkpoint/nemo_tensors.h"
+
+/* Pads to a square with the processor's mean colour. */
+static const guint8 pad_color[3] = {122, 116, 104};
+
+gboolean
+neva_nemo_is (const char *path)
+{
+  g_autofree char *yaml = g_build_filename (path, "model_config.yaml", NULL);
+
+  return g_str_has_suffix (path, ".nemo") ||
+         g_file_test (yaml, G_FILE_TEST_EXISTS);
+}
+
+void
+neva_nemo_clear (NevaNemo *nemo)
+{
+  g_clear_pointer (&nemo->tensors, neva_tensor_source_free);
+  g_clear_pointer (&nemo->tokenizer, g_bytes_unref);
+  neva_nemo_info_clear (&nemo->info);
+}
+
+/* The bundle's tensors under their own names; both live as long as `set`. */
+static const NevaTensorSet *
+read_tensors (
+    NevaBundle *bundle, gboolean gated, NevaTensorSet *set, GError **error)
+{
+  NevaTensorSet *theirs;
+
+  neva_tensor_set_keep (set, bundle, (GDestroyNotify) neva_bundle_free);
+  theirs = neva_nemo_tensors_read (bundle, gated, error);
+  if (theirs)
+    neva_tensor_set_keep (set, theirs, (GDestroyNotify) neva_tensor_set_free);
+  return theirs;
+}
+
+static gboolean
+add_base_model (
+    NevaNemo *nemo, const char *path, NevaTensorSet *set, GError **error)
+{
+  NevaBundle *bundle = neva_bundle_open (path, error);
+  NevaConfig config = {0};
+  g_auto (NevaNemoInfo) info = {0};
+  const NevaTensorSet *theirs;
+
+  if (!bundle)
+    return FALSE;
+  if (!neva_nemo_config_read (bundle, &config, &info, error)) {
+    neva_bundle_free (bundle);
+    return FALSE;
+  }
+  theirs = read_tensors (bundle, config.text.gated, set, error);
+  if (!theirs)
+    return FALSE;
+  if (config.text.hidden != nemo->config.text.hidden ||
+      config.text.layers != nemo->config.text.layers) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s: %u layers of width %u, the NeVA checkpoint wants %u of %u", path,
+        config.text.layers, config.text.hidden, nemo->config.text.layers,
+        nemo->config.text.hidden);
+    return FALSE;
+  }
+  nemo->config.text.vocab = neva_nemo_names_vocab (theirs);
+  return neva_nemo_names_map (theirs, &config, TRUE, set, error);
+}
+
+/* Names of a vision model alone, below "vision_tower." */
+static gboolean
+add_vision_tensors (const char *folder, NevaTensorSet *set, GError **error)
+{
+  NevaSafetensors *st = neva_safetensors_open (folder, error);
+  g_autofree const char **names = NULL;
+
+  if (!st)
+    return FALSE;
+  neva_tensor_set_keep (set, st, (GDestroyNotify) neva_safetensors_free);
+  names = neva_safetensors_names (st);
+  for (gsize i = 0; names[i]; i++) {
+    g_autofree char *name = g_strconcat ("vision_tower.", names[i], NULL);
+
+    if (!neva_tensor_set_add (
+            set, name, neva_safetensors_find (st, names[i]), error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+has_vision (const NevaTensorSet *set)
+{
+  const GPtrArray *all = neva_tensor_set_all (set);
+
+  for (guint i = 0; i < all->len; i++) {
+    const NevaTensorView *view = g_ptr_array_index (all, i);
+
+    if (g_str_has_prefix (view->name, "vision_tower."))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean
+add_vision (
+    NevaNemo *nemo, const char *path, NevaTensorSet *set, GError **error)
+{
+  NevaConfig *c = &nemo->config;
+  const NevaTowerConfig wanted = c->tower;
+  const gboolean pad = c->preprocess.pad;
+  const char *given = nemo->info.vision_folder;
+  g_autofree char *below = g_path_get_dirname (path), *folder = NULL;
+
+  if (!given) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: mm_cfg.vision_encoder.from_pretrained names no vision tower",
+        path);
+    return FALSE;
+  }
+  folder = g_path_is_absolute (given) ? g_strdup (given)
+                                      : g_build_filename (below, given, NULL);
+  if (!g_file_test (folder, G_FILE_TEST_IS_DIR)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND,
+        "%s: the vision tower '%s' is not there: put its Hugging Face folder "
+        "at %s",
+        path, given, folder);
+    return FALSE;
+  }
+  if (!neva_hf_tower_folder_read (folder, c, error))
+    return FALSE;
+  c->tower.select_layer = wanted.select_layer;
+  c->tower.drop_rows = c->tower.class_token ? wanted.drop_rows : 0;
+  c->preprocess.pad = pad;
+  memcpy (c->preprocess.pad_color, pad_color, sizeof pad_color);
+  return has_vision (set) || add_vision_tensors (folder, set, error);
+}
+
+/* The checkpoint's own parts, then what it leaves to others. */
+static gboolean
+gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
+    const char *base_model, NevaTensorSet *set, GError **error)
+{
+  const NevaTensorSet *theirs =
+      read_tensors (bundle, nemo->config.text.gated, set, error);
+
+  if (!theirs ||
+      !neva_nemo_names_map (theirs, &nemo->config, FALSE, set, error))
+    return FALSE;
+  nemo->config.text.vocab = neva_nemo_names_vocab (theirs);
+  if (nemo->config.text.vocab) {
+    if (base_model) {
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+          "%s holds a language model of its own; leave out the base model %s",
+          path, base_model);
+      return FALSE;
+    }
+  } else if (!base_model) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s holds a projector without a language model: give the base model, "
+        "too",
+        path);
+    return FALSE;
+  } else if (!add_base_model (nemo, base_model, set, error)) {
+    return FALSE;
+  }
+  return add_vision (nemo, path, set, error);
+}
+
+gboolean
+neva_nemo_open (
+    NevaNemo *nemo, const char *path, const char *base_model, GError **error)
+{
+  NevaBundle *bundle = neva_bundle_open (path, error);
+  NevaTensorSet *set;
+  GBytes *tokenizer;
+
+  if (!bundle)
+    return FALSE;
+  if (!neva_nemo_config_read (bundle, &nemo->config, &nemo->info, error)) {
+    neva_bundle_free (bundle);
+    return FALSE;
+  }
+  set = neva_tensor_set_new (path); /* takes over the bundle in gather () */
+  nemo->tensors = neva_tensor_source_from_set (set, path);
+  if (!nemo->info.multimodal) {
+    neva_bundle_free (bundle);
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s is a language model without mm_cfg: it can be the base model of a "
+        "NeVA checkpoint, not one itself",
+        path);
+    return FALSE;
+  }
+  if (!gather (nemo, bundle, path, base_model, set, error))
+    return FALSE;
+  if (!nemo->info.tokenizer_file)
+    return TRUE;
+  tokenizer = neva_bundle_find (bundle, nemo->info.tokenizer_file);
+  if (!tokenizer) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: its tokenizer '%s' is not in it", path, nemo->info.tokenizer_file);
+    return FALSE;
+  }
+  nemo->tokenizer = g_bytes_ref (tokenizer);
+  return TRUE;
+}

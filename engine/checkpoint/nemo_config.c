@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <stdio.h>
+#include <string.h>
+#include "checkpoint/hf_reader.h"
+#include "checkpoint/nemo_config.h"
+#include "checkpoint/yaml_file.h"
+
+#define FILE_NAME "model_config.yaml"
+#define MAX_WIDTH 131072
+#define MAX_HEADS 1024
+#define MAX_HEAD_DIM 256 /* attention.h */
+#define DEFAULT_TOP_K 2
+
+void
+neva_nemo_info_clear (NevaNemoInfo *info)
+{
+  g_clear_pointer (&info->vision_folder, g_free);
+  g_clear_pointer (&info->tokenizer_file, g_free);
+  g_clear_pointer (&info->tokenizer_name, g_free);
+  g_clear_pointer (&info->vocab_file, g_free);
+  g_clear_pointer (&info->merge_file, g_free);
+}
+
+/* ---- The language model ---------------------------------------------------
+ */
+
+static void
+read_activation (const NevaHfReader *r, NevaTextConfig *t)
+{
+  static const struct {
+    const char *name;
+    NevaAct act;
+    gboolean gated;
+  } table[] = {{"gelu", NEVA_ACT_GELU_ERF, FALSE},
+      {"squared-relu", NEVA_ACT_RELU2, FALSE}, {"swiglu", NEVA_ACT_SILU, TRUE},
+      {"fast-swiglu", NEVA_ACT_SILU, TRUE}, {"geglu", NEVA_ACT_GELU_ERF, TRUE},
+      {"fast-geglu", NEVA_ACT_GELU_ERF, TRUE}};
+  const char *name = neva_hf_string (r, "activation", "gelu");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++) {
+    if (strcmp (table[i].name, name))
+      continue;
+    t->act = table[i].act;
+    t->gated = table[i].gated;
+    return;
+  }
+  neva_hf_fail (
+      r, "activation", NEVA_ERROR_UNSUPPORTED, "'%s' is not supported", name);
+}
+
+static void
+read_norm (const NevaHfReader *r, NevaTextConfig *t)
+{
+  const char *name = neva_hf_string (r, "normalization", "layernorm1p");
+
+  t->eps = (float) neva_hf_double (r, "layernorm_epsilon", 1e-5, 0, 1);
+  if (!strcmp (name, "rmsnorm"))
+    t->norm = NEVA_NORM_RMS;
+  else if (!strcmp (name, "layernorm1p"))
+    t->norm = NEVA_NORM_LAYER_1P;
+  else if (!strcmp (name, "layernorm"))
+    t->norm = NEVA_NORM_LAYER;
+  else
+    neva_hf_fail (r, "normalization", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported", name);
+}
+
+static void
+read_rope (const NevaHfReader *r, NevaTextConfig *t)
+{
+  const char *type =
+      neva_hf_string (r, "position_embedding_type", "learned_absolute");
+  /* the legacy model never gets the key (spec 2.4) */
+  const gboolean mcore = neva_hf_bool (r, "mcore_gpt", FALSE);
+
+  if (strcmp (type, "rope"))
+    neva_hf_fail (r, "position_embedding_type", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (rope)", type);
+  t->rope_base =
+      mcore ? (float) neva_hf_double (r, "rotary_base", 10000, 1, 1e12) : 10000;
+  t->rope_fraction =
+      (float) neva_hf_double (r, "rotary_percentage", 1, 1e-3, 1);
+  t->rope_factor =
+      (float) neva_hf_double (r, "seq_len_interpolation_factor", 1, 1e-6, 1e6);
+  t->rope_kind = t->rope_factor == 1.0f ? NEVA_ROPE_DEFAULT : NEVA_ROPE_LINEAR;
+}
+
+static void
+read_text (const NevaHfReader *r, NevaTextConfig *t)
+{
+  const gboolean bias = neva_hf_bool (r, "bias", TRUE);
+
+  t->hidden = (guint) neva_hf_int (r, "hidden_size", 0, 1, MAX_WIDTH);
+  t->layers = (guint) neva_hf_int (r, "num_layers", 0, 1, NEVA_MAX_LAYERS);
+  t->heads = (guint) neva_hf_int (r, "num_attention_heads", 0, 1, MAX_HEADS);
+  if (neva_hf_failed (r))
+    return;
+  if (!t->hidden || !t->layers || !t->heads) {
+    neva_hf_fail (r, "hidden_size, num_layers or num_attention_heads",
+        NEVA_ERROR_BAD_FILE, "missing");
+    return;
+  }
+  t->ffn = (guint) neva_hf_int (
+      r, "ffn_hidden_size", 4 * (gint64) t->hidden, 1, MAX_WIDTH);
+  t->kv_heads =
+      (guint) neva_hf_int (r, "num_query_groups", t->heads, 1, MAX_HEADS);
+  t->head_dim = (guint) neva_hf_int (
+      r, "kv_channels", MAX (1, t->hidden / t->heads), 1, MAX_WIDTH);
+  t->context_length =
+      (guint) neva_hf_int (r, "encoder_seq_length", 4096, 1, 1 << 24);
+  if (t->heads % t->kv_heads)
+    neva_hf_fail (r, "num_query_groups", NEVA_ERROR_BAD_FILE,
+        "%u does not divide num_attention_heads %u", t->kv_heads, t->heads);
+  if (t->head_dim % 2 || t->head_dim > MAX_HEAD_DIM)
+    neva_hf_fail (r, "kv_channels", NEVA_ERROR_UNSUPPORTED,
+        "%u is not an even number of at most %d", t->head_dim, MAX_HEAD_DIM);
+  t->qkv_bias = t->out_bias = t->mlp_bias = bias;
+  t->tied_embeddings =
+      neva_hf_bool (r, "share_embeddings_and_output_weights", TRUE);
+  t->experts = (guint) neva_hf_int (r, "num_moe_experts", 0, 0, 1024);
+  if (t->experts)
+    t->experts_used = (guint) neva_hf_int (
+        r, "moe_router_topk", DEFAULT_TOP_K, 1, t->experts);
+  if (neva_hf_bool (r, "moe_router_pre_softmax", FALSE))
+    neva_hf_fail (r, "moe_router_pre_softmax", NEVA_ERROR_UNSUPPORTED,
+        "true is not supported");
+  read_activation (r, t);
+  read_norm (r, t);
+  read_rope (r, t);
+}
+
+/* ---- Vision, projector, data ------------------------------------------------
+ */
+
+static void
+read_projector (const NevaHfReader *mm, NevaConfig *c)
+{
+  const char *type = neva_hf_string (mm, "mm_mlp_adapter_type", "linear");
+  guint layers;
+  int end = 0;
+
+  c->projector_act = NEVA_ACT_GELU_ERF;
+  c->projector_bias = TRUE;
+  c->projector_kind = NEVA_PROJECTOR_MLP;
+  if (!strcmp (type, "linear")) {
+    c->projector_layers = 1;
+  } else if (!strcmp (type, "mlp_downsample")) {
+    c->projector_kind = NEVA_PROJECTOR_DOWNSAMPLE;
+    c->projector_layers = 2;
+  } else if (!strcmp (type, "identity")) {
+    c->projector_kind = NEVA_PROJECTOR_IDENTITY;
+  } else if (sscanf (type, "mlp%ux_gelu%n", &layers, &end) == 1 && !type[end] &&
+             layers >= 1 && layers <= 8) {
+    c->projector_layers = layers;
+  } else {
+    neva_hf_fail (mm, "mm_mlp_adapter_type", NEVA_ERROR_UNSUPPORTED,
+        "unknown projector '%s'", type);
+  }
+}
+
+static void
+read_vision (const NevaHfReader *mm, NevaConfig *c, NevaNemoInfo *info)
+{
+  const NevaHfReader v =
+      neva_hf_child (mm, "vision_encoder", "mm_cfg.vision_encoder.");
+  const char *feature = neva_hf_string (&v, "vision_select_feature", "patch");
+  const char *folder = neva_hf_string (&v, "from_pretrained", "");
+
+  if (!neva_hf_bool (&v, "from_hf", FALSE))
+    neva_hf_fail (&v, "from_hf", NEVA_ERROR_UNSUPPORTED,
+        "only Hugging Face vision towers are read");
+  c->tower.select_layer = (gint) neva_hf_int (
+      &v, "vision_select_layer", -2, -NEVA_MAX_LAYERS - 1, NEVA_MAX_LAYERS);
+  if (!strcmp (feature, "patch"))
+    c->tower.drop_rows =
+        (guint) neva_hf_int (&v, "class_token_length", 1, 0, 1);
+  else if (strcmp (feature, "cls_patch"))
+    neva_hf_fail (&v, "vision_select_feature", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (patch, cls_patch)", feature);
+  info->vision_folder = *folder ? g_strdup (folder) : NULL;
+}
+
+static void
+read_data (const NevaHfReader *top, NevaConfig *c)
+{
+  const NevaHfReader d = neva_hf_child (top, "data", "data.");
+  const char *splice = neva_hf_string (&d, "splice_single_frame", "");
+  const char *aspect = neva_hf_string (&d, "image_aspect_ratio", "square");
+  const char *template = neva_hf_string (&d, "conv_template", "nvgpt");
+
+  c->num_frames = (guint) neva_hf_int (&d, "num_frames", 8, -1, 4096);
+  if ((gint) c->num_frames < 1)
+    neva_hf_fail (&d, "num_frames", NEVA_ERROR_UNSUPPORTED,
+        "a number of at least 1 is expected");
+  if ((!strcmp (splice, "first") || !strcmp (splice, "middle") ||
+          !strcmp (splice, "last")) &&
+      c->num_frames != 1)
+    neva_hf_fail (&d, "splice_single_frame", NEVA_ERROR_BAD_FILE,
+        "'%s' gives one frame, but num_frames is %u", splice, c->num_frames);
+  if (!strcmp (aspect, "keep"))
+    neva_hf_fail (&d, "image_aspect_ratio", NEVA_ERROR_UNSUPPORTED,
+        "'keep' gives pictures that no tower takes");
+  c->preprocess.pad = !strcmp (aspect, "pad");
+  g_strlcpy (c->conv_template, template, sizeof c->conv_template);
+  g_strlcpy (c->prompt, "Describe the video.", sizeof c->prompt);
+}
+
+/* "nemo:<32 hex>_name" is a file of the bundle. */
+static char *
+artifact (const char *value)
+{
+  if (!value || !*value)
+    return NULL;
+  return g_strdup (
+      g_str_has_prefix (value, "nemo:") ? value + strlen ("nemo:") : value);
+}
+
+static void
+read_tokenizer (const NevaHfReader *top, NevaNemoInfo *info)
+{
+  const NevaHfReader t = neva_hf_child (top, "tokenizer", "tokenizer.");
+  const char *library = neva_hf_string (&t, "library", "sentencepiece");
+
+  info->legacy_tokenizer = neva_hf_bool (&t, "sentencepiece_legacy", FALSE);
+  if (!strcmp (library, "sentencepiece")) {
+    info->tokenizer_file = artifact (neva_hf_string (
+        &t, "model", neva_hf_string (&t, "tokenizer_model", NULL)));
+    if (!info->tokenizer_file)
+      neva_hf_fail (&t, "model", NEVA_ERROR_BAD_FILE, "missing");
+  } else if (!strcmp (library, "huggingface")) {
+    info->tokenizer_name = artifact (neva_hf_string (&t, "type", NULL));
+  } else if (!strcmp (library, "megatron")) {
+    info->vocab_file = artifact (neva_hf_string (&t, "vocab_file", NULL));
+    info->merge_file = artifact (neva_hf_string (&t, "merge_file", NULL));
+  } else {
+    neva_hf_fail (&t, "library", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (sentencepiece, huggingface, megatron)",
+        library);
+  }
+}
+
+static void
+read_all (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
+{
+  const NevaHfReader mm = neva_hf_child (top, "mm_cfg", "mm_cfg.");
+  const NevaHfReader llm = neva_hf_child (&mm, "llm", "mm_cfg.llm.");
+
+  info->multimodal = mm.object != NULL;
+  read_text (top, &c->text);
+  read_tokenizer (top, info);
+  c->nemo = TRUE;
+  c->bos = -1;
+  if (!info->multimodal)
+    return;
+  info->frozen_llm = neva_hf_bool (&llm, "freeze", FALSE);
+  c->llama3_tokens =
+      !strcmp (neva_hf_string (&llm, "model_type", "nvgpt"), "llama_3");
+  c->use_im_start_end = neva_hf_bool (&mm, "use_im_start_end", FALSE);
+  if (neva_hf_bool (&mm, "use_lita", FALSE))
+    neva_hf_fail (&mm, "use_lita", NEVA_ERROR_UNSUPPORTED,
+        "LITA models are not read yet");
+  read_projector (&mm, c);
+  read_vision (&mm, c, info);
+  read_data (top, c);
+}
+
+gboolean
+neva_nemo_config_read (
+    NevaBundle *bundle, NevaConfig *config, NevaNemoInfo *info, GError **error)
+{
+  GBytes *bytes = neva_bundle_find (bundle, FILE_NAME);
+  g_autofree char *name =
+      g_strconcat (neva_bundle_path (bundle), ": " FILE_NAME, NULL);
+  g_autoptr (JsonNode) root = NULL;
+  g_autoptr (GError) fault = NULL;
+  NevaHfReader top = {NULL, name, "", &fault};
+  gsize length;
+  const char *text;
+
+  if (!bytes) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: missing; this is no .nemo checkpoint", name);
+    return FALSE;
+  }
+  text = g_bytes_get_data (bytes, &length);
+  root = neva_yaml_parse (text, length, name, error);
+  if (!root)
+    return FALSE;
+  if (!JSON_NODE_HOLDS_OBJECT (root)) {
+    g_set_error (
+        error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: no mapping", name);
+    return FALSE;
+  }
+  top.object = json_node_get_object (root);
+  read_all (&top, config, info);
+  if (!fault)
+    return TRUE;
+  neva_nemo_info_clear (info);
+  g_propagate_error (error, g_steal_pointer (&fault));
+  return FALSE;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <neva/error.h>
+#include "checkpoint/nemo_names.h"
+#include "log.h"
+
+#define TEXT "language_model.model."
+
+typedef struct {
+  const NevaTextConfig *t;
+  NevaTensorSet *to;
+  GError **error;
+} Map;
+
+/* What follows `prefix` in `name`, or NULL. */
+static const char *
+after (const char *name, const char *prefix)
+{
+  return g_str_has_prefix (name, prefix) ? name + strlen (prefix) : NULL;
+}
+
+static gboolean add (Map *m, const NevaTensorView *view, const char *format,
+    ...) G_GNUC_PRINTF (3, 4);
+
+static gboolean
+add (Map *m, const NevaTensorView *view, const char *format, ...)
+{
+  g_autofree char *name = NULL;
+  va_list args;
+
+  va_start (args, format);
+  name = g_strdup_vprintf (format, args);
+  va_end (args);
+  return neva_tensor_set_add (m->to, name, view, m->error);
+}
+
+/* Rows [from, from + n) of a tensor. */
+static NevaTensorView
+rows (const NevaTensorView *view, gsize from, gsize n)
+{
+  NevaTensorView part = *view;
+  const gsize row = view->shape[0] ? view->bytes / view->shape[0] : 0;
+
+  part.shape[0] = n;
+  part.n_elements = view->shape[0] ? view->n_elements / view->shape[0] * n : 0;
+  part.bytes = row * n;
+  part.data = (const char *) view->data + from * row;
+  return part;
+}
+
+static gboolean
+bad_shape (Map *m, const NevaTensorView *view, gsize expected)
+{
+  g_set_error (m->error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+      "tensor '%s': %" G_GSIZE_FORMAT " rows expected, %" G_GSIZE_FORMAT
+      " found",
+      view->name, expected, view->n_dims ? view->shape[0] : 0);
+  return FALSE;
+}
+
+/* Per KV group: its query heads, its key head, its value head. */
+static gboolean
+split_qkv (Map *m, const NevaTensorView *view, guint layer, const char *what)
+{
+  const gsize d = m->t->head_dim, groups = m->t->kv_heads;
+  const gsize per_group = m->t->heads / groups;
+  const gsize total = (m->t->heads + 2 * groups) * d;
+  static const char letter[] = "qkv";
+  gsize row;
+
+  if (!view->n_dims || view->shape[0] != total)
+    return bad_shape (m, view, total);
+  row = view->bytes / total;
+  for (guint i = 0; i < 3; i++) {
+    const gsize heads = i ? 1 : per_group; /* of this letter in a group */
+    const gsize skip = i ? per_group + i - 1 : 0;
+    g_autofree char *name = g_strdup_printf (
+        TEXT "layers.%u.self_attn.%c_proj.%s", layer, letter[i], what);
+    gsize shape[NEVA_TENSOR_MAX_DIMS];
+    void *to;
+
+    memcpy (shape, view->shape, sizeof shape);
+    shape[0] = groups * heads * d;
+    if (!neva_tensor_set_allocate (
+            m->to, name, view->dtype, view->n_dims, shape, &to, m->error))
+      return FALSE;
+    for (gsize g = 0; g < groups; g++)
+      memcpy ((char *) to + g * heads * d * row,
+          (const char *) view->data + (g * (per_group + 2) + skip) * d * row,
+          heads * d * row);
+  }
+  return TRUE;
+}
+
+/* Gate rows first, then up rows; names are below the layer. */
+static gboolean
+split_fc1 (Map *m, const NevaTensorView *view, guint layer, const char *gate,
+    const char *up, const char *what)
+{
+  NevaTensorView part;
+
+  if (!m->t->gated)
+    return add (m, view, TEXT "layers.%u.%s.%s", layer, up, what);
+  if (!view->n_dims || view->shape[0] != 2 * (gsize) m->t->ffn)
+    return bad_shape (m, view, 2 * (gsize) m->t->ffn);
+  part = rows (view, 0, m->t->ffn);
+  if (!add (m, &part, TEXT "layers.%u.%s.%s", layer, gate, what))
+    return FALSE;
+  part = rows (view, m->t->ffn, m->t->ffn);
+  return add (m, &part, TEXT "layers.%u.%s.%s", layer, up, what);
+}
+
+static gboolean
+map_expert (Map *m, const NevaTensorView *view, guint layer, const char *rest,
+    gboolean *known)
+{
+  guint expert;
+  int end = 0;
+  g_autofree char *gate = NULL, *up = NULL;
+
+  if (sscanf (rest, "%u.%n", &expert, &end) != 1 || !end)
+    return TRUE;
+  rest += end;
+  *known = TRUE;
+  gate = g_strdup_printf ("block_sparse_moe.experts.%u.w1", expert);
+  up = g_strdup_printf ("block_sparse_moe.experts.%u.w3", expert);
+  if (!strcmp (rest, "linear_fc1.weight"))
+    return split_fc1 (m, view, layer, gate, up, "weight");
+  if (!strcmp (rest, "linear_fc2.weight"))
+    return add (m, view, TEXT "layers.%u.block_sparse_moe.experts.%u.w2.weight",
+        layer, expert);
+  *known = FALSE;
+  return TRUE;
+}
+
+/* One tensor of a decoder layer; `rest` follows "layers.N.". */
+static gboolean
+map_layer (Map *m, const NevaTensorView *view, guint layer, const char *rest,
+    gboolean *known)
+{
+  static const struct {
+    const char *theirs, *ours;
+  } same[] = {
+      {"self_attention.linear_qkv.layer_norm_", "input_layernorm."},
+      {"input_layernorm.", "input_layernorm."},
+      {"mlp.linear_fc1.layer_norm_", "post_attention_layernorm."},
+      {"pre_mlp_layernorm.", "post_attention_layernorm."},
+      {"post_attention_layernorm.", "post_attention_layernorm."},
+      {"self_attention.linear_proj.", "self_attn.o_proj."},
+      {"self_attention.dense.", "self_attn.o_proj."},
+      {"mlp.linear_fc2.", "mlp.down_proj."},
+      {"mlp.dense_4h_to_h.", "mlp.down_proj."},
+      {"mlp.dense_h_to_4h_2.", "mlp.up_proj."},
+      {"mlp.router.", "block_sparse_moe.gate."},
+  };
+  const char *tail;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (same); i++) {
+    if (!(tail = after (rest, same[i].theirs)))
+      continue;
+    *known = TRUE;
+    return add (m, view, TEXT "layers.%u.%s%s", layer, same[i].ours, tail);
+  }
+  if ((tail = after (rest, "self_attention.linear_qkv.")) ||
+      (tail = after (rest, "self_attention.query_key_value."))) {
+    *known = TRUE;
+    return split_qkv (m, view, layer, tail);
+  }
+  if ((tail = after (rest, "mlp.linear_fc1.")) ||
+      (tail = after (rest, "mlp.dense_h_to_4h."))) {
+    *known = TRUE;
+    /* legacy swiglu: the gate alone, up is dense_h_to_4h_2 */
+    if (m->t->gated && view->n_dims && view->shape[0] == m->t->ffn)
+      return add (m, view, TEXT "layers.%u.mlp.gate_proj.%s", layer, tail);
+    return split_fc1 (m, view, layer, "mlp.gate_proj", "mlp.up_proj", tail);
+  }
+  if ((tail = after (rest, "mlp.experts.local_experts.")))
+    return map_expert (m, view, layer, tail, known);
+  return TRUE;
+}
+
+/* "weight", "K.weight" (K = 0, 2, 4, …) of the projector. */
+static gboolean
+map_projector (Map *m, const NevaTensorView *view, const char *rest,
+    gboolean downsample, gboolean *known)
+{
+  guint index = 0;
+  int end = 0;
+
+  *known = TRUE;
+  if (sscanf (rest, "%u.%n", &index, &end) != 1 || !end)
+    return add (m, view, "multi_modal_projector.linear_1.%s", rest);
+  rest += end;
+  if (downsample && index == 1)
+    return add (m, view, "multi_modal_projector.norm.%s", rest);
+  return add (m, view, "multi_modal_projector.linear_%u.%s",
+      downsample ? index / 2 : index / 2 + 1, rest);
+}
+
+/* Drops "model." and the legacy "language_model.". */
+static const char *
+short_name (const char *name)
+{
+  const char *rest = after (name, "model.");
+
+  rest = rest ? rest : name;
+  return after (rest, "language_model.") ? after (rest, "language_model.")
+                                         : rest;
+}
+
+static gboolean
+map_tensor (Map *m, const NevaConfig *config, const NevaTensorView *view,
+    gboolean text_only, gboolean *known)
+{
+  const char *name = short_name (view->name), *rest;
+  const char *media = after (name, "embedding.word_embeddings.");
+  guint layer;
+  int end = 0;
+
+  if ((rest = after (name, "decoder.layers.")) ||
+      (rest = after (name, "encoder.layers."))) {
+    if (sscanf (rest, "%u.%n", &layer, &end) != 1 || !end)
+      return TRUE;
+    return map_layer (m, view, layer, rest + end, known);
+  }
+  if (!strcmp (name, "embedding.word_embeddings.weight")) {
+    *known = TRUE;
+    return add (m, view, TEXT "embed_tokens.weight");
+  }
+  if (media &&
+      ((rest = after (
+            media, "adapter_layer.mm_projector_adapter.mm_projector.")) ||
+          (rest = after (media, "adapter_layer.mm_linear_adapter.linear.")))) {
+    if ((*known = text_only))
+      return TRUE;
+    return map_projector (m, view, rest,
+        config->projector_kind == NEVA_PROJECTOR_DOWNSAMPLE, known);
+  }
+  if (media && (rest = after (media, "vision_encoder."))) {
+    *known = TRUE;
+    return text_only || add (m, view, "vision_tower.%s", rest);
+  }
+  if ((rest = after (name, "decoder.final_layernorm.")) ||
+      (rest = after (name, "encoder.final_layernorm."))) {
+    *known = TRUE;
+    return add (m, view, TEXT "norm.%s", rest);
+  }
+  if (!strcmp (name, "output_layer.weight")) {
+    *known = TRUE;
+    return add (m, view, "language_model.lm_head.weight");
+  }
+  *known = g_str_has_suffix (name, "rotary_pos_emb.inv_freq") ||
+           g_str_has_suffix (name, "_extra_state");
+  return TRUE;
+}
+
+gboolean
+neva_nemo_names_map (const NevaTensorSet *from, const NevaConfig *config,
+    gboolean text_only, NevaTensorSet *to, GError **error)
+{
+  const GPtrArray *all = neva_tensor_set_all (from);
+  Map m = {&config->text, to, error};
+
+  for (guint i = 0; i < all->len; i++) {
+    const NevaTensorView *view = g_ptr_array_index (all, i);
+    gboolean known = FALSE;
+
+    if (!map_tensor (&m, config, view, text_only, &known))
+      return FALSE;
+    if (!known)
+      neva_warning ("tensor '%s' belongs to no known part", view->name);
+  }
+  return TRUE;
+}
+
+guint
+neva_nemo_names_vocab (const NevaTensorSet *from)
+{
+  const GPtrArray *all = neva_tensor_set_all (from);
+
+  for (guint i = 0; i < all->len; i++) {
+    const NevaTensorView *view = g_ptr_array_index (all, i);
+
+    if (!strcmp (short_name (view->name), "embedding.word_embeddings.weight") &&
+        view->n_dims == 2 && view->shape[0] <= G_MAXINT32)
+      return view->shape[0];
+  }
+  return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include "checkpoint/tensor_source.h"
+
+struct _NevaTensorSource {
+  NevaSafetensors *st; /* one of the two */
+  NevaTensorSet *set;
+  char *path; /* of a set */
+};
+
+NevaTensorSource *
+neva_tensor_source_from_safetensors (NevaSafetensors *st)
+{
+  NevaTensorSource *source = g_new0 (NevaTensorSource, 1);
+
+  source->st = st;
+  return source;
+}
+
+NevaTensorSource *
+neva_tensor_source_from_set (NevaTensorSet *set, const char *path)
+{
+  NevaTensorSource *source = g_new0 (NevaTensorSource, 1);
+
+  source->set = set;
+  source->path = g_strdup (path);
+  return source;
+}
+
+void
+neva_tensor_source_free (NevaTensorSource *source)
+{
+  if (!source)
+    return;
+  neva_safetensors_free (source->st);
+  neva_tensor_set_free (source->set);
+  g_free (source->path);
+  g_free (source);
+}
+
+const NevaTensorView *
+neva_tensor_source_find (const NevaTensorSource *source, const char *name)
+{
+  return source->st ? neva_safetensors_find (source->st, name)
+                    : neva_tensor_set_find (source->set, name);
+}
+
+const char *
+neva_tensor_source_file (
+    const NevaTensorSource *source, const NevaTensorView *view)
+{
+  return source->st ? neva_safetensors_file (source->st, view) : source->path;
+}
+
+void
+neva_tensor_source_release (
+    const NevaTensorSource *source, const NevaTensorView *view)
+{
+  if (source->st)
+    neva_safetensors_release (source->st, view);
+}
+
+guint64
+neva_tensor_source_bytes (const NevaTensorSource *source)
+{
+  guint64 bytes = 0;
+
+  if (source->set) {
+    const GPtrArray *all = neva_tensor_set_all (source->set);
+
+    for (guint i = 0; i < all->len; i++)
+      bytes += ((const NevaTensorView *) g_ptr_array_index (all, i))->bytes;
+  } else {
+    g_autofree const char **names = neva_safetensors_names (source->st);
+
+    for (gsize i = 0; names[i]; i++)
+      bytes += neva_safetensors_find (source->st, names[i])->bytes;
+  }
+  return bytes;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where a model's tensors come from, whatever the file format: found by name,
+ * as views that live as long as the source. */
+#ifndef NEVA_TENSOR_SOURCE_H
+#define NEVA_TENSOR_SOURCE_H
+
+#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_set.h"
+
+typedef struct _NevaTensorSource NevaTensorSource;
+
+/* Both take over their argument. Returns: (transfer full), never NULL. */
+NevaTensorSource *neva_tensor_source_from_safetensors (NevaSafetensors *st);
+/* path: the file that the tensors came from, for messages. */
+NevaTensorSource *neva_tensor_source_from_set (
+    NevaTensorSet *set, const char *path);
+void neva_tensor_source_free (NevaTensorSource *source);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTensorSource, neva_tensor_source_free)
+
+/* (transfer none) NULL when there is no such tensor. */
+const NevaTensorView *neva_tensor_source_find (
+    const NevaTensorSource *source, const char *name);
+/* The file that holds a tensor, for messages. */
+const char *neva_tensor_source_file (
+    const NevaTensorSource *source, const NevaTensorView *view);
+/* The mapped bytes of a tensor are no longer needed. */
+void neva_tensor_source_release (
+    const NevaTensorSource *source, const NevaTensorView *view);
+/* Of all tensors, for progress. */
+guint64 neva_tensor_source_bytes (const NevaTensorSource *source);
+
+#endif /* NEVA_TENSOR_SOURCE_H */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Prompt ids as NeMo makes them (spec 1.7, 3.5): the marker becomes
+ *
+ *   START PATCH … PATCH END        n tokens in all, all overwritten by features
+ *
+ * (with use_im_start_end n patches between two tokens that stay), the whole
+ * text goes through the tokenizer at once without BOS, and some templates write
+ * the patch id and the stand-ins of BOS and EOS as 0, 1, 2. */
+#ifndef NEVA_NEMO_PROMPT_H
+#define NEVA_NEMO_PROMPT_H
+
+#include "prompt.h"
+
+typedef struct {
+  gboolean llama3_tokens; /* <|reserved_special_token_3|>, … */
+  gboolean use_im_start_end;
+} NevaNemoMedia;
+
+/* text: the whole prompt with at most one <image> or <video> marker, as
+ * neva_prompt_text () gives it; media_tokens: 0 without a marker, else at least
+ * 2. conv_template decides about the ids 0, 1, 2. prompt: written on success. A
+ * media token that the tokenizer does not have as one piece is an error. */
+gboolean neva_nemo_prompt_build (const NevaTokenizer *tokenizer,
+    const char *text, const char *conv_template, const NevaNemoMedia *media,
+    gsize media_tokens, NevaPrompt *prompt, GError **error);
+
+#endif /* NEVA_NEMO_PROMPT_H */
