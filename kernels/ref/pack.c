@@ -3,20 +3,8 @@
  * load. */
 #include "config.h"
 #include <math.h>
-#include "matmul_layout.h"
+#include "pack.h"
 #include "ref.h"
-
-/* The bf16 next to f on the side of +-infinity. */
-static uint16_t
-bf16_toward (float f, bool up)
-{
-  uint16_t b = neva_f32_to_bf16 (f);
-  const float back = neva_bf16_to_f32 (b);
-
-  if (up ? back < f : back > f)
-    b = (uint16_t) (((b & 0x8000) != 0) == up ? b - 1 : b + 1);
-  return b;
-}
 
 /* [lowest, highest] of n numbers; false if one is not finite. */
 static bool
@@ -35,18 +23,12 @@ range (const float *w, size_t n, float *low, float *high)
 static void
 pack_i8_column (uint8_t *group, const float *w, size_t n, size_t column)
 {
-  float *scale = (float *) group + column;
   uint8_t *q = group + NEVA_I8_Q + column * 4;
   float low, high, inverse = 0;
 
-  if (!range (w, n, &low, &high)) {
-    *scale = NAN;
-  } else {
-    const float max = fmaxf (-low, high);
+  const bool finite = range (w, n, &low, &high);
 
-    *scale = max < NEVA_QUANT_TINY ? 0 : max / 127;
-    inverse = max < NEVA_QUANT_TINY ? 0 : 127 / max;
-  }
+  ((float *) group)[column] = neva_i8_scale (finite, low, high, &inverse);
   for (size_t i = 0; i < NEVA_QUANT_GROUP; i++)
     q[i / 4 * NEVA_MATMUL_PANEL * 4 + i % 4] =
         (uint8_t) (128 +
@@ -57,21 +39,13 @@ static void
 pack_i4_column (uint8_t *group, const float *w, size_t n, size_t column)
 {
   uint16_t *scale = (uint16_t *) group + column;
-  uint16_t *offset = scale + NEVA_MATMUL_PANEL;
   uint8_t *q = group + NEVA_I4_Q + column * 4;
   float low, high, inverse = 0;
 
-  *scale = *offset = 0;
-  if (!range (w, n, &low, &high)) {
-    *scale = *offset = neva_f32_to_bf16 (NAN);
-  } else if (fmaxf (-low, high) >= NEVA_QUANT_TINY) {
-    *offset = bf16_toward (low, false);
-    low = neva_bf16_to_f32 (*offset);
-    /* halves: high - low may be above the range of f32 */
-    *scale = bf16_toward ((high / 2 - low / 2) / 7.5f, true);
-    if (neva_bf16_to_f32 (*scale) >= NEVA_QUANT_TINY)
-      inverse = 1 / neva_bf16_to_f32 (*scale);
-  }
+  const bool finite = range (w, n, &low, &high);
+
+  neva_i4_scale (
+      finite, &low, high, scale, scale + NEVA_MATMUL_PANEL, &inverse);
   for (size_t i = 0; i < NEVA_QUANT_GROUP; i++) {
     const float v =
         i < n && inverse > 0 ? rintf (w[i] * inverse - low * inverse) : 0;

@@ -14,6 +14,8 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
   k->act_prepare[NEVA_DTYPE_BF16] = neva_act_prepare_bf16_avx2;
   k->act_prepare[NEVA_DTYPE_I8] = neva_act_prepare_i8_avx2;
   k->act_prepare[NEVA_DTYPE_I4] = neva_act_prepare_i4_avx2;
+  k->pack[NEVA_DTYPE_I8] = neva_pack_i8_avx2;
+  k->pack[NEVA_DTYPE_I4] = neva_pack_i4_avx2;
   k->matmul[NEVA_DTYPE_F32] = neva_matmul_f32_avx2;
   k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx2;
   k->matmul[NEVA_DTYPE_I8] = neva_matmul_i8_avx2;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* act_prepare and pack: class exact, the same bytes from every tier. */
 #include "config.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include "cases.h"
+#include "matmul_layout.h"
 
 enum { ROWS = 5, PANEL = NEVA_MATMUL_PANEL };
 
@@ -81,6 +83,51 @@ check_act_prepare (const CheckCtx *c)
     check_act_type (c, (NevaDType) type);
 }
 
+/* What a packed weight stands for, and half its step. */
+static double
+decode (NevaDType type, const unsigned char *packed, size_t k, size_t row,
+    size_t i, double *half_step)
+{
+  const unsigned char *group =
+      packed + row / PANEL * neva_packed_panel_bytes (type, k) +
+      i / NEVA_QUANT_GROUP * neva_packed_group_bytes (type);
+  const size_t c = row % PANEL, j = i % NEVA_QUANT_GROUP;
+
+  if (type == NEVA_DTYPE_I8) {
+    const double scale = ((const float *) group)[c];
+
+    *half_step = scale / 2;
+    return scale * (group[NEVA_I8_Q + j / 4 * PANEL * 4 + c * 4 + j % 4] - 128);
+  }
+
+  const uint16_t *head = (const uint16_t *) group;
+  const double scale = neva_bf16_to_f32 (head[c]);
+  const unsigned byte = group[NEVA_I4_Q + j / 8 * PANEL * 4 + c * 4 + j % 4];
+
+  *half_step = scale / 2;
+  return scale * (j % 8 < 4 ? byte & 15 : byte >> 4) +
+         neva_bf16_to_f32 (head[PANEL + c]);
+}
+
+/* Every finite weight is met within half a step (and the rounding of a product
+ * and a difference). Groups with NaN or infinity have no step to compare to. */
+static void
+check_codes (
+    NevaDType type, const void *packed, const float *w, size_t n, size_t k)
+{
+  for (size_t r = 0; r < n; r++)
+    for (size_t i = 0; i < k; i++) {
+      double half, got = decode (type, packed, k, r, i, &half);
+      const double x = w[r * k + i];
+
+      if (isnan (half))
+        continue;
+      if (!check_close ("code", r * k + i, got, x,
+              half * (1 + 1e-4) + 4 * FLT_EPSILON * fabs (x) + NEVA_QUANT_TINY))
+        return;
+    }
+}
+
 static void
 check_pack_type (const CheckCtx *c, NevaDType type)
 {
@@ -108,6 +155,7 @@ check_pack_type (const CheckCtx *c, NevaDType type)
         fn (got, w + n0 * k, n, k, n0, rows);
       }
       check_same ("packed", got, want, bytes);
+      check_codes (type, got, w, n, k);
       check_fence (got, "packed");
       check_free (w), check_free (want), check_free (got);
     }
