@@ -197,15 +197,19 @@ gst_neva_caption_request_new_pad (GstElement *element, GstPadTemplate *template,
   GstNevaCaption *self = GST_NEVA_CAPTION (element);
   GstPad *target, *ghost;
 
-  target = self->parts[LLM]
-               ? gst_element_request_pad_simple (self->parts[LLM], "text")
-               : NULL;
-  if (!target)
+  if (!self->parts[LLM])
     return NULL;
-  ghost = gst_ghost_pad_new_from_template ("text", target, template);
-  gst_object_unref (target);
+  /* The pad behind pushes at once, and whom it pushes to must be awake. */
+  ghost = gst_ghost_pad_new_no_target_from_template ("text", template);
   gst_pad_set_active (ghost, GST_STATE (element) > GST_STATE_READY);
+  target = gst_element_request_pad_simple (self->parts[LLM], "text");
+  if (!target) {
+    gst_object_unref (gst_object_ref_sink (ghost));
+    return NULL;
+  }
   gst_element_add_pad (element, ghost);
+  gst_ghost_pad_set_target (GST_GHOST_PAD (ghost), target);
+  gst_object_unref (target);
   return ghost;
 }
 
@@ -215,13 +219,13 @@ gst_neva_caption_release_pad (GstElement *element, GstPad *pad)
   GstNevaCaption *self = GST_NEVA_CAPTION (element);
   GstPad *target = gst_ghost_pad_get_target (GST_GHOST_PAD (pad));
 
-  gst_pad_set_active (pad, FALSE);
   gst_ghost_pad_set_target (GST_GHOST_PAD (pad), NULL);
-  gst_element_remove_pad (element, pad);
   if (target) {
     gst_element_release_request_pad (self->parts[LLM], target);
     gst_object_unref (target);
   }
+  gst_pad_set_active (pad, FALSE);
+  gst_element_remove_pad (element, pad);
 }
 
 /* ---- The bin ------------------------------------------------------------ */

@@ -338,12 +338,16 @@ release_pad (GstElement *element, GstPad *pad)
   GstNevaLlm *self = GST_NEVA_LLM (element);
   GstNevaTextStream *text = NULL;
 
+  /* A pad that is not active counts as flushing, and so would the video. */
+  g_mutex_lock (&self->lock);
+  if (self->text && gst_neva_text_stream_get_pad (self->text) == pad)
+    gst_flow_combiner_remove_pad (self->flows, pad);
+  g_mutex_unlock (&self->lock);
+
   gst_pad_set_active (pad, FALSE);
   g_mutex_lock (&self->lock);
-  if (self->text && gst_neva_text_stream_get_pad (self->text) == pad) {
+  if (self->text && gst_neva_text_stream_get_pad (self->text) == pad)
     text = g_steal_pointer (&self->text);
-    gst_flow_combiner_remove_pad (self->flows, pad);
-  }
   g_mutex_unlock (&self->lock);
   gst_element_remove_pad (element, pad);
   g_clear_pointer (&text, gst_neva_text_stream_unref);
