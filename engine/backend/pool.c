@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MAX_THREADS 256
 #define CLOSED G_MAXUINT32 /* as next task: no job has that many */
@@ -141,6 +142,38 @@ pool_new (guint threads)
 }
 
 static void
+free_work (NevaPool *p)
+{
+  for (guint i = 0; i < p->threads; i++) {
+    if (p->work[i])
+      munmap (p->work[i], p->work_bytes);
+    p->work[i] = NULL;
+  }
+}
+
+/* Pages straight from the OS: more than there is fails here, not later. */
+static gboolean
+reserve (NevaPool *p, gsize bytes)
+{
+  if (bytes <= p->work_bytes)
+    return TRUE;
+  free_work (p);
+  p->work_bytes = bytes;
+  for (guint i = 0; i < p->threads; i++) {
+    void *work = mmap (NULL, bytes, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (work == MAP_FAILED) {
+      free_work (p);
+      p->work_bytes = 0;
+      return FALSE;
+    }
+    p->work[i] = work;
+  }
+  return TRUE;
+}
+
+static void
 pool_free (NevaPool *p)
 {
   atomic_store (&p->quit, TRUE);
@@ -153,8 +186,7 @@ pool_free (NevaPool *p)
     if (p->workers[i].thread)
       g_thread_join (p->workers[i].thread);
   }
-  for (guint i = 0; i < p->threads; i++)
-    free (p->work[i]);
+  free_work (p);
   g_mutex_clear (&p->run_lock);
   g_mutex_clear (&p->lock);
   g_cond_clear (&p->wake);
@@ -199,22 +231,6 @@ guint
 neva_pool_threads (const NevaPool *pool)
 {
   return pool->threads;
-}
-
-static gboolean
-reserve (NevaPool *p, gsize bytes)
-{
-  if (bytes <= p->work_bytes)
-    return TRUE;
-  bytes = (bytes + 63) / 64 * 64;
-  p->work_bytes = 0;
-  for (guint i = 0; i < p->threads; i++) {
-    free (p->work[i]);
-    if (!(p->work[i] = aligned_alloc (64, bytes)))
-      return FALSE;
-  }
-  p->work_bytes = bytes;
-  return TRUE;
 }
 
 static void

@@ -360,12 +360,11 @@ check_damage (const char *folder, const char *find, const char *replace,
   } else {
     g_autoptr (NevaSafetensors) st = neva_safetensors_open (path, NULL);
     const NevaTensorView *last = neva_safetensors_find (st, tensor);
-    const NevaTensorView *first =
-        neva_safetensors_find (st, neva_safetensors_names (st)[0]);
+    g_autofree const char **names = neva_safetensors_names (st);
+    const NevaTensorView *first = neva_safetensors_find (st, names[0]);
     guint64 header;
 
     memcpy (&header, bytes, 8);
-    (void) first;
     at = (gsize) ((const guint8 *) last->data - (const guint8 *) first->data) +
          8 + header;
   }
