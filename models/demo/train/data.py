@@ -23,6 +23,7 @@ import generate as G
 
 SIZE, PATCH = 96, 16
 GRID = SIZE // PATCH
+TEXT = 96           # text tokens of a clip; questions that do not fit are left
 PATTERN_NAMES = list(G.PATTERNS)
 
 
@@ -225,6 +226,8 @@ class Stream:
             if k == 0 and rng.random() < .6:
                 q = G.DESCRIBE[0]
             p, r = self.encode("\n" + q + "\n"), self.encode(a) + [2]
+            if len(ids + p + r) > TEXT:
+                break
             ids += p + r
             seg += [k + 1] * len(p + r)
             # the token at i predicts target i
@@ -237,9 +240,7 @@ class Stream:
             self.rng.shuffle(items)
             texts = [self.text(s) for _, s in items] \
                 if not self.keep else [([0], [0], [-1])]
-            T = max(len(t[0]) for t in texts)
-            T = (T + 15) // 16 * 16
-            arr = np.zeros((3, len(texts), T), np.int64)
+            arr = np.zeros((3, len(texts), TEXT), np.int64)
             arr[2] = -1
             for b, t in enumerate(texts):
                 for k in range(3):

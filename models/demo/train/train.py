@@ -111,7 +111,7 @@ def rope(x, cos, sin):
 class Model(nn.Module):
     def __init__(self, c=CFG):
         super().__init__()
-        self.c = c
+        self.c, self.frozen = c, False
         n = (c["image"] // c["patch"]) ** 2
         self.per_frame = n
         self.patch_embedding = nn.Linear(3 * c["patch"] ** 2, c["v_dim"])
@@ -173,7 +173,11 @@ class Model(nn.Module):
     def forward(self, frames, ids, seg):
         b, f = frames.shape[:2]
         dt = self.linear_1.weight.dtype
-        vis = self.look(frames)
+        if self.frozen:
+            with torch.no_grad():
+                vis = self.look(frames)
+        else:
+            vis = self.look(frames)
         media = self.project(vis).view(b, f * self.per_frame, -1)
         bos = self.embed(ids.new_full((b, 1), BOS))
         x = torch.cat((bos, media, self.embed(ids)), 1)
@@ -201,7 +205,7 @@ class Model(nn.Module):
 
 def losses(m, batch):
     vis, mid, out = m(batch["frames"], batch["ids"], batch["seg"])
-    aux, acc = tower_loss(m, vis, batch)
+    aux, acc = (0., {}) if m.frozen else tower_loss(m, vis, batch)
     tgt = batch["tgt"]
     use = tgt >= 0
     logits = F.linear(out[use], m.embed.weight).float()
@@ -352,6 +356,7 @@ def train(a):
     torch.set_flush_denormal(True)
     os.makedirs(a.work, exist_ok=True)
     model = Model().bfloat16()
+    model.frozen = a.freeze
     opt = Muon(model, a.lr, a.adam_lr)
     print(sum(p.numel() for p in model.parameters()), "parameters")
     step, path = 0, os.path.join(a.work, "last.pt")
@@ -406,7 +411,7 @@ def train(a):
             print(line, flush=True)
             log.write(line + "\n")
             log.flush()
-        if step % 200 == 0 or step == a.steps:
+        if step % 100 == 0 or step == a.steps:
             save(path, model, opt, step)
         if left == fall:
             save(os.path.join(a.work, "flat.pt"), model, opt, step)
@@ -536,6 +541,8 @@ def main():
     ap.add_argument("--init", help="weights to begin with, at step 0")
     ap.add_argument("--tower", action="store_true",
                     help="train the tower on single frames")
+    ap.add_argument("--freeze", action="store_true",
+                    help="leave the tower as it is")
     ap.add_argument("--compile", action="store_true",
                     help="torch.compile the layers (needs a C++ compiler)")
     ap.add_argument("--start", help="go on from this checkpoint instead")
