@@ -24,6 +24,10 @@
 #define v_fmsub(a, b, c) _mm256_fmsub_ps (a, b, c)
 #define v_fnmadd(a, b, c) _mm256_fnmadd_ps (a, b, c)
 
+#define v_abs(x) _mm256_andnot_ps (_mm256_set1_ps (-0.0f), x)
+/* Lane by lane: a where the sign bit of x is set, else b. */
+#define v_where_negative(x, a, b) _mm256_blendv_ps (b, a, x)
+
 static inline float
 v_sum (__m256 x)
 {

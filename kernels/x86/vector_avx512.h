@@ -26,6 +26,11 @@
 #define v_sum(x) _mm512_reduce_add_ps (x)
 #define v_maximum(x) _mm512_reduce_max_ps (x)
 
+#define v_abs(x) _mm512_abs_ps (x)
+/* Lane by lane: a where the sign bit of x is set, else b. */
+#define v_where_negative(x, a, b)                                              \
+  _mm512_mask_blend_ps (_mm512_movepi32_mask (_mm512_castps_si512 (x)), b, a)
+
 static inline __mmask16
 v_mask (size_t n)
 {

@@ -9,5 +9,13 @@ void check_act_prepare (const CheckCtx *c);
 void check_pack (const CheckCtx *c);
 void check_matmul (const CheckCtx *c);
 void check_attention (const CheckCtx *c);
+void check_rms_norm (const CheckCtx *c);
+void check_layer_norm (const CheckCtx *c);
+void check_rope (const CheckCtx *c);
+void check_activate (const CheckCtx *c);
+void check_act_mul (const CheckCtx *c);
+void check_add (const CheckCtx *c);
+void check_to_f32 (const CheckCtx *c);
+void check_from_f32 (const CheckCtx *c);
 
 #endif /* CASES_H */

@@ -26,6 +26,14 @@ static void (*const cases[]) (const CheckCtx *c) = {
     check_pack,
     check_matmul,
     check_attention,
+    check_rms_norm,
+    check_layer_norm,
+    check_rope,
+    check_activate,
+    check_act_mul,
+    check_add,
+    check_to_f32,
+    check_from_f32,
 };
 
 int
