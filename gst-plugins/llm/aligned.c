@@ -94,6 +94,19 @@ is_aged (GstNevaLlm *self, const Held *held)
          self->newest - held->time >= self->max_delay;
 }
 
+/* The frame that has been held longest has been held for max-delay. */
+static gboolean
+is_full (GstNevaLlm *self)
+{
+  for (GList *l = self->delayed.head; l; l = l->next) {
+    const Held *held = l->data;
+
+    if (GST_IS_BUFFER (held->object) && GST_CLOCK_TIME_IS_VALID (held->time))
+      return is_aged (self, held);
+  }
+  return FALSE;
+}
+
 static void
 warn_once (GstNevaLlm *self, const GstNevaLlmClip *clip)
 {
@@ -261,7 +274,6 @@ gst_neva_llm_delay_buffer (GstNevaLlm *self, GstBuffer *buffer)
 {
   const GstClockTime end = gst_neva_llm_buffer_end (self, buffer);
   GstClockTime time = GST_CLOCK_TIME_NONE;
-  const Held *head;
   GstFlowReturn flow;
 
   if (self->segment.format == GST_FORMAT_TIME)
@@ -277,8 +289,7 @@ gst_neva_llm_delay_buffer (GstNevaLlm *self, GstBuffer *buffer)
   /* Full: a frame leaves, or waits for a caption that upstream can wait for
    * too. Live frames leave now, as fast as downstream takes them. */
   while (self->delay_running && self->delay_flow == GST_FLOW_OK &&
-         !self->failed && (head = g_queue_peek_head (&self->delayed)) &&
-         GST_CLOCK_TIME_IS_VALID (head->time) && is_aged (self, head))
+         !self->failed && is_full (self))
     g_cond_wait (&self->cond, &self->lock);
   flow = self->delay_running ? self->delay_flow : GST_FLOW_FLUSHING;
   g_mutex_unlock (&self->lock);

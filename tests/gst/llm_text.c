@@ -3,7 +3,6 @@
  * model. */
 #include "config.h"
 #include <gst/check/gstcheck.h>
-#include <gst/check/gstharness.h>
 #include "gstnevacaptionmeta.h"
 #include "llm/text.h"
 
@@ -199,22 +198,6 @@ GST_START_TEST (test_meta_survives_a_copy)
 }
 GST_END_TEST;
 
-GST_START_TEST (test_meta_survives_conversion_and_scaling)
-{
-  GstHarness *h = gst_harness_new_parse ("videoconvert ! videoscale");
-  GstBuffer *out;
-
-  gst_harness_set_src_caps_str (
-      h, "video/x-raw,format=RGB,width=16,height=16,framerate=25/1");
-  gst_harness_set_sink_caps_str (
-      h, "video/x-raw,format=I420,width=32,height=8,framerate=25/1");
-  out = gst_harness_push_and_pull (h, buffer_with_caption ("a red car"));
-  check_caption (out, "a red car");
-  gst_buffer_unref (out);
-  gst_harness_teardown (h);
-}
-GST_END_TEST;
-
 GST_START_TEST (test_captions_do_not_become_quarks)
 {
   g_autofree char *text = g_strdup_printf ("text %u", g_random_int ());
@@ -242,7 +225,6 @@ llm_text_suite (void)
   tcase_add_test (tc, test_placeholders_become_times);
   tcase_add_test (tc, test_unknown_times_are_question_marks);
   tcase_add_test (tc, test_meta_survives_a_copy);
-  tcase_add_test (tc, test_meta_survives_conversion_and_scaling);
   tcase_add_test (tc, test_captions_do_not_become_quarks);
   return s;
 }
