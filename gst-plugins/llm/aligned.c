@@ -255,6 +255,16 @@ delay_loop (gpointer user_data)
     push_event (self, held);
 }
 
+/* A flush takes frames and segments; the other sticky events keep their place,
+ * since nobody would send them again. */
+static gboolean
+survives_flush (const Held *held)
+{
+  return GST_IS_EVENT (held->object) && GST_EVENT_IS_STICKY (held->object) &&
+         GST_EVENT_TYPE (held->object) != GST_EVENT_SEGMENT &&
+         GST_EVENT_TYPE (held->object) != GST_EVENT_EOS;
+}
+
 /* ---- Interface ---- */
 
 static void
@@ -335,10 +345,29 @@ gst_neva_llm_delay_start (GstNevaLlm *self)
 void
 gst_neva_llm_delay_stop (GstNevaLlm *self)
 {
+  GList *l;
+
   g_mutex_lock (&self->lock);
   self->delay_running = FALSE;
-  g_queue_clear_full (&self->delayed, (GDestroyNotify) held_free);
+  l = self->delayed.head;
+  while (l) {
+    GList *next = l->next;
+
+    if (!survives_flush (l->data)) {
+      held_free (l->data);
+      g_queue_delete_link (&self->delayed, l);
+    }
+    l = next;
+  }
   g_queue_clear_full (&self->decisions, (GDestroyNotify) decision_free);
   g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_neva_llm_delay_clear (GstNevaLlm *self)
+{
+  g_mutex_lock (&self->lock);
+  g_queue_clear_full (&self->delayed, (GDestroyNotify) held_free);
   g_mutex_unlock (&self->lock);
 }

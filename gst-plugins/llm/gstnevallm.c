@@ -145,7 +145,11 @@ src_activate_mode (
     return TRUE;
   gst_neva_text_stream_stop (self->src_text);
   gst_neva_llm_delay_stop (self);
-  return gst_pad_stop_task (pad);
+  if (!gst_pad_stop_task (pad))
+    return FALSE;
+  gst_neva_text_stream_clear (self->src_text);
+  gst_neva_llm_delay_clear (self);
+  return TRUE;
 }
 
 static gboolean
@@ -175,6 +179,7 @@ text_activate_mode (
   if (text && !active) {
     gst_neva_text_stream_stop (text);
     ok = gst_pad_stop_task (pad);
+    gst_neva_text_stream_clear (text);
   }
   g_clear_pointer (&text, gst_neva_text_stream_unref);
   return ok;

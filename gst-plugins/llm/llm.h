@@ -163,7 +163,10 @@ void gst_neva_llm_fail (
 GstFlowReturn gst_neva_llm_delay_buffer (GstNevaLlm *self, GstBuffer *buffer);
 void gst_neva_llm_delay_event (GstNevaLlm *self, GstEvent *event);
 void gst_neva_llm_delay_start (GstNevaLlm *self);
+/* Discards frames and segments; the task ends or pauses. */
 void gst_neva_llm_delay_stop (GstNevaLlm *self);
+/* After that, with the task ended: nothing is left of the stream. */
+void gst_neva_llm_delay_clear (GstNevaLlm *self);
 /* Lock held. caption: transfer full, or NULL. */
 void gst_neva_llm_decide (
     GstNevaLlm *self, const GstNevaLlmClip *clip, GstStructure *caption);

@@ -22,7 +22,7 @@ typedef struct {
   GstEvent *event;          /* ITEM_EVENT */
   GstStructure *caption;    /* ITEM_CAPTION */
   GstClockTime start, end;  /* ITEM_GAP, ITEM_CAPTION */
-  GstClockTime advanced_to; /* ITEM_CAPTION: position when it was queued */
+  GstClockTime advanced_to; /* ITEM_CAPTION: position when it left */
   guint64 clip;
   gboolean final, arrival;
 } Item;
@@ -148,6 +148,24 @@ clear_items (GstNevaTextStream *stream)
     remove_link (stream, stream->items.head);
 }
 
+/* A flush takes captions, gaps and segments, not the stream: a STREAM_START
+ * that the task did not come to push keeps its place. */
+static void
+clear_for_flush (GstNevaTextStream *stream)
+{
+  GList *link = stream->items.head;
+
+  while (link) {
+    GList *next = link->next;
+    const Item *item = link->data;
+
+    if (item->kind != ITEM_EVENT ||
+        GST_EVENT_TYPE (item->event) != GST_EVENT_STREAM_START)
+      remove_link (stream, link);
+    link = next;
+  }
+}
+
 /* ---- The task ---- */
 
 static gboolean
@@ -222,7 +240,7 @@ make_buffer (GstNevaTextStream *stream, const Item *item)
   GstClockTime length = item->end - item->start;
   GstClockTime a, b;
 
-  if (item->arrival && item->advanced_to > item->start) {
+  if (item->arrival) {
     if (!item->final)
       length = MIN (length, PARTIAL_DURATION);
     a = to_position (stream, item->advanced_to);
@@ -413,8 +431,17 @@ gst_neva_text_stream_stop (GstNevaTextStream *stream)
   g_mutex_lock (&stream->lock);
   stream->running = stream->begun = FALSE;
   stream->flow = GST_FLOW_FLUSHING;
-  clear_items (stream);
+  clear_for_flush (stream);
   g_cond_broadcast (&stream->cond);
+  g_mutex_unlock (&stream->lock);
+}
+
+void
+gst_neva_text_stream_clear (GstNevaTextStream *stream)
+{
+  g_mutex_lock (&stream->lock);
+  clear_items (stream);
+  stream->negotiated = FALSE;
   g_mutex_unlock (&stream->lock);
 }
 
@@ -489,7 +516,8 @@ gst_neva_text_stream_push (
     item->final = caption->final;
     item->start = caption->start;
     item->end = caption->end;
-    item->arrival = caption->arrival;
+    /* In time is in time, however long this queue takes. */
+    item->arrival = caption->arrival && stream->position > caption->start;
     queue_item (stream, item);
   }
   g_mutex_unlock (&stream->lock);

@@ -50,8 +50,11 @@ GstPad *gst_neva_text_stream_get_pad (GstNevaTextStream *stream);
 /* `serial` names the time between two flushes: captions pushed with another
  * one are late answers of an old segment and are ignored. */
 void gst_neva_text_stream_start (GstNevaTextStream *stream, guint serial);
-/* Discards everything queued and wakes everyone; the task ends or pauses. */
+/* Discards what is queued, but for a STREAM_START, and wakes everyone; the task
+ * ends or pauses. */
 void gst_neva_text_stream_stop (GstNevaTextStream *stream);
+/* After stop, with the task ended: nothing is left of the stream. */
+void gst_neva_text_stream_clear (GstNevaTextStream *stream);
 
 /* A new stream begins with the video's STREAM_START (borrowed). */
 void gst_neva_text_stream_begin (
