@@ -41,6 +41,7 @@ neva_kernels_init_attention_x86 (NevaCpuKernels *k, unsigned flags)
 {
   if (!(flags & NEVA_CPU_AVX2))
     return;
+  k->kv_store = neva_kv_store_avx2;
   k->attention = attention_avx2;
 
   if (!(flags & NEVA_CPU_AVX512))

@@ -45,6 +45,7 @@ neva_attention_block (const NevaAttention *a, size_t row0, size_t n)
   return b;
 }
 
+NEVA_DECL_KV_STORE (neva_kv_store_avx2);
 NEVA_DECL_ATTENTION (neva_attention_f32_avx2);
 NEVA_DECL_ATTENTION (neva_attention_widened_avx2);
 NEVA_DECL_ATTENTION (neva_attention_f32_avx512);

@@ -2,7 +2,7 @@
 /* Widening and rounding of stored numbers. Memory is the limit: eight lanes do.
  */
 #include "config.h"
-#include <immintrin.h>
+#include "bf16_avx2.h"
 #include "rowwise_x86.h"
 
 static uint16_t
@@ -41,19 +41,10 @@ NEVA_DECL_TO_F32 (neva_to_f32_avx2)
                                      : neva_f16_to_f32 (half_at (src, i));
 }
 
-/* By integers: to nearest even, subnormals kept, a NaN made quiet. */
 static inline __m128i
 round_bf16 (__m256 x)
 {
-  const __m256i u = _mm256_castps_si256 (x);
-  const __m256i odd =
-      _mm256_and_si256 (_mm256_srli_epi32 (u, 16), _mm256_set1_epi32 (1));
-  const __m256i rounded =
-      _mm256_add_epi32 (u, _mm256_add_epi32 (odd, _mm256_set1_epi32 (0x7fff)));
-  const __m256i quiet = _mm256_or_si256 (u, _mm256_set1_epi32 (0x400000));
-  const __m256i nan = _mm256_castps_si256 (_mm256_cmp_ps (x, x, _CMP_UNORD_Q));
-  const __m256i h =
-      _mm256_srli_epi32 (_mm256_blendv_epi8 (rounded, quiet, nan), 16);
+  const __m256i h = neva_round_bf16_avx2 (x);
 
   return _mm_packus_epi32 (
       _mm256_castsi256_si128 (h), _mm256_extracti128_si256 (h, 1));

@@ -273,6 +273,53 @@ check_shape (const CheckCtx *c, const Shape *s)
   free_problem (&p);
 }
 
+/* ---- kv_store ----------------------------------------------------------- */
+
+static void
+check_store_shape (
+    const CheckCtx *c, NevaDType type, size_t dim, size_t slot, size_t count)
+{
+  const size_t bytes = neva_kv_page_bytes (type, dim), ld = dim + 3;
+  float *k = check_buf (count * ld), *v = check_buf (count * ld);
+  void *page[4];
+
+  check_fill (k, count * ld, 1);
+  check_fill (v, count * ld, 1);
+  for (int i = 0; i < 4; i++) /* other slots keep what they hold: NaN */
+    page[i] = check_alloc (bytes);
+  c->ref->kv_store (page[0], page[1], type, dim, slot, k, ld, v, ld, count);
+  c->tier->kv_store (page[2], page[3], type, dim, slot, k, ld, v, ld, count);
+  check_same ("K", page[2], page[0], bytes);
+  check_same ("V", page[3], page[1], bytes);
+  check_fence (page[2], "K");
+  check_fence (page[3], "V");
+  if (count == NEVA_KV_PAGE && dim == 64)
+    check_bench (c, type == NEVA_DTYPE_F32 ? "f32 64x64" : "bf16 64x64",
+        (double) (count * dim) * 8e-9, "GB/s",
+        c->tier->kv_store (
+            page[2], page[3], type, dim, slot, k, ld, v, ld, count));
+  for (int i = 0; i < 4; i++)
+    check_free (page[i]);
+  check_free (k), check_free (v);
+}
+
+void
+check_kv_store (const CheckCtx *c)
+{
+  static const size_t widths[] = {1, 2, 7, 8, 16, 17, 24, 31, 64, 72, 128, 256};
+  static const size_t spans[][2] = {/* slot, count */
+      {0, 64}, {0, 1}, {63, 1}, {5, 8}, {5, 9}, {6, 17}, {1, 63}, {40, 24}};
+
+  if (!check_func (
+          c, (void *) c->tier->kv_store, (void *) c->ref->kv_store, "kv_store"))
+    return;
+  for (size_t d = 0; d < sizeof widths / sizeof widths[0]; d++)
+    for (size_t s = 0; s < sizeof spans / sizeof spans[0]; s++)
+      for (int type = 0; type < 2; type++)
+        check_store_shape (c, type ? NEVA_DTYPE_BF16 : NEVA_DTYPE_F32,
+            widths[d], spans[s][0], spans[s][1]);
+}
+
 /* ---- Speed -------------------------------------------------------------- */
 
 /* Visible (row, key) pairs times the work of one. */

@@ -8,6 +8,7 @@
 void check_act_prepare (const CheckCtx *c);
 void check_pack (const CheckCtx *c);
 void check_matmul (const CheckCtx *c);
+void check_kv_store (const CheckCtx *c);
 void check_attention (const CheckCtx *c);
 void check_rms_norm (const CheckCtx *c);
 void check_layer_norm (const CheckCtx *c);

@@ -25,6 +25,7 @@ static void (*const cases[]) (const CheckCtx *c) = {
     check_act_prepare,
     check_pack,
     check_matmul,
+    check_kv_store,
     check_attention,
     check_rms_norm,
     check_layer_norm,
