@@ -4,6 +4,15 @@
 #include "text/py_text.h"
 
 char *
+neva_judge_quote (const char *text)
+{
+  GString *json = g_string_new (NULL);
+
+  neva_py_append_string (json, text);
+  return g_string_free (json, FALSE);
+}
+
+char *
 neva_judge_row_to_json (const NevaJudgeRow *row)
 {
   GString *json = g_string_new (NULL);

@@ -15,6 +15,7 @@ struct _NevaTestServer {
   GCond requested;
   guint requests, faults;
   char *body, *key;
+  GChecksum *prompts;
   GHashTable *replies;
   GPtrArray *paused; /* SoupServerMessage that never get an answer */
 };
@@ -51,6 +52,28 @@ respond (SoupServerMessage *m, guint status, const char *type, const char *body)
   soup_server_message_set_status (m, status, NULL);
   soup_server_message_set_response (
       m, type, SOUP_MEMORY_COPY, body, strlen (body));
+}
+
+/* Two scores and a reason from the message's SHA-256; one reply in five holds
+ * no scores that can be read. tests/make_judge_reference.py does the same. */
+static char *
+scores_of (const char *text)
+{
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  guint8 h[32];
+  gsize length = sizeof h;
+  g_autofree char *second = NULL;
+
+  g_checksum_update (sum, (const guchar *) text, (gssize) strlen (text));
+  g_checksum_get_digest (sum, h, &length);
+  if (h[2] % 10 == 0)
+    return g_strdup ("I cannot say.");
+  if (h[2] % 10 == 1)
+    return g_strdup ("Score: 8 7");
+  second = h[1] % 2 ? g_strdup_printf ("%d.5", h[1] % 10)
+                    : g_strdup_printf ("%d", h[1] % 10);
+  return g_strdup_printf ("%d%s%s\nBecause é %02x%02x", 1 + h[0] % 10,
+      h[3] % 2 ? ", " : " ", second, h[4], h[5]);
 }
 
 /* The text in events of a few characters each, as servers send it. */
@@ -128,6 +151,7 @@ on_request (SoupServer *server, SoupServerMessage *m, const char *path,
   s->key = g_strdup (soup_message_headers_get_one (
       soup_server_message_get_request_headers (m), "Authorization"));
   text = user_text (s->body);
+  g_checksum_update (s->prompts, (const guchar *) text, strlen (text) + 1);
 
   if (!strcmp (path, "/stream"))
     respond_stream (m, "8 7\nbécause", TRUE);
@@ -135,7 +159,11 @@ on_request (SoupServer *server, SoupServerMessage *m, const char *path,
     respond_plain (m, "9 6\nplain");
   else if (!strcmp (path, "/echo"))
     respond_stream (m, text, TRUE);
-  else if (!strcmp (path, "/refuse"))
+  else if (!strcmp (path, "/scores")) {
+    g_autofree char *reply = scores_of (text);
+
+    respond_stream (m, reply, TRUE);
+  } else if (!strcmp (path, "/refuse"))
     respond (m, 401, "application/json",
         "{\"error\": {\"message\": \"no such key\"}}");
   else if (!strcmp (path, "/error"))
@@ -181,6 +209,7 @@ neva_test_server_new (void)
   g_mutex_init (&s->lock);
   g_cond_init (&s->requested);
   s->paused = g_ptr_array_new_with_free_func (g_object_unref);
+  s->prompts = g_checksum_new (G_CHECKSUM_SHA256);
   s->context = g_main_context_new ();
   s->loop = g_main_loop_new (s->context, FALSE);
   g_main_context_push_thread_default (s->context);
@@ -215,6 +244,7 @@ neva_test_server_free (NevaTestServer *s)
   g_main_context_unref (s->context);
   g_mutex_clear (&s->lock);
   g_cond_clear (&s->requested);
+  g_checksum_free (s->prompts);
   g_free (s->body);
   g_free (s->key);
   g_free (s);
@@ -261,6 +291,19 @@ char *
 neva_test_server_last_body (NevaTestServer *s)
 {
   return locked_copy (s, &s->body);
+}
+
+char *
+neva_test_server_prompts (NevaTestServer *s)
+{
+  char *hex;
+
+  g_mutex_lock (&s->lock);
+  hex = g_strdup (g_checksum_get_string (s->prompts));
+  g_checksum_free (s->prompts);
+  s->prompts = g_checksum_new (G_CHECKSUM_SHA256);
+  g_mutex_unlock (&s->lock);
+  return hex;
 }
 
 char *

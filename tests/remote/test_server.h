@@ -28,6 +28,9 @@ void neva_test_server_wait (NevaTestServer *server, guint n);
 /* (transfer full): body and Authorization header of the last request. */
 char *neva_test_server_last_body (NevaTestServer *server);
 char *neva_test_server_last_key (NevaTestServer *server);
+/* (transfer full): SHA-256, in hexadecimal, of the user messages since the
+ * last call, each with a NUL behind it, in the order of coming. */
+char *neva_test_server_prompts (NevaTestServer *server);
 /* NULL-terminated; copied. A request whose user message is prompts[i] gets
  * replies[i]. */
 void neva_test_server_replay (NevaTestServer *server,

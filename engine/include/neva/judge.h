@@ -6,7 +6,7 @@
 #ifndef NEVA_JUDGE_H
 #define NEVA_JUDGE_H
 
-#include <neva/error.h>
+#include <neva/model.h>
 
 G_BEGIN_DECLS
 
@@ -36,6 +36,38 @@ typedef struct {
  */
 gboolean neva_judge_parse_scores (
     const char *reply, NevaScore *scores, gsize n);
+
+/* ---- Who judges --------------------------------------------------------- */
+
+typedef struct _NevaJudge NevaJudge;
+
+/* Zero-initialise; strings are copied. */
+typedef struct {
+  const char *judge; /* a model folder or .nemo; openai:<base-url>#<model>; an
+                        http(s) URL, posted to as NVIDIA's hosted function */
+  const char *key_file;   /* for endpoints; NULL: API_TOKEN, OPENAI_API_KEY */
+  guint max_tokens;       /* of a reply; 0: 1024 */
+  guint timeout_s;        /* of a request to an endpoint; 0: 120 */
+  guint retries;          /* after the first try */
+  NevaModelOptions model; /* of a local judge */
+} NevaJudgeOptions;
+
+/* Loads a local judge (blocking); an endpoint is not contacted yet.
+ * Returns: (transfer full) */
+NevaJudge *neva_judge_open (
+    const NevaJudgeOptions *options, GCancellable *cancellable, GError **error);
+void neva_judge_close (NevaJudge *judge);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaJudge, neva_judge_close)
+
+/* The reply to a prompt of neva_judge_prompt (), with the system message and
+ * the sampling of the original (temperature 0.2, top-p 0.7, seed 42). Blocks;
+ * may be called by several threads at once, which is how requests run in
+ * parallel. Returns: (transfer full) */
+char *neva_judge_ask (NevaJudge *judge, const char *prompt,
+    GCancellable *cancellable, GError **error);
+
+/* A text as json.dumps writes it, with quotes, ASCII only. (transfer full) */
+char *neva_judge_quote (const char *text);
 
 /* ---- Result rows --------------------------------------------------------- */
 
