@@ -6,7 +6,7 @@
 
 Follows mixtral_eval.py step by step (spec 7.3 to 7.8, join by position), with
 the replies that tests/remote/test_server.c gives, and prints what
-tests/pipelines/judge.c compares with: the SHA-256 of the prompts, of the result
+tests/pipelines/neva_judge.c compares with: the SHA-256 of the prompts, of the result
 rows with the answer ids blanked, and the table.
 """
 import hashlib

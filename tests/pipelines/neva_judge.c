@@ -10,8 +10,7 @@
 #include "test_server.h"
 
 static NevaTestServer *server;
-static const char *program;
-static char *eval_dir;
+static char *program, *eval_dir;
 
 /* Made by tests/make_judge_reference.py. */
 #define EVAL_PROMPTS                                                           \
@@ -306,7 +305,7 @@ test_kill_and_resume (void)
 {
   g_autofree char *url = neva_test_server_url (server, "/scores");
   g_autofree char *whole = NULL, *rows = NULL;
-  char *argv[] = {(char *) program, "--judge", url, "--quiet", "--jobs", "2",
+  char *argv[] = {program, "--judge", url, "--quiet", "--jobs", "2",
       "--model-name-list", "m1", "m2", "--responses-list", "one.jsonl",
       "two.jsonl", NULL};
   Run r;
@@ -408,7 +407,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   if (argc < 2)
     g_error ("usage: judge NEVA_JUDGE [EVAL_DIR]");
-  program = argv[1];
+  program = g_canonicalize_filename (argv[1], NULL);
   eval_dir = argc > 2 ? g_canonicalize_filename (argv[2], NULL) : NULL;
   server = neva_test_server_new ();
   g_test_add_func ("/judge/by-id", test_answers_are_joined_by_id);
@@ -422,6 +421,7 @@ main (int argc, char **argv)
   g_test_add_func ("/judge/real-data", test_real_data_equals_the_original);
   status = g_test_run ();
   neva_test_server_free (server);
+  g_free (program);
   g_free (eval_dir);
   return status;
 }
