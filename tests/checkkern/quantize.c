@@ -14,6 +14,17 @@ static const char *const type_names[NEVA_DTYPE_COUNT] = {
 static const size_t ks[] = {
     1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 255, 1000, 2048, 2085};
 
+/* Halfway between two bf16. */
+static float
+bf16_tie (void)
+{
+  const uint32_t u = (check_rand () & 0x81ff0000u) | 0x3e008000u;
+  float f;
+
+  memcpy (&f, &u, sizeof f);
+  return f;
+}
+
 /* Groups of zeros, of denormals, with an infinity or a NaN, and ties. */
 static void
 fill_awkward (float *x, size_t n)
@@ -24,6 +35,10 @@ fill_awkward (float *x, size_t n)
       switch (g % 9) {
         case 2:
           x[i] = 0;
+          break;
+        case 0:
+          if (i % 3 == 0)
+            x[i] = bf16_tie ();
           break;
         case 4:
           x[i] = (float) check_randn () * 1e-42f;
