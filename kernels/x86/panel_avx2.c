@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include "matmul_avx2.h"
 #include "panel.h"
-#include "ref/ref.h"
+#include "rowwise_x86.h"
 
 #define INLINE static inline __attribute__ ((always_inline))
 
@@ -238,7 +238,7 @@ NEVA_DECL_FINISH (neva_finish_avx2)
       for (size_t j = 0; j < f->columns; j++)
         c[j] += f->bias[j];
     if (f->act != NEVA_ACT_NONE)
-      neva_activate_c (c, c, f->columns, f->act);
+      neva_activate_avx2 (c, c, f->columns, f->act);
     if (f->add)
       for (size_t j = 0; j < f->columns; j++)
         dst[j] += c[j];

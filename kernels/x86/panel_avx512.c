@@ -3,7 +3,7 @@
 #include "config.h"
 #include "matmul_avx512.h"
 #include "panel_avx512.h"
-#include "ref/ref.h"
+#include "rowwise_x86.h"
 #include "transpose_avx512.h"
 
 enum { PANEL = NEVA_MATMUL_PANEL, ROW_BYTES = PANEL * 4 };
@@ -55,14 +55,14 @@ neva_pack_words_avx512 (void *panel, const char *w, size_t stride,
 
 NEVA_DECL_FINISH (neva_finish_avx512)
 {
-  if (f->act != NEVA_ACT_NONE) {
-    if (f->bias)
-      for (size_t r = 0; r < f->rows; r++)
-        for (size_t j = 0; j < f->columns; j++)
-          c[r * PANEL + j] += f->bias[j];
-    for (size_t r = 0; r < f->rows; r++)
-      neva_activate_c (c + r * PANEL, c + r * PANEL, f->columns, f->act);
-  }
+  if (f->act != NEVA_ACT_NONE)
+    for (size_t r = 0; r < f->rows; r++) {
+      float *row = c + r * PANEL;
+
+      for (size_t j = 0; f->bias && j < f->columns; j++)
+        row[j] += f->bias[j];
+      neva_activate_avx512 (row, row, f->columns, f->act);
+    }
 
   const bool bias = f->bias && f->act == NEVA_ACT_NONE;
 
