@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where an installed program, or one that is run from its build folder, finds
+ * the plugin and the demo model. */
+#ifndef NEVA_CAPTION_PATHS_H
+#define NEVA_CAPTION_PATHS_H
+
+#include <glib.h>
+
+/* named, else NEVA_MODEL, else the demo model. (transfer full): NULL when there
+ * is none; a named one is not checked. */
+char *paths_find_model (const char *named);
+
+/* Makes the elements known unless GStreamer knows them already. FALSE: not
+ * found; a message was printed. */
+gboolean paths_find_plugin (void);
+
+#endif /* NEVA_CAPTION_PATHS_H */

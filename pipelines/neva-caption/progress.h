@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One line on a terminal that says how far it is; nothing when standard error
+ * is not a terminal. */
+#ifndef NEVA_CAPTION_PROGRESS_H
+#define NEVA_CAPTION_PROGRESS_H
+
+#include <glib.h>
+
+typedef struct {
+  gboolean on;
+  gboolean shown;
+  gsize turn; /* of the spinner */
+} Progress;
+
+void progress_init (Progress *progress, gboolean quiet);
+/* fraction: 0..1, or negative when it is not known. */
+void progress_show (Progress *progress, double fraction, const char *what,
+    const char *file, guint captions);
+/* Takes the line away, before something else is printed and at the end. */
+void progress_hide (Progress *progress);
+
+#endif /* NEVA_CAPTION_PROGRESS_H */

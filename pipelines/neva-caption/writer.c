@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <errno.h>
+#include <json-glib/json-glib.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "writer.h"
+
+struct _Writer {
+  Format format;
+  char *path; /* NULL: standard output */
+  gboolean folder, windows, several;
+  FILE *file;
+  guint number; /* captions of this video */
+};
+
+/* ---- Formats ------------------------------------------------------------ */
+
+/* 00:01:02,345 */
+static void
+append_clock (GString *out, GstClockTime time, char point)
+{
+  const guint64 ms = (time + GST_MSECOND / 2) / GST_MSECOND;
+
+  g_string_append_printf (out, "%02u:%02u:%02u%c%03u", (guint) (ms / 3600000),
+      (guint) (ms / 60000 % 60), (guint) (ms / 1000 % 60), point,
+      (guint) (ms % 1000));
+}
+
+/* A subtitle without an end would never go: it is shown for a while. */
+static GstClockTime
+end_of (const Caption *c)
+{
+  return GST_CLOCK_TIME_IS_VALID (c->end) && c->end > c->start
+             ? c->end
+             : c->start + 4 * GST_SECOND;
+}
+
+char *
+writer_subtitle_text (const char *text)
+{
+  g_autoptr (GString) out = g_string_new (NULL);
+
+  for (const char *p = text; *p; p++) {
+    if (*p == '\r' ||
+        (*p == '\n' && (out->len == 0 || out->str[out->len - 1] == '\n')))
+      continue;
+    if (g_str_has_prefix (p, "-->")) {
+      g_string_append (out, "->");
+      p += 2;
+      continue;
+    }
+    g_string_append_c (out, *p);
+  }
+  return g_strchomp (g_string_free (g_steal_pointer (&out), FALSE));
+}
+
+static void
+format_subtitle (gboolean vtt, const Caption *c, guint number, GString *out)
+{
+  g_autofree char *text = writer_subtitle_text (c->text);
+  const char point = vtt ? '.' : ',';
+
+  if (!*text)
+    return;
+  if (!vtt)
+    g_string_append_printf (out, "%u\n", number);
+  append_clock (out, c->start, point);
+  g_string_append (out, " --> ");
+  append_clock (out, end_of (c), point);
+  g_string_append_c (out, '\n');
+  for (const char *p = text; *p; p++) {
+    if (vtt && *p == '&')
+      g_string_append (out, "&amp;");
+    else if (vtt && *p == '<')
+      g_string_append (out, "&lt;");
+    else if (vtt && *p == '>')
+      g_string_append (out, "&gt;");
+    else
+      g_string_append_c (out, *p);
+  }
+  g_string_append (out, "\n\n");
+}
+
+static void
+format_text (const Caption *c, gboolean windows, gboolean several, GString *out)
+{
+  g_autofree char *text = g_strdup (c->text);
+
+  if (several)
+    g_string_append_printf (out, "%s: ", c->file);
+  if (windows) {
+    append_clock (out, c->start, '.');
+    g_string_append (out, " - ");
+    append_clock (out, end_of (c), '.');
+    g_string_append (out, "  ");
+  }
+  /* a caption is a line */
+  g_string_append (out, g_strdelimit (g_strstrip (text), "\r\n", ' '));
+  g_string_append_c (out, '\n');
+}
+
+/* "name": value, … with numbers that read well, which json-glib's do not. */
+static void
+append_string (GString *out, const char *name, const char *value)
+{
+  g_autofree char *valid = g_utf8_make_valid (value ? value : "", -1);
+  g_autoptr (JsonNode) node = json_node_init_string (json_node_alloc (), valid);
+  g_autofree char *quoted = json_to_string (node, FALSE);
+
+  g_string_append_printf (out, "\"%s\": %s", name, quoted);
+}
+
+static void
+append_seconds (GString *out, GstClockTime time)
+{
+  const gsize before = out->len;
+
+  if (!GST_CLOCK_TIME_IS_VALID (time)) {
+    g_string_append (out, "null");
+    return;
+  }
+  g_string_append_printf (out, "%" G_GUINT64_FORMAT ".%09" G_GUINT64_FORMAT,
+      time / GST_SECOND, time % GST_SECOND);
+  while (out->len > before + 3 && out->str[out->len - 1] == '0' &&
+         out->str[out->len - 2] != '.')
+    g_string_truncate (out, out->len - 1);
+}
+
+static void
+format_json (const Caption *c, GString *out)
+{
+  char logprob[G_ASCII_DTOSTR_BUF_SIZE];
+
+  g_string_append_c (out, '{');
+  append_string (out, "file", c->file);
+  g_string_append (out, ", \"start\": ");
+  append_seconds (out, c->start);
+  g_string_append (out, ", \"end\": ");
+  append_seconds (out, c->end);
+  g_string_append (out, ", ");
+  append_string (out, "text", c->text);
+  g_string_append (out, ", \"frames\": [");
+  for (gsize i = 0; i < c->n_times; i++) {
+    g_string_append (out, i ? ", " : "");
+    append_seconds (out, c->times[i]);
+  }
+  g_string_append (out, "], ");
+  append_string (out, "prompt", c->prompt);
+  g_string_append (out, ", ");
+  append_string (out, "model", c->model);
+  g_string_append (out, ", ");
+  append_string (out, "finish", c->finish);
+  g_ascii_formatd (logprob, sizeof logprob, "%.6g",
+      isfinite (c->mean_logprob) ? c->mean_logprob : 0.0);
+  g_string_append_printf (out,
+      ", \"tokens\": %u, \"prompt_tokens\": %u, \"mean_logprob\": %s}\n",
+      c->tokens, c->prompt_tokens, logprob);
+}
+
+void
+writer_format (Format format, const Caption *caption, guint number,
+    gboolean windows, gboolean several, GString *out)
+{
+  switch (format) {
+    case FORMAT_TEXT:
+      format_text (caption, windows, several, out);
+      break;
+    case FORMAT_SRT:
+    case FORMAT_VTT:
+      format_subtitle (format == FORMAT_VTT, caption, number, out);
+      break;
+    case FORMAT_JSON:
+      format_json (caption, out);
+      break;
+  }
+}
+
+/* ---- Files -------------------------------------------------------------- */
+
+static gboolean
+fail (const Writer *self, GError **error)
+{
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "%s: %s",
+      self->path ? self->path : "standard output", g_strerror (errno));
+  return FALSE;
+}
+
+static gboolean
+put (Writer *self, const char *text, gsize length, GError **error)
+{
+  if (fwrite (text, 1, length, self->file) != length ||
+      fflush (self->file) != 0)
+    return fail (self, error);
+  return TRUE;
+}
+
+static gboolean
+open_path (Writer *self, const char *path, GError **error)
+{
+  self->file = path ? fopen (path, "we") : stdout;
+  self->number = 0;
+  if (!self->file)
+    return fail (self, error);
+  return self->format != FORMAT_VTT ||
+         put (self, "WEBVTT\n\n", strlen ("WEBVTT\n\n"), error);
+}
+
+static gboolean
+close_file (Writer *self, GError **error)
+{
+  FILE *file = self->file;
+
+  self->file = NULL;
+  if (!file)
+    return TRUE;
+  /* a full disk may show only now */
+  if (file == stdout ? fflush (file) != 0 : fclose (file) != 0)
+    return fail (self, error);
+  return TRUE;
+}
+
+Writer *
+writer_new (Format format, const char *path, gboolean windows, gboolean several,
+    GError **error)
+{
+  Writer *self = g_new0 (Writer, 1);
+
+  self->format = format;
+  self->path = g_strdup (path);
+  self->windows = windows;
+  self->several = several;
+  self->folder = path && g_file_test (path, G_FILE_TEST_IS_DIR);
+  if (!self->folder && !open_path (self, path, error)) {
+    writer_close (self, NULL);
+    return NULL;
+  }
+  return self;
+}
+
+gboolean
+writer_begin (Writer *self, const char *file, GError **error)
+{
+  static const char *const suffixes[] = {"txt", "srt", "vtt", "jsonl"};
+  g_autofree char *base = g_path_get_basename (file);
+  g_autofree char *name = NULL, *path = NULL;
+  char *dot = strrchr (base, '.');
+
+  if (!self->folder)
+    return TRUE;
+  if (dot && dot != base)
+    *dot = '\0';
+  name = g_strdup_printf ("%s.%s", base, suffixes[self->format]);
+  path = g_build_filename (self->path, name, NULL);
+  return close_file (self, error) && open_path (self, path, error);
+}
+
+gboolean
+writer_add (Writer *self, const Caption *caption, GError **error)
+{
+  g_autoptr (GString) out = g_string_new (NULL);
+
+  writer_format (self->format, caption, self->number + 1, self->windows,
+      self->several, out);
+  if (out->len == 0)
+    return TRUE;
+  self->number++;
+  return put (self, out->str, out->len, error);
+}
+
+gboolean
+writer_close (Writer *self, GError **error)
+{
+  const gboolean ok = close_file (self, error);
+
+  g_free (self->path);
+  g_free (self);
+  return ok;
+}
