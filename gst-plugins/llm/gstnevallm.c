@@ -413,17 +413,18 @@ get_stats (GstNevaLlm *self)
   NevaModel *model = gst_neva_model_loader_peek (&self->loader);
   GstStructure *stats = gst_neva_model_stats (model);
   GstNevaLlmCounts c;
-  guint waiting;
+  guint waiting, asked;
 
   g_mutex_lock (&self->lock);
   c = self->counts;
   waiting = g_queue_get_length (&self->clips.queue);
+  asked = self->n_asked;
   g_mutex_unlock (&self->lock);
   gst_structure_set (stats, "clips", G_TYPE_UINT64, c.clips, "captions",
       G_TYPE_UINT64, c.answered, "dropped", G_TYPE_UINT64, c.dropped,
       "captions-failed", G_TYPE_UINT64, c.failed, "skipped", G_TYPE_UINT64,
       c.skipped, "late", G_TYPE_UINT64, c.late, "pending", G_TYPE_UINT, waiting,
-      NULL);
+      "in-flight", G_TYPE_UINT, asked, NULL);
   g_clear_pointer (&model, neva_model_unref);
   return stats;
 }

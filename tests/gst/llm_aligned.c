@@ -105,7 +105,7 @@ GST_START_TEST (test_held_frames_wait_for_the_answer)
   llm_init (&f, "timing=aligned model=" LLM_NEVER, 0);
   llm_play (&f);
   llm_push_clip (&f, 0);
-  llm_wait_stat (&f, "running", 1);
+  llm_wait_stat (&f, "in-flight", 1);
   fail_unless_equals_int (gst_harness_buffers_in_queue (f.h), 0);
   llm_clear (&f);
 }
@@ -259,7 +259,7 @@ GST_START_TEST (test_events_keep_their_place_among_held_frames)
   llm_play (&f);
   llm_push_clip (&f, 0);
   gst_harness_push_event (f.h, gst_event_new_tag (tags));
-  llm_wait_stat (&f, "running", 1);
+  llm_wait_stat (&f, "in-flight", 1);
   while ((event = gst_harness_try_pull_event (f.h))) {
     fail_if (GST_EVENT_TYPE (event) == GST_EVENT_TAG);
     gst_event_unref (event);
@@ -276,7 +276,7 @@ GST_START_TEST (test_flush_throws_held_frames_away)
   llm_init (&f, "timing=aligned model=" LLM_NEVER, 0);
   llm_play (&f);
   llm_push_clip (&f, 0);
-  llm_wait_stat (&f, "running", 1);
+  llm_wait_stat (&f, "in-flight", 1);
   gst_harness_push_event (f.h, gst_event_new_flush_start ());
   gst_harness_push_event (f.h, gst_event_new_flush_stop (TRUE));
   gst_segment_init (&segment, GST_FORMAT_TIME);
