@@ -223,10 +223,19 @@ g_async_queue_timeout_pop (GAsyncQueue *queue, guint64 timeout)
 #pragma GCC visibility pop
 
 /* Libraries that are not instrumented order their own memory; check forks for
- * each test. */
+ * each test; a test may ask for more memory than there is. */
 const char *__tsan_default_options (void);
 __attribute__ ((visibility ("default"))) const char *
 __tsan_default_options (void)
 {
-  return "ignore_noninstrumented_modules=1:die_after_fork=0:exitcode=66";
+  return "ignore_noninstrumented_modules=1:die_after_fork=0:exitcode=66:"
+         "report_thread_leaks=0:allocator_may_return_null=1";
+}
+
+/* The last reference of a buffer is counted down where nobody sees it. */
+const char *__tsan_default_suppressions (void);
+__attribute__ ((visibility ("default"))) const char *
+__tsan_default_suppressions (void)
+{
+  return "race:*_meta_free\n";
 }
