@@ -9,6 +9,7 @@
 void neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags);
 void neva_kernels_init_attention_x86 (NevaCpuKernels *k, unsigned flags);
 void neva_kernels_init_rowwise_x86 (NevaCpuKernels *k, unsigned flags);
+void neva_kernels_init_image_x86 (NevaCpuKernels *k, unsigned flags);
 
 static inline void
 neva_cpu_kernels_init_x86 (NevaCpuKernels *k, unsigned flags)
@@ -16,6 +17,7 @@ neva_cpu_kernels_init_x86 (NevaCpuKernels *k, unsigned flags)
   neva_kernels_init_matmul_x86 (k, flags);
   neva_kernels_init_attention_x86 (k, flags);
   neva_kernels_init_rowwise_x86 (k, flags);
+  neva_kernels_init_image_x86 (k, flags);
 }
 
 #endif /* NEVA_X86_H */

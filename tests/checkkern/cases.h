@@ -18,5 +18,10 @@ void check_act_mul (const CheckCtx *c);
 void check_add (const CheckCtx *c);
 void check_to_f32 (const CheckCtx *c);
 void check_from_f32 (const CheckCtx *c);
+void check_unpack_rgb (const CheckCtx *c);
+void check_chroma_mix (const CheckCtx *c);
+void check_yuv_to_rgb (const CheckCtx *c);
+void check_tile (const CheckCtx *c);
+void check_resample (const CheckCtx *c);
 
 #endif /* CASES_H */

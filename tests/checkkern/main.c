@@ -35,6 +35,11 @@ static void (*const cases[]) (const CheckCtx *c) = {
     check_add,
     check_to_f32,
     check_from_f32,
+    check_unpack_rgb,
+    check_chroma_mix,
+    check_yuv_to_rgb,
+    check_tile,
+    check_resample,
 };
 
 int
