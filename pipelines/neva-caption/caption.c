@@ -19,7 +19,8 @@ typedef struct {
   gboolean linked;  /* a video stream was found */
   gboolean loading; /* the model */
   guint captions;
-  char *missing; /* what the missing-plugin message said */
+  GstClockTime done; /* end of the last window that was captioned */
+  char *missing;     /* what the missing-plugin message said */
   ExitCode code;
 } Run;
 
@@ -205,6 +206,8 @@ on_caption (Run *run, const GstStructure *s)
   progress_hide (&app->progress);
   run->captions++;
   app->captions++;
+  if (GST_CLOCK_TIME_IS_VALID (c.end))
+    run->done = c.end;
   keep_subtitle (app, &c);
   if (!writer_add (app->writer, &c, &error)) {
     app_complain (app, "%s", error->message);
@@ -322,22 +325,31 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+/* With windows, what is captioned counts: decoding is far ahead of it. */
+static double
+fraction_done (const Run *run)
+{
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (run->sampler, "sink");
+  gint64 position = (gint64) run->done, duration = 0;
+
+  if (run->loading ||
+      !gst_pad_peer_query_duration (sink, GST_FORMAT_TIME, &duration) ||
+      duration <= 0)
+    return -1;
+  if (run->app->options->window == 0 &&
+      !gst_pad_peer_query_position (sink, GST_FORMAT_TIME, &position))
+    return -1;
+  return (double) position / (double) duration;
+}
+
 static gboolean
 on_tick (gpointer data)
 {
   Run *run = data;
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (run->sampler, "sink");
-  gint64 position = 0, duration = 0;
-  double fraction = -1;
+  g_autofree char *name = g_path_get_basename (run->job->file);
 
-  if (!run->loading &&
-      gst_pad_peer_query_position (sink, GST_FORMAT_TIME, &position) &&
-      gst_pad_peer_query_duration (sink, GST_FORMAT_TIME, &duration) &&
-      duration > 0 && position >= 0)
-    fraction = (double) position / (double) duration;
-  progress_show (&run->app->progress, fraction,
-      run->loading ? "loading the model" : "captioning", run->job->file,
-      run->captions);
+  progress_show (&run->app->progress, fraction_done (run),
+      run->loading ? "loading the model" : "captioning", name, run->captions);
   return G_SOURCE_CONTINUE;
 }
 
