@@ -162,5 +162,6 @@ main (int argc, char **argv)
 
 done:
   options_clear (&options);
+  gst_deinit (); /* reports what is left, when the leaks tracer runs */
   return code;
 }

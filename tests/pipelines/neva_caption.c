@@ -224,6 +224,20 @@ test_failures (void)
   }
 }
 
+/* Without a decoder the package that has one is named. */
+static void
+test_missing_plugin (void)
+{
+  g_setenv ("GST_PLUGIN_FEATURE_RANK",
+      "jpegdec:NONE,avdec_mjpeg:NONE,vajpegdec:NONE,vaapijpegdec:NONE,"
+      "nvjpegdec:NONE,v4l2jpegdec:NONE",
+      TRUE);
+  g_auto (Result) r = run ("%s|-m|fake:x", clip);
+  g_unsetenv ("GST_PLUGIN_FEATURE_RANK");
+  CHECK (r.code == 3, "%d", r.code);
+  CHECK (strstr (r.err, "install gstreamer1.0-plugins-good"), "%s", r.err);
+}
+
 /* Waits until the file holds `text`, 20 s at most. */
 static gboolean
 appears (const char *path, const char *text)
@@ -355,6 +369,7 @@ main (int argc, char **argv)
     test_json ();
     test_several ();
     test_failures ();
+    test_missing_plugin ();
     test_interrupt ();
     test_mux ();
   } else {
