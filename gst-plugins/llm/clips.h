@@ -43,6 +43,7 @@ typedef struct {
   guint count;             /* frames, repeats of the last one included */
   GArray *times;           /* GstNevaSampleTime */
   GArray *frames;          /* GstNevaLlmFrame, distinct ones */
+  guint next_index;        /* of the next distinct frame */
   GstSegment segment;      /* of the video that the clip is from */
   guint32 seqnum;          /* of that segment's event */
 

@@ -213,7 +213,11 @@ handle_caps (GstNevaLlm *self, GstEvent *event)
   GstCaps *caps;
 
   gst_event_parse_caps (event, &caps);
+  /* Some memory has formats of its own; such video passes, and only cannot be
+   * encoded here. */
   self->have_info = gst_video_info_from_caps (&self->info, caps);
+  if (!self->have_info)
+    gst_video_info_init (&self->info);
   decide_mode (self, caps);
   return forward (self, event);
 }

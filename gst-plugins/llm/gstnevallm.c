@@ -400,6 +400,7 @@ change_state (GstElement *element, GstStateChange transition)
           ret == GST_STATE_CHANGE_FAILURE)) {
     gst_neva_llm_interrupt (self);
     gst_neva_llm_worker_stop (self);
+    g_clear_pointer (&self->model, neva_model_unref);
     gst_neva_model_loader_stop (&self->loader);
   }
   return ret;
@@ -411,15 +412,18 @@ static GstStructure *
 get_stats (GstNevaLlm *self)
 {
   NevaModel *model = gst_neva_model_loader_peek (&self->loader);
-  GstStructure *stats = gst_neva_model_stats (model);
+  GstStructure *stats;
   GstNevaLlmCounts c;
   guint waiting, asked;
 
   g_mutex_lock (&self->lock);
+  if (!model && self->model)
+    model = neva_model_ref (self->model);
   c = self->counts;
   waiting = g_queue_get_length (&self->clips.queue);
   asked = self->n_asked;
   g_mutex_unlock (&self->lock);
+  stats = gst_neva_model_stats (model);
   gst_structure_set (stats, "clips", G_TYPE_UINT64, c.clips, "captions",
       G_TYPE_UINT64, c.answered, "dropped", G_TYPE_UINT64, c.dropped,
       "captions-failed", G_TYPE_UINT64, c.failed, "skipped", G_TYPE_UINT64,
@@ -546,6 +550,7 @@ gst_neva_llm_init (GstNevaLlm *self)
   g_queue_init (&self->delayed);
   g_queue_init (&self->decisions);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+  gst_video_info_init (&self->info);
   gst_neva_model_options_init (&self->options);
   gst_neva_llm_settings_init (&self->settings);
   self->max_delay = self->settings.max_delay;

@@ -76,6 +76,7 @@ struct _GstNevaLlm {
   gboolean live;
   GCancellable *cancel; /* waiting for the engine; replaced after a flush */
   GstNevaLlmCounts counts;
+  NevaModel *model;      /* that was asked last, or NULL */
   GstStructure *current; /* caption for passing frames, timing=late */
   GstEvent *stream_start;
   GstEvent *segment_event; /* the last one, in time */

@@ -36,6 +36,11 @@ add_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
 {
   GstNevaLlmFrame frame = {0};
 
+  /* A frame that something like videorate has doubled is one frame. */
+  if (meta->index < clip->next_index)
+    return;
+  clip->next_index = meta->index + 1;
+
   if (embedding) {
     frame.embedding = neva_embedding_ref (embedding);
   } else {
@@ -154,7 +159,7 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
     clip->count = MAX (end->count, clip->frames->len);
     g_array_unref (clip->times);
     clip->times = g_array_ref (end->times);
-    if (!end->complete) {
+    if (!end->complete || end->end < end->start) {
       self->counts.skipped++;
       gst_neva_llm_decide (self, clip, NULL);
       gst_neva_llm_clip_unref (gst_neva_llm_clips_remove (&self->clips, clip));

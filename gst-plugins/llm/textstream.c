@@ -220,14 +220,18 @@ push_gap (GstNevaTextStream *stream, const Item *item)
 {
   GstClockTime a = to_position (stream, item->start);
   GstClockTime b = to_position (stream, item->end);
+  GstEvent *event;
 
   if (!GST_CLOCK_TIME_IS_VALID (b))
     return;
   if (!GST_CLOCK_TIME_IS_VALID (a))
     a = stream->segment.rate > 0 ? stream->segment.start : stream->segment.stop;
-  if (GST_CLOCK_TIME_IS_VALID (a) && a != b)
-    gst_pad_push_event (
-        stream->pad, gst_event_new_gap (MIN (a, b), MAX (a, b) - MIN (a, b)));
+  if (!GST_CLOCK_TIME_IS_VALID (a) || a == b)
+    return;
+  event = gst_event_new_gap (MIN (a, b), MAX (a, b) - MIN (a, b));
+  /* Or matroskamux, from 1.24 on, writes an empty subtitle for every gap. */
+  gst_event_set_gap_flags (event, GST_GAP_FLAG_MISSING_DATA);
+  gst_pad_push_event (stream->pad, event);
 }
 
 static GstBuffer *

@@ -135,6 +135,12 @@ encode (NevaModel *model, GstBuffer *buffer, const GstVideoInfo *info,
   GstVideoFrame mapped;
   NevaFrame frame;
 
+  if (GST_VIDEO_INFO_FORMAT (info) == GST_VIDEO_FORMAT_UNKNOWN) {
+    g_set_error_literal (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "frames that are not in system memory in a known format cannot be "
+        "read: put nevaencoder or a converter before nevallm");
+    return NULL;
+  }
   if (!gst_video_frame_map (&mapped, info, buffer, GST_MAP_READ)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
         "a frame of format %s and %d×%d pixels cannot be read",
@@ -258,6 +264,20 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
   return request;
 }
 
+/* For the statistics, when no model was named here. */
+static void
+remember_model (GstNevaLlm *self, NevaModel *model)
+{
+  NevaModel *old;
+
+  g_mutex_lock (&self->lock);
+  old = self->model;
+  self->model = neva_model_ref (model);
+  g_mutex_unlock (&self->lock);
+  if (old)
+    neva_model_unref (old);
+}
+
 /* The clip was marked ASKED and counted. */
 static void
 ask_about (GstNevaLlm *self, GstNevaLlmClip *clip, GPtrArray *frames,
@@ -270,6 +290,7 @@ ask_about (GstNevaLlm *self, GstNevaLlmClip *clip, GPtrArray *frames,
 
   if (!model)
     return;
+  remember_model (self, model);
   request = ask (self, clip, model, frames, cancel, &error);
   g_mutex_lock (&self->lock);
   if (!request) {

@@ -352,6 +352,24 @@ GST_START_TEST (test_the_last_frame_of_a_short_clip_counts_repeatedly)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_doubled_frames_count_once)
+{
+  Llm f;
+
+  llm_init (&f, "model=fake:echo", 0);
+  llm_play (&f);
+  for (guint i = 0; i < 6; i++) {
+    GstBuffer *buffer = llm_frame (&f, i * LLM_FRAME);
+
+    llm_mark (buffer, 0, i / 2, 3, 0, LLM_CLIP);
+    gst_harness_push (f.h, buffer);
+  }
+  gst_harness_push_event (f.h, llm_clip_event (0, 3, 3, TRUE, 0, LLM_CLIP));
+  expect_echo (&f, 0, "times=0.000,0.200,0.400");
+  llm_clear (&f);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_overlapping_clips_share_frames)
 {
   Llm f;
@@ -608,6 +626,40 @@ GST_START_TEST (test_video_that_the_model_cannot_read_is_an_error)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_video_of_an_unknown_format_passes_and_is_an_error_to_ask)
+{
+  Llm f;
+
+  llm_init (&f, "model=fake:x", 0);
+  gst_element_set_state (f.llm, GST_STATE_PLAYING);
+  gst_harness_set_src_caps_str (f.h,
+      "video/x-raw(memory:Odd),format=ODD,width=4,height=4,framerate=10/1");
+  fail_unless_equals_int (
+      gst_harness_push (f.h, llm_frame (&f, 0)), GST_FLOW_OK);
+  gst_buffer_unref (llm_pull (f.h));
+  llm_push_clip (&f, 1);
+  llm_expect_error (
+      &f, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "memory");
+  llm_clear (&f);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_frame_too_small_for_its_caps_is_an_error)
+{
+  GstBuffer *buffer;
+  Llm f;
+
+  llm_init (&f, "model=fake:x", 0);
+  llm_play (&f);
+  buffer = gst_buffer_new_and_alloc (7);
+  GST_BUFFER_PTS (buffer) = 0;
+  llm_mark (buffer, 0, 0, 1, 0, LLM_CLIP);
+  gst_harness_push (f.h, buffer);
+  llm_expect_error (&f, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, "4×4");
+  llm_clear (&f);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_without_chosen_frames_a_warning_says_why)
 {
   GstMessage *message;
@@ -678,6 +730,10 @@ llm_suite (void)
   tcase_add_test (
       tc, test_prompt_longer_than_the_context_is_an_error_that_says_so);
   tcase_add_test (tc, test_video_that_the_model_cannot_read_is_an_error);
+  tcase_add_test (
+      tc, test_video_of_an_unknown_format_passes_and_is_an_error_to_ask);
+  tcase_add_test (tc, test_a_frame_too_small_for_its_caps_is_an_error);
+  tcase_add_test (tc, test_doubled_frames_count_once);
   tcase_add_test (tc, test_without_chosen_frames_a_warning_says_why);
   tcase_add_test (tc, test_inspecting_opens_no_model);
   return s;

@@ -5,6 +5,10 @@
 #include <gst/check/gstcheck.h>
 #include "gstnevacaptionmeta.h"
 #include "llm/text.h"
+#if HAVE_GST_ANALYTICS
+#include <gst/analytics/analytics.h>
+#include "gstnevaanalytics.h"
+#endif
 
 static void
 check_format (const char *answer, guint wrap, const char *want)
@@ -209,6 +213,34 @@ GST_START_TEST (test_captions_do_not_become_quarks)
 }
 GST_END_TEST;
 
+#if HAVE_GST_ANALYTICS
+GST_START_TEST (test_analytics_readers_find_the_caption)
+{
+  GstBuffer *buffer = buffer_with_caption ("a red car"), *copy;
+  GstAnalyticsRelationMeta *meta;
+  GstAnalyticsMtd mtd;
+  gpointer state = NULL;
+  guint n = 0;
+
+  copy = gst_buffer_copy (buffer);
+  gst_buffer_unref (buffer);
+  meta = gst_buffer_get_analytics_relation_meta (copy);
+  fail_unless (meta != NULL);
+  while (gst_analytics_relation_meta_iterate (
+      meta, &state, GST_ANALYTICS_MTD_TYPE_ANY, &mtd)) {
+    fail_unless_equals_string (
+        gst_analytics_mtd_type_get_name (gst_analytics_mtd_get_mtd_type (&mtd)),
+        GST_NEVA_ANALYTICS_TYPE_NAME);
+    fail_unless_equals_string (
+        gst_analytics_relation_meta_get_mtd_data (meta, mtd.id), "a red car");
+    n++;
+  }
+  fail_unless_equals_int (n, 1);
+  gst_buffer_unref (copy);
+}
+GST_END_TEST;
+#endif
+
 static Suite *
 llm_text_suite (void)
 {
@@ -226,6 +258,9 @@ llm_text_suite (void)
   tcase_add_test (tc, test_unknown_times_are_question_marks);
   tcase_add_test (tc, test_meta_survives_a_copy);
   tcase_add_test (tc, test_captions_do_not_become_quarks);
+#if HAVE_GST_ANALYTICS
+  tcase_add_test (tc, test_analytics_readers_find_the_caption);
+#endif
   return s;
 }
 
