@@ -268,6 +268,18 @@ check_cue (GstSample *sample, const char *text, GstClockTime pts,
   gst_sample_unref (sample);
 }
 
+/* matroskamux of GStreamer 1.26 writes an empty block for each gap. */
+static GstSample *
+pull_cue (GstAppSink *sink)
+{
+  GstSample *sample;
+
+  while ((sample = gst_app_sink_try_pull_sample (sink, SOON)) &&
+         gst_buffer_get_size (gst_sample_get_buffer (sample)) == 0)
+    gst_sample_unref (sample);
+  return sample;
+}
+
 static void
 read_back (const char *path, guint clips, GstClockTime window)
 {
@@ -281,14 +293,12 @@ read_back (const char *path, guint clips, GstClockTime window)
 
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   for (guint i = 0; i < clips; i++) {
-    GstSample *sample =
-        gst_app_sink_try_pull_sample (GST_APP_SINK (sink), SOON);
+    GstSample *sample = pull_cue (GST_APP_SINK (sink));
 
     fail_unless (sample != NULL, "caption %u is not in the file", i);
     check_cue (sample, "a red car", i * window, window);
   }
-  fail_unless (
-      gst_app_sink_try_pull_sample (GST_APP_SINK (sink), SOON) == NULL);
+  fail_unless (pull_cue (GST_APP_SINK (sink)) == NULL);
   fail_unless (gst_app_sink_is_eos (GST_APP_SINK (sink)));
   gst_object_unref (sink);
   stop (pipeline);
