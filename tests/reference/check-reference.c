@@ -4,9 +4,10 @@
  * Compares the engine with what the original libraries computed. DIR is a model
  * folder with expected.safetensors, expected.json and (Hugging Face)
  * tokenizer_vectors.json beside the model, or beside model.nemo, or beside
- * projector.nemo and base_llm.nemo; FILE is preprocessing.safetensors or
- * sampling.json. One line per stage; exit status 1 on any mismatch, or when an
- * argument held nothing to check. tests/make_reference.py makes more folders.
+ * projector.nemo and base_llm.nemo; FILE is preprocessing.safetensors,
+ * frame_choice.json or sampling.json. One line per stage; exit status 1 on any
+ * mismatch, or when an argument held nothing to check. tests/make_reference.py
+ * makes more folders.
  */
 #include "config.h"
 #include <math.h>
@@ -118,6 +119,8 @@ check_argument (Report *r, const char *path)
     check_preprocessing_file (r, path);
   } else if (g_str_has_suffix (path, "sampling.json")) {
     check_sampling_file (r, path);
+  } else if (g_str_has_suffix (path, "frame_choice.json")) {
+    check_frame_choice_file (r, path);
   }
 }
 

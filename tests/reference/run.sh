@@ -5,9 +5,10 @@
 set -eu
 shopt -s nullglob
 all=("$NEVA_SOURCE"/tests/data/reference/*/ "$NEVA_SHARED"/reference/hf-*/
-  "$NEVA_SHARED"/reference/nemo-*/
-  "$NEVA_SHARED"/reference/preprocessing.safetensors
-  "$NEVA_SHARED"/reference/sampling.json)
+  "$NEVA_SHARED"/reference/nemo-*/)
+for file in preprocessing.safetensors frame_choice.json sampling.json; do
+  [ -e "$NEVA_SHARED/reference/$file" ] && all+=("$NEVA_SHARED/reference/$file")
+done
 if [ ${#all[@]} -eq 0 ]; then
   echo "SKIP: no reference folders"
   exit 77

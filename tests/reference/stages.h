@@ -35,6 +35,7 @@ JsonNode *read_json (Report *r, const char *folder, const char *name);
 void check_text (Report *r, const char *folder);
 void check_model (Report *r, const char *folder);
 void check_preprocessing_file (Report *r, const char *file);
+void check_frame_choice_file (Report *r, const char *file);
 void check_sampling_file (Report *r, const char *file);
 /* The stored frames resized by `p`: [n][height][width][3], or NULL after
  * report_failure. (transfer full) */
