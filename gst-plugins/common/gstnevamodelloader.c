@@ -28,14 +28,16 @@ static GMutex loads_lock;
 static GHashTable *loads; /* key -> GstNevaModelLoad, not owned; loads_lock */
 
 static void
-post_progress (GstNevaModelLoad *load, GstProgressType type, const char *format,
-    const char *detail)
+post_progress (GstNevaModelLoad *load, GstProgressType type, const char *format)
 {
-  g_autofree char *text = g_strdup_printf (format, detail);
+  g_autofree char *name = g_path_get_basename (load->options.path);
+  g_autofree char *text = g_strdup_printf (format, name);
+  GstMessage *message = gst_message_new_progress (
+      GST_OBJECT (load->element), type, "neva-model", text);
 
-  gst_element_post_message (
-      load->element, gst_message_new_progress (
-                         GST_OBJECT (load->element), type, "neva-model", text));
+  gst_structure_set (gst_message_writable_structure (message), "percent",
+      G_TYPE_INT, load->percent, NULL);
+  gst_element_post_message (load->element, message);
 }
 
 static void
@@ -43,13 +45,11 @@ on_progress (double fraction, gpointer user_data)
 {
   GstNevaModelLoad *load = user_data;
   const gint percent = (gint) (fraction * 100);
-  g_autofree char *detail = NULL;
 
   if (percent < load->percent + PROGRESS_STEP || percent >= 100)
     return;
   load->percent = percent;
-  detail = g_strdup_printf ("%s: %d%%", load->options.path, percent);
-  post_progress (load, GST_PROGRESS_TYPE_CONTINUE, "Loading %s", detail);
+  post_progress (load, GST_PROGRESS_TYPE_CONTINUE, "Loading %s");
 }
 
 /* So that others in the pipeline find the model. */
@@ -88,20 +88,20 @@ load_thread (gpointer data)
   g_autoptr (GError) error = NULL;
   NevaModel *model;
 
-  post_progress (load, GST_PROGRESS_TYPE_START, "Loading %s", o->path);
+  post_progress (load, GST_PROGRESS_TYPE_START, "Loading %s");
   model = neva_model_open (
       o->path, &options, on_progress, load, load->cancellable, &error);
   if (model) {
     publish (load->element, model);
     finish (load, model);
-    post_progress (load, GST_PROGRESS_TYPE_COMPLETE, "Loaded %s", o->path);
+    load->percent = 100;
+    post_progress (load, GST_PROGRESS_TYPE_COMPLETE, "Loaded %s");
   } else if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_CANCELLED)) {
     finish (load, NULL);
-    post_progress (
-        load, GST_PROGRESS_TYPE_CANCELED, "Loading of %s cancelled", o->path);
+    post_progress (load, GST_PROGRESS_TYPE_CANCELED, "Loading of %s cancelled");
   } else {
     /* Told before anybody fails because of it. */
-    post_progress (load, GST_PROGRESS_TYPE_ERROR, "Cannot load %s", o->path);
+    post_progress (load, GST_PROGRESS_TYPE_ERROR, "Cannot load %s");
     gst_neva_post_error (load->element, "Cannot load the model", error);
     finish (load, NULL);
   }

@@ -50,13 +50,23 @@ typedef struct {
 /* Called on the loading thread; fraction in 0..1. */
 typedef void (*NevaProgressFunc) (double fraction, gpointer user_data);
 
-/* Opens a model folder in the Hugging Face layout, a .nemo file (or its
- * extracted folder), or a fake for tests: fake:TEXT           every answer is
- * TEXT fake:echo           the answer says prompt, number and times of the
- * frames fake:TEXT?delay=MS&load=MS&tokens=N...   see docs/MODELS.md Blocking:
- * seconds for large models; call it off the application's thread. options,
- * progress and cancellable may be NULL. Returns: (transfer full): a reference,
- * or NULL with error set. */
+/* Opens a model. path is one of
+ *
+ *   a folder in the Hugging Face layout
+ *   a NeMo checkpoint: a .nemo archive, or its extracted folder
+ *   fake:TEXT    for tests: every answer is TEXT
+ *   fake:echo    for tests: "prompt=…; system=…; frames=N; times=S,S,…", with
+ *                the frames' times in seconds
+ *
+ * A fake may be followed by ?name=number&…: delay, load and encode are the
+ * milliseconds that an answer, loading, and each frame take; tokens the words
+ * of an answer (TEXT is repeated); frames what it says of num_frames; context
+ * its context_length; kv the tokens that fit into its cache; and fail=load,
+ * encode, prompt or answer makes that fail.
+ *
+ * Blocking: seconds for large models; call it off the application's thread.
+ * options, progress and cancellable may be NULL.
+ * Returns: (transfer full): a reference, or NULL with error set. */
 NevaModel *neva_model_open (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error);
