@@ -3,7 +3,7 @@
 #include "config.h"
 #include <stdlib.h>
 #include <unistd.h>
-#include "limits.h"
+#include "machine_limits.h"
 
 static void
 measure (unsigned threads)

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include "cpu.h"
-#include "limits.h"
+#include "machine_limits.h"
 
 enum { MAX_THREADS = 256 };
 static const size_t read_bytes = (size_t) 512 << 20; /* per thread at most */

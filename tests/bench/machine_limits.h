@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What this machine can do at best, measured in the run whose figures are to be
  * compared: arithmetic that never leaves the registers, and reading memory. */
-#ifndef LIMITS_H
-#define LIMITS_H
+#ifndef MACHINE_LIMITS_H
+#define MACHINE_LIMITS_H
 
 /* GOP/s (a multiply-add counts as two) and GB/s. 0: the processor has no such
  * instruction. */
@@ -29,4 +29,4 @@ double limits_read (unsigned threads);
 
 void limits_print (const Limits *l, unsigned threads);
 
-#endif /* LIMITS_H */
+#endif /* MACHINE_LIMITS_H */

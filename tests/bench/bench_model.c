@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* bench-model [NAME-PART]: prefill and decode of a 1.1B Llama shape, ViT-L/14
+ * on 8 frames, with synthetic weights in a folder that is removed at the end.
+ *
+ * Limits: the arithmetic of the weights alone (no attention, no output head) at
+ * the peak rate of the machine; or the bytes of weights, and of keys and
+ * values, at its read bandwidth. Both are measured in this run. */
+#include "config.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "attention.h"
+#include "machine_limits.h"
+#include "matmul.h"
+#include "model/llava.h"
+#include "peer.h"
+#include "report.h"
+#include "synthetic.h"
+
+enum { FRAMES = 8, DECODED = 16, REPEATS = 3, ROWS = 257 };
+
+typedef struct {
+  const char *name, *peer;
+  NevaWeights weights;
+  NevaDType type;
+} Form;
+
+static const Form forms[] = {
+    {"bf16", "bf16", NEVA_WEIGHTS_BF16, NEVA_DTYPE_BF16},
+    {"int8", "q8_0", NEVA_WEIGHTS_INT8, NEVA_DTYPE_I8},
+    {"int4", "q4_0", NEVA_WEIGHTS_INT4, NEVA_DTYPE_I4},
+};
+
+typedef struct {
+  const char *only;
+  unsigned threads;
+  Limits limits;
+  NevaLlava *llava;
+  const Form *form;
+  gint32 *ids;
+} Bench;
+
+static gboolean
+wanted (const Bench *b, const char *name)
+{
+  return !b->only || strstr (name, b->only) != NULL;
+}
+
+static G_GNUC_NORETURN void
+die (GError *error)
+{
+  g_printerr ("bench-model: %s\n", error->message);
+  exit (EXIT_FAILURE);
+}
+
+static double
+arithmetic_limit (const Bench *b)
+{
+  return b->form->type == NEVA_DTYPE_BF16 ? limits_bf16 (&b->limits)
+                                          : limits_int8 (&b->limits);
+}
+
+static void
+step (const Bench *b, NevaSequence *sequence, gsize n, float *logits)
+{
+  const NevaStepItem item = {
+      .sequence = sequence, .ids = b->ids, .n = n, .logits = logits};
+  GError *error = NULL;
+
+  if (!neva_llava_step (b->llava, &item, 1, &error))
+    die (error);
+}
+
+static NevaSequence *
+new_sequence (const Bench *b)
+{
+  GError *error = NULL;
+  NevaSequence *sequence = neva_sequence_new (b->llava, &error);
+
+  if (!sequence)
+    die (error);
+  return sequence;
+}
+
+static void
+bench_prefill (const Bench *b, guint tokens)
+{
+  g_autofree char *name =
+      g_strdup_printf ("prefill-%u-%s", tokens, b->form->name);
+  g_autofree float *logits = g_new (float, SYN_VOCAB);
+  double best = 0;
+
+  if (!wanted (b, name))
+    return;
+  for (int i = 0; i < REPEATS; i++) {
+    NevaSequence *sequence = new_sequence (b);
+    const double start = bench_seconds ();
+
+    step (b, sequence, tokens, logits);
+    best = MAX (best, tokens / (bench_seconds () - start));
+    neva_sequence_free (sequence);
+  }
+  bench_report (name, best, "tokens/s",
+      arithmetic_limit (b) / (2 * synthetic_layer_weights () / 1e9),
+      peer_rate (b->form->peer, tokens, 0, b->threads));
+}
+
+/* Weights as they lie in memory, the output head's too, and the cache. */
+static double
+bytes_per_token (const Bench *b, guint depth)
+{
+  /* every row of every matrix is a multiple of a panel here */
+  const double per_weight =
+      b->form->type == NEVA_DTYPE_BF16
+          ? 2
+          : (double) neva_packed_bytes (b->form->type, 64, SYN_HIDDEN) / 64 /
+                SYN_HIDDEN;
+
+  return synthetic_head_weights () * per_weight +
+         2.0 * SYN_LAYERS * SYN_KV_HEADS * SYN_HEAD_DIM * 2 * depth;
+}
+
+static void
+bench_decode (const Bench *b, guint depth)
+{
+  g_autofree char *name =
+      g_strdup_printf ("decode-%u-%s", depth, b->form->name);
+  g_autofree float *logits = g_new (float, SYN_VOCAB);
+  NevaSequence *sequence;
+  double best = 0;
+
+  if (!wanted (b, name))
+    return;
+  sequence = new_sequence (b);
+  if (depth)
+    step (b, sequence, depth, NULL);
+  for (int i = 0; i < REPEATS; i++) {
+    const double start = bench_seconds ();
+
+    for (int j = 0; j < DECODED; j++)
+      step (b, sequence, 1, logits);
+    best = MAX (best, DECODED / (bench_seconds () - start));
+    neva_sequence_truncate (sequence, depth);
+  }
+  neva_sequence_free (sequence);
+  bench_report (name, best, "tokens/s",
+      limits_read (b->threads) * 1e9 / bytes_per_token (b, depth),
+      peer_rate (b->form->peer, 0, depth, b->threads));
+}
+
+static void
+bench_tower (const Bench *b)
+{
+  g_autofree char *name = g_strdup_printf ("vit-l14-224x8-%s", b->form->name);
+  const gsize bytes = SYN_VIT_IMAGE * SYN_VIT_IMAGE * 3;
+  const gsize tokens = neva_llava_tokens_per_frame (b->llava);
+  const double projector =
+      (double) tokens * SYN_HIDDEN * (SYN_VIT_HIDDEN + SYN_HIDDEN);
+  const double work = 2 * (ROWS * synthetic_tower_weights () + projector);
+  g_autofree guint8 *pixels = g_malloc (bytes);
+  g_autofree float *features = g_new (float, FRAMES *tokens *SYN_HIDDEN);
+  const guint8 *frames[FRAMES];
+  GError *error = NULL;
+  double best = 0;
+
+  if (!wanted (b, name))
+    return;
+  for (gsize i = 0; i < bytes; i++)
+    pixels[i] = (guint8) (i * 2654435761u >> 16);
+  for (int i = 0; i < FRAMES; i++)
+    frames[i] = pixels;
+  for (int i = 0; i < REPEATS; i++) {
+    const double start = bench_seconds ();
+
+    if (!neva_llava_encode (b->llava, frames, FRAMES, features, NULL, &error))
+      die (error);
+    best = MAX (best, FRAMES / (bench_seconds () - start));
+  }
+  bench_report (name, best, "frames/s", arithmetic_limit (b) / (work / 1e9), 0);
+}
+
+static void
+print_memory (void)
+{
+  g_autofree char *status = NULL;
+  const char *peak;
+
+  if (g_file_get_contents ("/proc/self/status", &status, NULL, NULL) &&
+      (peak = strstr (status, "VmHWM:")))
+    printf (
+        "peak resident so far: %ld MB\n", strtol (peak + 6, NULL, 10) / 1024);
+}
+
+static void
+bench_form (Bench *b, const char *folder)
+{
+  const NevaModelOptions options = {.weights = b->form->weights};
+  GError *error = NULL;
+  const double start = bench_seconds ();
+
+  b->llava = neva_llava_load (folder, &options, NULL, NULL, NULL, &error);
+  if (!b->llava)
+    die (error);
+  printf ("%s: loaded in %.1f s, weights %.0f MB\n", b->form->name,
+      bench_seconds () - start,
+      (double) neva_llava_weight_bytes (b->llava) / 1e6);
+  bench_prefill (b, 512);
+  bench_prefill (b, 2048);
+  bench_decode (b, 0);
+  bench_decode (b, 2048);
+  if (b->form->type != NEVA_DTYPE_I4)
+    bench_tower (b);
+  print_memory ();
+  neva_llava_free (b->llava);
+}
+
+int
+main (int argc, char **argv)
+{
+  Bench b = {.only = argc > 1 ? argv[1] : NULL,
+      .threads = (unsigned) sysconf (_SC_NPROCESSORS_ONLN)};
+  const char *kept = g_getenv ("NEVA_BENCH_MODEL"); /* a folder to keep */
+  g_autofree char *folder = NULL;
+  GError *error = NULL;
+
+  folder =
+      kept ? g_strdup (kept) : g_dir_make_tmp ("neva-bench-XXXXXX", &error);
+  if (!folder)
+    die (error);
+  g_autofree char *config = g_build_filename (folder, "config.json", NULL);
+
+  if (kept)
+    g_mkdir_with_parents (folder, 0755);
+  if (!g_file_test (config, G_FILE_TEST_EXISTS) &&
+      !synthetic_write (folder, &error)) {
+    synthetic_remove (folder);
+    die (error);
+  }
+  b.limits = limits_measure (b.threads);
+  limits_print (&b.limits, b.threads);
+  b.ids = g_new (gint32, 2048);
+  for (int i = 0; i < 2048; i++)
+    b.ids[i] = (gint32) ((guint32) i * 2654435761u % SYN_VOCAB);
+  for (gsize i = 0; i < G_N_ELEMENTS (forms); i++) {
+    b.form = &forms[i];
+    bench_form (&b, folder);
+  }
+  g_free (b.ids);
+  if (!kept)
+    synthetic_remove (folder);
+  return EXIT_SUCCESS;
+}
