@@ -15,6 +15,9 @@
  * it is used. */
 #define MAP_FROM (256u << 10)
 
+/* Some 10 us of one thread: as long as it takes to wake another. */
+#define MIN_OPERATIONS (128u << 10)
+
 static void
 set_fault (NevaBackendCpu *c, gsize bytes)
 {
@@ -23,10 +26,32 @@ set_fault (NevaBackendCpu *c, gsize bytes)
         "%" G_GSIZE_FORMAT " bytes of memory cannot be had", bytes);
 }
 
+typedef struct {
+  NevaPoolFunc func;
+  void *data;
+  gsize n_tasks;
+} SmallJob;
+
+static void
+small_task (void *data, gsize task, void *work)
+{
+  const SmallJob *j = data;
+
+  for (gsize i = 0; i < j->n_tasks; i++)
+    j->func (j->data, i, work);
+}
+
 void
 neva_cpu_run (NevaBackendCpu *c, NevaPoolFunc func, void *data, gsize n_tasks,
-    gsize work_bytes)
+    gsize work_bytes, gsize operations)
 {
+  SmallJob small = {func, data, n_tasks};
+
+  if (operations < MIN_OPERATIONS && n_tasks > 1) {
+    func = small_task;
+    data = &small;
+    n_tasks = 1;
+  }
   if (!c->fault && !neva_pool_run (c->pool, func, data, n_tasks, work_bytes))
     set_fault (c, work_bytes * neva_pool_threads (c->pool));
 }

@@ -141,11 +141,16 @@ neva_cpu_kv_store (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
   g_autofree gsize *first = g_new (gsize, n_spans + 1);
   AttentionJob j = {
       .first_task = first, .k = k, .v = v, .ldk = ldk, .ldv = ldv};
+  gsize rows = 0;
 
   init_job (&j, b, h, spans, n_spans);
   for (gsize i = 0; i <= n_spans; i++)
     first[i] = i * h->kv_heads;
-  neva_cpu_run (neva_cpu (b), store_task, &j, first[n_spans], 0);
+  for (gsize i = 0; i < n_spans; i++)
+    rows += spans[i].rows;
+  /* a store costs more than a multiply-add: it is scattered */
+  neva_cpu_run (neva_cpu (b), store_task, &j, first[n_spans], 0,
+      rows * h->kv_heads * h->head_dim * 16);
 }
 
 void
@@ -155,7 +160,7 @@ neva_cpu_attention (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
   g_autofree gsize *first = g_new (gsize, n_spans + 1);
   AttentionJob j = {
       .first_task = first, .dst = dst, .q = q, .ldd = ldd, .ldq = ldq};
-  gsize work = 0;
+  gsize work = 0, pairs = 0; /* of a query and a key */
 
   init_job (&j, b, h, spans, n_spans);
   first[0] = 0;
@@ -165,7 +170,9 @@ neva_cpu_attention (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
 
     a.rows = MIN (a.rows, j.tile);
     first[i + 1] = first[i] + tiles * h->kv_heads;
+    pairs += spans[i].rows * spans[i].kv_len;
     work = MAX (work, lists_bytes (&spans[i]) + neva_attention_work_bytes (&a));
   }
-  neva_cpu_run (neva_cpu (b), attention_task, &j, first[n_spans], work);
+  neva_cpu_run (neva_cpu (b), attention_task, &j, first[n_spans], work,
+      pairs * h->heads * h->head_dim * 2);
 }

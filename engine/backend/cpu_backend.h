@@ -23,9 +23,10 @@ neva_cpu (NevaBackend *b)
   return (NevaBackendCpu *) b;
 }
 
-/* Runs a job; memory that cannot be had becomes the fault. */
+/* Runs a job; memory that cannot be had becomes the fault. `operations`: about
+ * how many multiply-adds it is; a small job does not wake anybody. */
 void neva_cpu_run (NevaBackendCpu *c, NevaPoolFunc func, void *data,
-    gsize n_tasks, gsize work_bytes);
+    gsize n_tasks, gsize work_bytes, gsize operations);
 
 void *neva_cpu_alloc (NevaBackend *b, gsize bytes, GError **error);
 void neva_cpu_release (NevaBackend *b, void *memory, gsize bytes);

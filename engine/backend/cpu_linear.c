@@ -54,7 +54,8 @@ prepare (NevaBackendCpu *c, NevaDType type, const float *x, gsize ldx, gsize m,
   if (!grow_xq (c, neva_act_bytes (type, m, k)))
     return FALSE;
   j.per_task = (m + parts - 1) / parts;
-  neva_cpu_run (c, prepare_task, &j, (m + j.per_task - 1) / j.per_task, 0);
+  neva_cpu_run (
+      c, prepare_task, &j, (m + j.per_task - 1) / j.per_task, 0, G_MAXSIZE);
   return c->fault == NULL;
 }
 
@@ -104,8 +105,9 @@ run_products (NevaBackendCpu *c, const float *x, gsize ldx, gsize m,
   j.chunk = CLAMP (total / (threads * CHUNKS), 1, MAX_CHUNK);
   for (gsize i = 0; i < n_products; i++)
     n_tasks += (panels (&products[i]) + j.chunk - 1) / j.chunk;
-  neva_cpu_run (
-      c, linear_task, &j, n_tasks, neva_matmul_work_bytes (w->type, m, w->k));
+  neva_cpu_run (c, linear_task, &j, n_tasks,
+      neva_matmul_work_bytes (w->type, m, w->k),
+      m * w->k * total * NEVA_MATMUL_PANEL);
 }
 
 void
@@ -170,5 +172,6 @@ neva_cpu_gated (
       CLAMP (MIN (total / (threads * CHUNKS), TILE_FLOATS / m), 1, MAX_CHUNK);
   work = m * j.chunk * NEVA_MATMUL_PANEL * sizeof (float) +
          neva_matmul_work_bytes (w->type, m, w->k);
-  neva_cpu_run (c, gated_task, &j, (total + j.chunk - 1) / j.chunk, work);
+  neva_cpu_run (c, gated_task, &j, (total + j.chunk - 1) / j.chunk, work,
+      2 * m * w->k * w->n);
 }

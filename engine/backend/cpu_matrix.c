@@ -117,7 +117,8 @@ neva_cpu_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
     result.w.data = j.dst;
   }
   neva_cpu_run (c, matrix_task, &j, (n + j.panel - 1) / j.panel,
-      j.dst && type != NEVA_DTYPE_F32 ? j.panel * k * sizeof (float) : 0);
+      j.dst && type != NEVA_DTYPE_F32 ? j.panel * k * sizeof (float) : 0,
+      n * k);
   if (!b->klass->synchronize (b, &fault)) {
     g_propagate_error (error, fault);
   } else if (atomic_load (&j.bad)) {

@@ -59,7 +59,8 @@ run_rows (NevaBackend *b, RowJob *j, gsize width)
   parts = MIN (parts, j->rows);
   j->k = &c->kernels;
   j->per_task = (j->rows + parts - 1) / parts;
-  neva_cpu_run (c, row_task, j, (j->rows + j->per_task - 1) / j->per_task, 0);
+  neva_cpu_run (
+      c, row_task, j, (j->rows + j->per_task - 1) / j->per_task, 0, G_MAXSIZE);
 }
 
 void
