@@ -5,6 +5,12 @@
 
 #include "samplerdebug.h"
 
+/* A seek that upstream accepted and after which nothing arrives is sent again
+ * after this time, us, doubled each time. Seen once in some fifty runs on a
+ * machine under heavy load: demuxer and queues were all left waiting. */
+#define STALL (2 * G_USEC_PER_SEC)
+#define MAX_TRIES 4
+
 void
 neva_seeker_init (NevaSeeker *s, GstElement *element, GstPad *sinkpad)
 {
@@ -42,11 +48,11 @@ neva_seeker_interrupt (NevaSeeker *s)
 void
 neva_seeker_join (NevaSeeker *s)
 {
+  neva_seeker_deactivate (s);
   g_mutex_lock (&s->lock);
   while (s->thread)
     g_cond_wait (&s->cond, &s->lock);
   g_mutex_unlock (&s->lock);
-  neva_seeker_deactivate (s);
 }
 
 static GstPadProbeReturn
@@ -139,7 +145,6 @@ neva_seeker_deactivate (NevaSeeker *s)
   pad = g_steal_pointer (&s->decoder_pad);
   probe = s->probe;
   s->probe = 0;
-  gst_clear_event (&s->event);
   g_cond_broadcast (&s->cond);
   g_mutex_unlock (&s->lock);
 
@@ -160,31 +165,61 @@ neva_seeker_is_active (NevaSeeker *s)
   return active;
 }
 
+/* Lock held. The seek that is wanted now, with a number of its own. */
+static GstEvent *
+make_seek (NevaSeeker *s)
+{
+  const GstSeekType stop = GST_CLOCK_TIME_IS_VALID (s->stop)
+                               ? GST_SEEK_TYPE_SET
+                               : GST_SEEK_TYPE_NONE;
+  GstEvent *event = gst_event_new_seek (1.0, GST_FORMAT_TIME,
+      GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET,
+      (gint64) s->start, stop, (gint64) s->stop);
+
+  s->seqnum = gst_event_get_seqnum (event);
+  s->sought = TRUE;
+  s->moved = FALSE;
+  return event;
+}
+
+/* Lock held. Waits until data moves again; FALSE if it does not. */
+static gboolean
+wait_for_data (NevaSeeker *s, guint tries)
+{
+  const gint64 until = g_get_monotonic_time () + ((gint64) STALL << tries);
+
+  while (!s->moved && s->active && !s->stopped)
+    if (!g_cond_wait_until (&s->cond, &s->lock, until))
+      return FALSE;
+  return TRUE;
+}
+
 static void
 send_seek (GstElement *element, gpointer data)
 {
   NevaSeeker *s = data;
-  GstEvent *event = NULL;
-  gboolean ok;
+  gboolean ok = TRUE;
 
   g_mutex_lock (&s->lock);
-  if (s->pending && s->active && !s->stopped && !s->thread)
-    event = g_steal_pointer (&s->event);
-  if (!event) {
+  if (!s->pending || !s->active || s->stopped || s->thread) {
     g_mutex_unlock (&s->lock);
     return;
   }
   s->thread = g_thread_self ();
-  s->sought = TRUE;
-  g_mutex_unlock (&s->lock);
+  for (guint tries = 0; ok && tries < MAX_TRIES; tries++) {
+    GstEvent *event = make_seek (s);
 
-  ok = gst_pad_push_event (s->sinkpad, event);
-
-  g_mutex_lock (&s->lock);
+    g_mutex_unlock (&s->lock);
+    ok = gst_pad_push_event (s->sinkpad, event);
+    GST_LOG_OBJECT (element, "seek sent: %d", ok);
+    g_mutex_lock (&s->lock);
+    s->pending = FALSE;
+    g_cond_broadcast (&s->cond);
+    if (!ok || wait_for_data (s, tries))
+      break;
+    GST_WARNING_OBJECT (element, "nothing moves after a seek, again");
+  }
   s->thread = NULL;
-  s->pending = FALSE;
-  if (!ok)
-    GST_INFO_OBJECT (element, "upstream refused a seek");
   g_cond_broadcast (&s->cond);
   g_mutex_unlock (&s->lock);
 }
@@ -202,13 +237,8 @@ neva_seeker_seek (NevaSeeker *s, GstClockTime start, GstClockTime stop)
     g_mutex_unlock (&s->lock);
     return GST_FLOW_OK;
   }
-  gst_clear_event (&s->event);
-  s->event = gst_event_new_seek (1.0, GST_FORMAT_TIME,
-      GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET,
-      (gint64) start,
-      GST_CLOCK_TIME_IS_VALID (stop) ? GST_SEEK_TYPE_SET : GST_SEEK_TYPE_NONE,
-      (gint64) stop);
-  s->seqnum = gst_event_get_seqnum (s->event);
+  s->start = start;
+  s->stop = stop;
   s->pending = TRUE;
   s->flushed = FALSE;
   g_mutex_unlock (&s->lock);
@@ -219,6 +249,9 @@ neva_seeker_seek (NevaSeeker *s, GstClockTime start, GstClockTime stop)
   while (s->pending && !s->flushed)
     g_cond_wait (&s->cond, &s->lock);
   ret = s->flushed || s->stopped ? GST_FLOW_FLUSHING : GST_FLOW_OK;
+  if (ret == GST_FLOW_OK)
+    s->moved = TRUE; /* upstream refused: there is nothing to wait for */
+  g_cond_broadcast (&s->cond);
   g_mutex_unlock (&s->lock);
   return ret;
 }
@@ -246,10 +279,18 @@ neva_seeker_owns (NevaSeeker *s, GstEvent *event)
     if (type == GST_EVENT_FLUSH_START)
       s->flushed = TRUE;
     g_cond_broadcast (&s->cond);
-  } else if (type == GST_EVENT_SEGMENT || type == GST_EVENT_STREAM_START)
-    ours = s->active && s->sought;
+  } else {
+    if (type == GST_EVENT_SEGMENT || type == GST_EVENT_STREAM_START)
+      ours = s->active && s->sought;
+    if (type == GST_EVENT_SEGMENT || type == GST_EVENT_EOS) {
+      s->moved = TRUE;
+      g_cond_broadcast (&s->cond);
+    }
+  }
   g_mutex_unlock (&s->lock);
 
+  GST_LOG_OBJECT (s->element, "%s event is %s", GST_EVENT_TYPE_NAME (event),
+      ours ? "ours" : "the stream's");
   if (foreign)
     neva_seeker_deactivate (s);
   return ours;

@@ -35,7 +35,8 @@ typedef struct {
   gboolean flushed; /* a flush arrived while it was pending */
   GThread *thread;  /* sends a seek right now, or NULL */
   guint32 seqnum;   /* of the newest seek */
-  GstEvent *event;  /* to be sent; owned */
+  gboolean moved;   /* data arrived after it */
+  GstClockTime start, stop; /* stream time, of the newest request */
 
   GstPad *decoder_pad; /* probed; owned, or NULL */
   gulong probe;
@@ -50,7 +51,8 @@ void neva_seeker_clear (NevaSeeker *s);
 void neva_seeker_start (NevaSeeker *s);
 /* PAUSED→READY, before the pads are deactivated: wakes the streaming thread. */
 void neva_seeker_interrupt (NevaSeeker *s);
-/* PAUSED→READY, after that: waits for the seek thread. */
+/* Any thread but the streaming thread: no seeks any more, and none on its way
+ * when this returns. */
 void neva_seeker_join (NevaSeeker *s);
 
 /* Streaming thread. decoder_pad may be NULL. */
