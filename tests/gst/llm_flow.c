@@ -523,6 +523,7 @@ GST_END_TEST;
 GST_START_TEST (test_the_text_pad_may_be_unlinked_and_linked_again)
 {
   GstPad *text, *peer;
+  GstBuffer *buffer;
   Llm f;
 
   llm_init (&f, "model=fake:x", LLM_TEXT_PAD);
@@ -539,7 +540,15 @@ GST_START_TEST (test_the_text_pad_may_be_unlinked_and_linked_again)
   llm_expect_caption (&f, "x", 2);
   fail_unless_equals_int (gst_pad_link (text, peer), GST_PAD_LINK_OK);
   fail_unless_equals_int (llm_push_clip (&f, 3), GST_FLOW_OK);
-  llm_expect_text (f.text, "x", 3 * LLM_CLIP, LLM_CLIP);
+  llm_expect_caption (&f, "x", 3);
+  /* The pad's task may not have come to lose the text of clip 2. */
+  buffer = llm_pull (f.text);
+  if (GST_BUFFER_PTS (buffer) == 2 * LLM_CLIP) {
+    gst_buffer_unref (buffer);
+    buffer = llm_pull (f.text);
+  }
+  fail_unless_equals_uint64 (GST_BUFFER_PTS (buffer), 3 * LLM_CLIP);
+  gst_buffer_unref (buffer);
   gst_object_unref (text);
   gst_object_unref (peer);
   llm_clear (&f);
