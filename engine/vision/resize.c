@@ -53,7 +53,7 @@ job_alloc (Job *job, gsize tiles, GError **error)
   job->planar = g_try_malloc0_n (tiles * 3 * NEVA_TILE_ROWS + 1, job->stride);
   job->tile = g_try_malloc_n (columns, NEVA_TILE_COLUMN_BYTES);
   job->squeezed = g_try_malloc_n (job->x.n, COLUMN_LANES);
-  job->stack = g_try_malloc0_n (groups * 4, job->lanes);
+  job->stack = g_try_malloc_n (groups * 4, job->lanes);
   job->result = g_try_malloc_n (job->y.n, job->lanes);
 
   if (job->planar && job->tile && job->squeezed && job->stack && job->result)
@@ -193,6 +193,10 @@ rows_first (Job *job, guint8 *rgb, gsize ldrgb, GError **error)
   job->lanes = 3 * STRIP;
   if (!job_alloc (job, 1 + tiles, error))
     return FALSE;
+
+  /* the last group may be short of rows: their weights are zero */
+  memset (job->stack + (job->rows.input_groups - 1) * job->lanes * 4, 0,
+      job->lanes * 4);
 
   for (guint x = 0; x < job->columns.inputs; x += STRIP) {
     const guint n = MIN (STRIP, job->columns.inputs - x);
