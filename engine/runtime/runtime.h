@@ -80,7 +80,8 @@ struct _NevaRequest {
 
 /* Takes the driver. */
 NevaWorker *neva_worker_new (NevaDriver *driver);
-/* Ends the thread and frees all; from the thread itself, after it returns. */
+/* Ends the thread and frees all. Does not wait for arithmetic: a worker in the
+ * middle of it frees itself afterwards. */
 void neva_worker_free (NevaWorker *worker);
 
 /* A place in the encode queue, kept until it is used or given back. */

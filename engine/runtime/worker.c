@@ -12,14 +12,17 @@
 #include "runtime/worker.h"
 #include <string.h>
 
-/* Frames per pass of the tower: weights are read once for all of them. While
- * answers are being decoded fewer, since they wait meanwhile. */
+/* Frames per pass of the tower, prompt tokens per step: weights are read once
+ * for all of them. Fewer while answers are being decoded, which wait meanwhile,
+ * and on a slow machine, where a turn should end within about TURN_US: only
+ * between two turns is anything cancelled. */
 #define ENCODE_BATCH 8
 #define ENCODE_BATCH_BUSY 2
-/* Prompt tokens per step; the smaller one bounds the pause between two tokens
- * of the answers that are being decoded. */
 #define PREFILL_CHUNK 512
 #define PREFILL_CHUNK_BUSY 128
+#define PREFILL_CHUNK_LEAST 32
+#define TURN_US 1000000
+#define TURN_US_BUSY 200000
 
 /* ---- Frames ------------------------------------------------------------- */
 
@@ -72,15 +75,34 @@ encode_batch (
   return TRUE;
 }
 
+/* How many fit into the time, at `each_us`. */
+static guint
+fit (double us, double each_us, guint least, guint most)
+{
+  return each_us > 0 ? (guint) CLAMP (us / each_us, least, most) : most;
+}
+
+/* A running mean; single measurements are noisy. */
+static void
+learn (double *each_us, gint64 us, gsize n)
+{
+  const double now = (double) us / (double) n;
+
+  *each_us = *each_us > 0 ? 0.75 * *each_us + 0.25 * now : now;
+}
+
 static void
 encode_frames (NevaWorker *worker)
 {
   NevaEmbedding *batch[ENCODE_BATCH];
-  const guint n = take_frames (
-      worker, batch, worker->running->len ? ENCODE_BATCH_BUSY : ENCODE_BATCH);
+  const gboolean busy = worker->running->len > 0;
+  const guint n = take_frames (worker, batch,
+      fit (busy ? TURN_US_BUSY : TURN_US, worker->frame_us, 1,
+          busy ? ENCODE_BATCH_BUSY : ENCODE_BATCH));
   const gint64 start = g_get_monotonic_time ();
   g_autoptr (GError) error = NULL;
   NevaEmbeddingState state = NEVA_EMBEDDING_READY;
+  gint64 us;
 
   if (n == 0)
     return;
@@ -89,13 +111,15 @@ encode_frames (NevaWorker *worker)
     for (guint i = 0; i < n; i++)
       batch[i]->error = g_error_copy (error);
   }
+  us = g_get_monotonic_time () - start;
+  learn (&worker->frame_us, us, n);
 
   g_mutex_lock (&worker->lock);
   for (guint i = 0; i < n; i++)
     g_atomic_int_set (&batch[i]->state, state);
   if (!error)
     worker->stats.frames_encoded += n;
-  worker->stats.encode_ns += (g_get_monotonic_time () - start) * 1000;
+  worker->stats.encode_ns += us * 1000;
   g_mutex_unlock (&worker->lock);
 
   for (guint i = 0; i < n; i++) {
@@ -267,7 +291,8 @@ plan (NevaWorker *worker, NevaGeneration **who, NevaDriverItem *items)
   for (guint i = 0; i < worker->running->len; i++)
     if (neva_generation_pending (worker->running->pdata[i]) <= 1)
       n_decoding++;
-  chunk = n_decoding ? PREFILL_CHUNK_BUSY : PREFILL_CHUNK;
+  chunk = fit (n_decoding ? TURN_US_BUSY : TURN_US, worker->token_us,
+      PREFILL_CHUNK_LEAST, n_decoding ? PREFILL_CHUNK_BUSY : PREFILL_CHUNK);
 
   guint n = 0;
   for (guint i = 0; i < worker->running->len; i++) {
@@ -291,11 +316,18 @@ step (NevaWorker *worker)
   NevaDriverItem items[NEVA_MAX_RUNNING];
   NevaDriver *driver = worker->driver;
   const guint n = plan (worker, who, items);
+  const gint64 start = g_get_monotonic_time ();
+  gsize n_tokens = 0;
   GError *error = NULL;
 
   if (n == 0)
     return;
   if (driver->klass->step (driver, items, n, &error)) {
+    for (guint i = 0; i < n; i++)
+      n_tokens += items[i].n;
+    /* Steps that only decode are slow for another reason. */
+    if (n_tokens >= PREFILL_CHUNK_LEAST)
+      learn (&worker->token_us, g_get_monotonic_time () - start, n_tokens);
     for (guint i = 0; i < n; i++)
       advance (worker, who[i], &items[i]);
     return;
@@ -343,8 +375,11 @@ wait_for_work (NevaWorker *worker)
   stats->kv_bytes = worker->driver->klass->kv_bytes (worker->driver);
   stats->kv_bytes_peak = MAX (stats->kv_bytes_peak, stats->kv_bytes);
   while (!worker->stop && !worker->frames.length && stats->running == 0 &&
-         !can_admit (worker))
+         !can_admit (worker)) {
+    worker->asleep = TRUE;
     g_cond_wait (&worker->work, &worker->lock);
+    worker->asleep = FALSE;
+  }
   go = !worker->stop;
   g_mutex_unlock (&worker->lock);
   return go;
@@ -397,16 +432,19 @@ neva_worker_new (NevaDriver *driver)
 void
 neva_worker_free (NevaWorker *worker)
 {
-  const gboolean inside = g_thread_self () == worker->thread;
   GThread *thread = worker->thread;
+  gboolean wait;
 
   g_mutex_lock (&worker->lock);
   worker->stop = TRUE;
-  worker->self_destruct = inside;
+  /* In the middle of a turn, of which the thread that drops the last reference
+   * may be part, the worker frees itself when the turn is over. */
+  wait = worker->asleep;
+  worker->self_destruct = !wait;
   g_cond_signal (&worker->work);
   g_mutex_unlock (&worker->lock);
 
-  if (inside) {
+  if (!wait) {
     g_thread_unref (thread);
     return;
   }

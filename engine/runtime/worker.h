@@ -18,13 +18,15 @@ struct _NevaWorker {
   GQueue questions; /* NevaRequest, by their links; owned; best first */
   NevaStats stats;
   gboolean stop, self_destruct;
+  gboolean asleep; /* waiting for work: it will end at once when told to */
 
   /* Worker thread */
   NevaPrefixes *prefixes;
-  GPtrArray *running; /* NevaGeneration, oldest first */
-  GQueue preempted;   /* NevaGeneration, oldest first */
-  gboolean readmit;   /* something ended since the last preemption */
-  float *features;    /* scratch of encode () */
+  GPtrArray *running;        /* NevaGeneration, oldest first */
+  GQueue preempted;          /* NevaGeneration, oldest first */
+  gboolean readmit;          /* something ended since the last preemption */
+  float *features;           /* scratch of encode () */
+  double frame_us, token_us; /* measured; 0: not yet */
 };
 
 /* The first state of one of the question's frames that is not READY, or READY.
