@@ -195,6 +195,10 @@ latency_query (GstNevaLlm *self, GstQuery *query)
   if (!gst_pad_peer_query (self->sinkpad, query))
     return FALSE;
   gst_query_parse_latency (query, &live, &min, &max);
+  /* Upstream may not have known when the first frame came. */
+  g_mutex_lock (&self->lock);
+  self->live = live;
+  g_mutex_unlock (&self->lock);
   GST_OBJECT_LOCK (self);
   timing = self->settings.timing;
   delay = self->settings.max_delay;
