@@ -93,23 +93,6 @@ on_packet (GstPad *pad, GstPadProbeInfo *info, gpointer data)
   return drop ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
 }
 
-/* libav decoders of GStreamer 1.24 and 1.26 sometimes abort ("video meta uses
- * 432x240 instead of 426x240") when flushes follow each other quickly while
- * they decode into padded buffers of a pool. Decoding into their own memory
- * costs a copy of each picture. */
-static void
-avoid_direct_rendering (GstPad *decoder_pad)
-{
-  g_autoptr (GstElement) decoder = gst_pad_get_parent_element (decoder_pad);
-  guint major, minor, micro, nano;
-
-  gst_version (&major, &minor, &micro, &nano);
-  if (decoder && minor >= 24 &&
-      g_object_class_find_property (
-          G_OBJECT_GET_CLASS (decoder), "direct-rendering"))
-    g_object_set (decoder, "direct-rendering", FALSE, NULL);
-}
-
 void
 neva_seeker_activate (NevaSeeker *s, GstPad *decoder_pad)
 {
@@ -120,7 +103,6 @@ neva_seeker_activate (NevaSeeker *s, GstPad *decoder_pad)
     g_mutex_lock (&s->lock);
     neva_packet_format_init (&s->format, caps);
     g_mutex_unlock (&s->lock);
-    avoid_direct_rendering (decoder_pad);
     s->decoder_pad = gst_object_ref (decoder_pad);
     s->probe = gst_pad_add_probe (decoder_pad,
         GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,

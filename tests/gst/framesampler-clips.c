@@ -349,7 +349,8 @@ main (int argc, char **argv)
   gst_init (&argc, &argv);
   for (guint i = 0; i < G_N_ELEMENTS (clips); i++) {
     current_clip = clips[i].name;
-    if ((only && !strstr (current_clip, only)) || !available (clips[i].needs))
+    if ((only && !strstr (current_clip, only)) || !available (clips[i].needs) ||
+        !demuxer_is_sound (clips[i].needs))
       continue;
     current_run = "making it";
     if (make_clip (&clips[i], path))
