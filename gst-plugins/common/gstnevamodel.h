@@ -83,7 +83,7 @@ GstFlowReturn gst_neva_model_loader_wait (
 /* The same without waiting: GST_FLOW_OK and NULL while the model is loading. */
 GstFlowReturn gst_neva_model_loader_try (
     GstNevaModelLoader *loader, NevaModel **model);
-/* A model was named when loading started. */
+/* A model was named, here or by another element of the pipeline. */
 gboolean gst_neva_model_loader_is_named (GstNevaModelLoader *loader);
 /* TRUE wakes waiters and lets no other wait, until FALSE. */
 void gst_neva_model_loader_set_flushing (

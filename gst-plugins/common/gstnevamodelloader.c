@@ -12,7 +12,8 @@
 struct _GstNevaModelLoad {
   guint refs; /* loads_lock */
   char *key;
-  GstElement *element; /* owned: speaks for the load */
+  gconstpointer pipeline; /* only compared */
+  GstElement *element;    /* owned: speaks for the load */
   GstNevaModelOptions options;
   GCancellable *cancellable;
   GThread *thread;
@@ -145,28 +146,34 @@ load_unref (GstNevaModelLoad *load)
   g_free (load);
 }
 
-static char *
-make_key (GstElement *element, const GstNevaModelOptions *o)
+/* What the element is part of; only to be compared. */
+static gconstpointer
+pipeline_of (GstElement *element)
 {
   GstObject *top = gst_object_ref (GST_OBJECT (element)), *parent;
-  char *key;
 
   while ((parent = gst_object_get_parent (top))) {
     gst_object_unref (top);
     top = parent;
   }
-  key = g_strdup_printf ("%p|%s|%d|%s|%u|%" G_GUINT64_FORMAT, top, o->path,
-      (int) o->weights, o->device ? o->device : "cpu", o->context_length,
-      o->kv_cache_bytes);
   gst_object_unref (top);
-  return key;
+  return top;
+}
+
+static char *
+make_key (gconstpointer pipeline, const GstNevaModelOptions *o)
+{
+  return g_strdup_printf ("%p|%s|%d|%s|%u|%" G_GUINT64_FORMAT, pipeline,
+      o->path, (int) o->weights, o->device ? o->device : "cpu",
+      o->context_length, o->kv_cache_bytes);
 }
 
 /* Takes the options. */
 static GstNevaModelLoad *
 find_or_start (GstElement *element, GstNevaModelOptions *options)
 {
-  char *key = make_key (element, options);
+  gconstpointer pipeline = pipeline_of (element);
+  char *key = make_key (pipeline, options);
   GstNevaModelLoad *load;
 
   g_mutex_lock (&loads_lock);
@@ -181,6 +188,7 @@ find_or_start (GstElement *element, GstNevaModelOptions *options)
     load = g_new0 (GstNevaModelLoad, 1);
     load->refs = 1;
     load->key = key;
+    load->pipeline = pipeline;
     load->element = gst_object_ref (element);
     load->options = *options;
     load->cancellable = g_cancellable_new ();
@@ -347,6 +355,42 @@ gst_neva_model_loader_peek (GstNevaModelLoader *loader)
   return model;
 }
 
+/* An element that names no model waits for the one that another element of its
+ * pipeline is loading, if it is only one. */
+static gboolean
+adopt_load (GstNevaModelLoader *loader)
+{
+  gconstpointer pipeline = pipeline_of (loader->element);
+  GstNevaModelLoad *found = NULL, *load;
+  gboolean adopted;
+  GHashTableIter iter;
+  guint n = 0;
+
+  g_mutex_lock (&loads_lock);
+  if (loads) {
+    g_hash_table_iter_init (&iter, loads);
+    while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &load))
+      if (load->pipeline == pipeline) {
+        found = load;
+        n++;
+      }
+  }
+  if (n == 1)
+    found->refs++;
+  g_mutex_unlock (&loads_lock);
+  if (n != 1)
+    return FALSE;
+
+  g_mutex_lock (&loader->lock);
+  adopted = !loader->load && !g_atomic_int_get (&loader->flushing);
+  if (adopted)
+    loader->load = found;
+  g_mutex_unlock (&loader->lock);
+  if (!adopted)
+    load_unref (found);
+  return adopted;
+}
+
 static GstFlowReturn
 get_model (GstNevaModelLoader *loader, gboolean wait, NevaModel **model)
 {
@@ -358,7 +402,11 @@ get_model (GstNevaModelLoader *loader, gboolean wait, NevaModel **model)
     if (g_atomic_int_get (&loader->flushing))
       return GST_FLOW_FLUSHING;
     *model = find_by_context (loader->element);
-    return GST_FLOW_OK;
+    if (*model || !adopt_load (loader))
+      return GST_FLOW_OK;
+    load = get_load (loader);
+    if (!load)
+      return GST_FLOW_FLUSHING;
   }
 
   g_mutex_lock (&load->lock);

@@ -12,7 +12,7 @@
 
 typedef struct {
   GstHarness *harness;
-  GstElement *encoder; /* the first one */
+  GstElement *encoder; /* the only one */
   GstBus *bus;
 } Fixture;
 
@@ -435,6 +435,25 @@ GST_START_TEST (test_a_model_is_found_by_context)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_model_that_a_neighbour_loads_is_waited_for)
+{
+  Fixture f = start ("nevaencoder overflow=block name=first ! "
+                     "nevaencoder model=\"fake:x?load=50\" overflow=block");
+  GstElement *first =
+      gst_bin_get_by_name (GST_BIN (f.harness->element), "first");
+  GstBuffer *out;
+
+  play (&f);
+  out = gst_harness_push_and_pull (f.harness, frame (&f, 0));
+  fail_unless_equals_int (handles (out), 1);
+  gst_buffer_unref (out);
+  fail_unless_equals_uint64 (stat (first, "submitted"), 1);
+  fail_unless_equals_int (count_errors (f.bus, NULL, NULL), 0);
+  gst_object_unref (first);
+  finish (&f);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_every_format_and_a_caps_change)
 {
   static const char *const formats[] = {"I420", "YV12", "NV12", "RGB", "BGR",
@@ -496,6 +515,7 @@ encoder_suite (void)
   tcase_add_test (tc, test_stop_ends_waiting_and_restart_works);
   tcase_add_test (tc, test_state_storm);
   tcase_add_test (tc, test_a_model_is_found_by_context);
+  tcase_add_test (tc, test_a_model_that_a_neighbour_loads_is_waited_for);
   tcase_add_test (tc, test_every_format_and_a_caps_change);
   tcase_add_test (tc, test_a_buffer_that_is_too_small_is_one_error);
   return s;
