@@ -439,7 +439,7 @@ GST_START_TEST (test_a_model_that_a_neighbour_loads_is_waited_for)
 {
   Fixture f = start ("nevaencoder overflow=block name=first ! "
                      "nevaencoder model=\"fake:x?load=50\" overflow=block");
-  GstElement *first =
+  GstElement *front =
       gst_bin_get_by_name (GST_BIN (f.harness->element), "first");
   GstBuffer *out;
 
@@ -447,9 +447,9 @@ GST_START_TEST (test_a_model_that_a_neighbour_loads_is_waited_for)
   out = gst_harness_push_and_pull (f.harness, frame (&f, 0));
   fail_unless_equals_int (handles (out), 1);
   gst_buffer_unref (out);
-  fail_unless_equals_uint64 (stat (first, "submitted"), 1);
+  fail_unless_equals_uint64 (stat (front, "submitted"), 1);
   fail_unless_equals_int (count_errors (f.bus, NULL, NULL), 0);
-  gst_object_unref (first);
+  gst_object_unref (front);
   finish (&f);
 }
 GST_END_TEST;
