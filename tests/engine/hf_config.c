@@ -263,84 +263,84 @@ test_refused_preprocessors (void)
 #define TEXT(inner) "{" VISION ",\"text_config\":{" inner "}}"
 #define TOWER(inner) "{\"vision_config\":{" inner "}}"
 
+static const struct {
+  const char *text, *part;
+  int code;
+} refused[] = {
+    {"", "config.json", NEVA_ERROR_BAD_FILE},
+    {"{", "config.json", NEVA_ERROR_BAD_FILE},
+    {"{\"a\":\"\xff\"}", "UTF-8", NEVA_ERROR_BAD_FILE},
+    {"{\"model_type\":\"qwen2_vl\"}", "model_type: 'qwen2_vl'",
+        NEVA_ERROR_UNSUPPORTED},
+    {"{\"vision_config\":7}", "vision_config", NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"model_type\":\"pixtral\""), "vision_config.model_type",
+        NEVA_ERROR_UNSUPPORTED},
+    {TOWER ("\"hidden_size\":-5"), "vision_config.hidden_size",
+        NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"hidden_size\":1e300"), "hidden_size", NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"hidden_size\":12.5"), "hidden_size", NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"hidden_size\":\"x\""), "hidden_size", NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"num_attention_heads\":7"), "num_attention_heads",
+        NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"patch_size\":0"), "patch_size", NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"patch_size\":1,\"image_size\":8000"), "patch_size",
+        NEVA_ERROR_BAD_FILE},
+    {TOWER ("\"image_size\":[56,60]"), "image_size", NEVA_ERROR_UNSUPPORTED},
+    {TOWER ("\"num_channels\":4"), "num_channels", NEVA_ERROR_UNSUPPORTED},
+    {TOWER ("\"hidden_act\":\"relu\""), "hidden_act", NEVA_ERROR_UNSUPPORTED},
+    {"{" VISION ",\"vision_feature_layer\":[-2,-5]}", "vision_feature_layer",
+        NEVA_ERROR_UNSUPPORTED},
+    {"{" VISION ",\"vision_feature_layer\":-14}", "vision_feature_layer",
+        NEVA_ERROR_BAD_FILE},
+    {"{" VISION ",\"vision_feature_select_strategy\":\"cls\"}",
+        "vision_feature_select_strategy", NEVA_ERROR_UNSUPPORTED},
+    {TEXT ("\"model_type\":\"gemma\""), "text_config.model_type",
+        NEVA_ERROR_UNSUPPORTED},
+    {TEXT ("\"num_attention_heads\":0"), "num_attention_heads",
+        NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"num_key_value_heads\":5"), "num_key_value_heads",
+        NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"head_dim\":63"), "head_dim", NEVA_ERROR_UNSUPPORTED},
+    {TEXT ("\"head_dim\":512"), "head_dim", NEVA_ERROR_UNSUPPORTED},
+    {TEXT ("\"num_hidden_layers\":100000"), "num_hidden_layers",
+        NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"rms_norm_eps\":-1"), "rms_norm_eps", NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}"),
+        "'yarn' is not supported", NEVA_ERROR_UNSUPPORTED},
+    {TEXT ("\"rope_scaling\":{\"type\":\"linear\"}"),
+        "rope_scaling.factor: missing", NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}"), "factor",
+        NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":8}"),
+        "low_freq_factor: missing", NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"mlp_bias\":1"), "mlp_bias", NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"eos_token_id\":[1,2,3,4,5,6,7,8,9]"), "eos_token_id",
+        NEVA_ERROR_UNSUPPORTED},
+    {TEXT ("\"eos_token_id\":[-1]"), "eos_token_id", NEVA_ERROR_BAD_FILE},
+    {TEXT ("\"model_type\":\"qwen2\",\"use_sliding_window\":true,"
+           "\"layer_types\":[\"full_attention\"]"),
+        "layer_types", NEVA_ERROR_BAD_FILE},
+    {"{" VISION ",\"image_token_index\":-1}", "image_token_index",
+        NEVA_ERROR_BAD_FILE},
+    {"{" VISION ",\"neva\":{\"num_frames\":0}}", "neva.num_frames",
+        NEVA_ERROR_BAD_FILE},
+    {"{" VISION ",\"neva\":{\"conv_template\":"
+     "\"a name that is longer than any template's\"}}",
+        "neva.conv_template", NEVA_ERROR_BAD_FILE},
+};
+
 static void
 test_refused_configs (void)
 {
-  static const struct {
-    const char *text, *part;
-    int code;
-  } bad[] = {
-      {"", "config.json", NEVA_ERROR_BAD_FILE},
-      {"{", "config.json", NEVA_ERROR_BAD_FILE},
-      {"{\"a\":\"\xff\"}", "UTF-8", NEVA_ERROR_BAD_FILE},
-      {"{\"model_type\":\"qwen2_vl\"}", "model_type: 'qwen2_vl'",
-          NEVA_ERROR_UNSUPPORTED},
-      {"{\"vision_config\":7}", "vision_config", NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"model_type\":\"pixtral\""), "vision_config.model_type",
-          NEVA_ERROR_UNSUPPORTED},
-      {TOWER ("\"hidden_size\":-5"), "vision_config.hidden_size",
-          NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"hidden_size\":1e300"), "hidden_size", NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"hidden_size\":12.5"), "hidden_size", NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"hidden_size\":\"x\""), "hidden_size", NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"num_attention_heads\":7"), "num_attention_heads",
-          NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"patch_size\":0"), "patch_size", NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"patch_size\":1,\"image_size\":8000"), "patch_size",
-          NEVA_ERROR_BAD_FILE},
-      {TOWER ("\"image_size\":[56,60]"), "image_size", NEVA_ERROR_UNSUPPORTED},
-      {TOWER ("\"num_channels\":4"), "num_channels", NEVA_ERROR_UNSUPPORTED},
-      {TOWER ("\"hidden_act\":\"relu\""), "hidden_act", NEVA_ERROR_UNSUPPORTED},
-      {"{" VISION ",\"vision_feature_layer\":[-2,-5]}", "vision_feature_layer",
-          NEVA_ERROR_UNSUPPORTED},
-      {"{" VISION ",\"vision_feature_layer\":-14}", "vision_feature_layer",
-          NEVA_ERROR_BAD_FILE},
-      {"{" VISION ",\"vision_feature_select_strategy\":\"cls\"}",
-          "vision_feature_select_strategy", NEVA_ERROR_UNSUPPORTED},
-      {TEXT ("\"model_type\":\"gemma\""), "text_config.model_type",
-          NEVA_ERROR_UNSUPPORTED},
-      {TEXT ("\"num_attention_heads\":0"), "num_attention_heads",
-          NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"num_key_value_heads\":5"), "num_key_value_heads",
-          NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"head_dim\":63"), "head_dim", NEVA_ERROR_UNSUPPORTED},
-      {TEXT ("\"head_dim\":512"), "head_dim", NEVA_ERROR_UNSUPPORTED},
-      {TEXT ("\"num_hidden_layers\":100000"), "num_hidden_layers",
-          NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"rms_norm_eps\":-1"), "rms_norm_eps", NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}"),
-          "'yarn' is not supported", NEVA_ERROR_UNSUPPORTED},
-      {TEXT ("\"rope_scaling\":{\"type\":\"linear\"}"),
-          "rope_scaling.factor: missing", NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}"), "factor",
-          NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":8}"),
-          "low_freq_factor: missing", NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"mlp_bias\":1"), "mlp_bias", NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"eos_token_id\":[1,2,3,4,5,6,7,8,9]"), "eos_token_id",
-          NEVA_ERROR_UNSUPPORTED},
-      {TEXT ("\"eos_token_id\":[-1]"), "eos_token_id", NEVA_ERROR_BAD_FILE},
-      {TEXT ("\"model_type\":\"qwen2\",\"use_sliding_window\":true,"
-             "\"layer_types\":[\"full_attention\"]"),
-          "layer_types", NEVA_ERROR_BAD_FILE},
-      {"{" VISION ",\"image_token_index\":-1}", "image_token_index",
-          NEVA_ERROR_BAD_FILE},
-      {"{" VISION ",\"neva\":{\"num_frames\":0}}", "neva.num_frames",
-          NEVA_ERROR_BAD_FILE},
-      {"{" VISION ",\"neva\":{\"conv_template\":"
-       "\"a name that is longer than any template's\"}}",
-          "neva.conv_template", NEVA_ERROR_BAD_FILE},
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++) {
+  for (gsize i = 0; i < G_N_ELEMENTS (refused); i++) {
     g_autoptr (GError) error = NULL;
     NevaConfig c = {.media_token = 4711};
 
-    CHECK (!read_config (bad[i].text, CLIP_56, NULL, &c, &error),
+    CHECK (!read_config (refused[i].text, CLIP_56, NULL, &c, &error),
         "row %zu was accepted", i);
     CHECK (error && strstr (error->message, "config.json"),
         "row %zu names no file", i);
-    CHECK_ERROR (error, bad[i].code, bad[i].part);
+    CHECK_ERROR (error, refused[i].code, refused[i].part);
     CHECK (c.media_token == 4711, "row %zu wrote its result", i);
   }
 }
