@@ -64,39 +64,46 @@ read_text (const char *path, gsize max_bytes, gsize *length, GError **error)
 }
 
 JsonNode *
-neva_json_file_read (
-    const char *folder, const char *name, gsize max_bytes, GError **error)
+neva_json_parse_object (
+    const char *text, gsize length, const char *name, GError **error)
 {
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  g_autofree char *text = NULL;
-  g_autoptr (JsonParser) parser = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autoptr (GError) json = NULL;
   JsonNode *root;
-  gsize length;
 
-  if (!(text = read_text (path, max_bytes, &length, error)))
-    return NULL;
-  if (!g_utf8_validate (text, (gssize) length, NULL)) {
-    g_set_error (
-        error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: not UTF-8 text", path);
+  if (length == 0 || !g_utf8_validate (text, (gssize) length, NULL)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: %s", name,
+        length == 0 ? "the file is empty" : "not UTF-8 text");
     return NULL;
   }
   if (!neva_json_is_shallow (text, length)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: not JSON, or nested deeper than %d levels", path, MAX_DEPTH);
+        "%s: not JSON, or nested deeper than %d levels", name, MAX_DEPTH);
     return NULL;
   }
-  parser = json_parser_new_immutable ();
   if (!json_parser_load_from_data (parser, text, (gssize) length, &json)) {
     g_set_error (
-        error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: %s", path, json->message);
+        error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: %s", name, json->message);
     return NULL;
   }
   root = json_parser_get_root (parser);
   if (!root || !JSON_NODE_HOLDS_OBJECT (root)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: a JSON object is expected", path);
+        "%s: a JSON object is expected", name);
     return NULL;
   }
   return json_node_ref (root);
+}
+
+JsonNode *
+neva_json_file_read (
+    const char *folder, const char *name, gsize max_bytes, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autofree char *text = NULL;
+  gsize length;
+
+  if (!(text = read_text (path, max_bytes, &length, error)))
+    return NULL;
+  return neva_json_parse_object (text, length, path, error);
 }

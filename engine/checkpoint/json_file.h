@@ -12,6 +12,10 @@
 JsonNode *neva_json_file_read (
     const char *folder, const char *name, gsize max_bytes, GError **error);
 
+/* The same for text [length] from anywhere; `name` is for messages. */
+JsonNode *neva_json_parse_object (
+    const char *text, gsize length, const char *name, GError **error);
+
 /* FALSE when the text nests so deeply that json-glib, which recurses, could run
  * out of stack, or holds what is not JSON. For text from anywhere else. */
 gboolean neva_json_is_shallow (const char *text, gsize length);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <neva/error.h>
+#include "checkpoint/json_file.h"
 #include "checkpoint/nemo_ranks.h"
 #include "checkpoint/nemo_tensors.h"
 #include "checkpoint/torch_archive.h"
@@ -50,14 +51,14 @@ unstack (const NevaTensorSet *from, NevaTensorSet *to, GError **error)
 static char *
 read_backend (NevaBundle *bundle, GBytes *bytes, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new ();
   gsize length;
   const char *text = g_bytes_get_data (bytes, &length);
-  JsonNode *root, *node = NULL;
+  g_autoptr (JsonNode) root =
+      length < 65536 ? neva_json_parse_object (text, length, "metadata", NULL)
+                     : NULL;
+  JsonNode *node = NULL;
 
-  if (length < 65536 &&
-      json_parser_load_from_data (parser, text, length, NULL) &&
-      (root = json_parser_get_root (parser)) && JSON_NODE_HOLDS_OBJECT (root))
+  if (root)
     node =
         json_object_get_member (json_node_get_object (root), "sharded_backend");
   if (node && JSON_NODE_HOLDS_VALUE (node) &&

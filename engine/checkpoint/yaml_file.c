@@ -165,6 +165,10 @@ neva_yaml_parse (
         "%s: larger than %u bytes", name, MAX_BYTES);
     return NULL;
   }
+  if (length == 0) { /* libyaml asserts that there is a text */
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: empty", name);
+    return NULL;
+  }
   if (!yaml_parser_initialize (&parser)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "%s: no memory", name);
     return NULL;

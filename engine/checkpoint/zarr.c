@@ -3,6 +3,7 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 #include <neva/error.h>
+#include "checkpoint/json_file.h"
 #include "checkpoint/zarr.h"
 
 typedef struct {
@@ -76,16 +77,15 @@ is_null (JsonObject *object, const char *key)
 static gboolean
 read_header (NevaBundle *bundle, GBytes *bytes, Array *a, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new ();
   gsize length;
   const char *text = g_bytes_get_data (bytes, &length);
-  JsonNode *root;
+  g_autoptr (JsonNode) root =
+      length < 65536 ? neva_json_parse_object (text, length, ".zarray", NULL)
+                     : NULL;
   JsonObject *object;
   guint n_chunk;
 
-  if (length > 65536 ||
-      !json_parser_load_from_data (parser, text, length, NULL) ||
-      !(root = json_parser_get_root (parser)) || !JSON_NODE_HOLDS_OBJECT (root))
+  if (!root)
     return fail (bundle, a, error, ".zarray is no JSON object");
   object = json_node_get_object (root);
   if (!is_null (object, "compressor") || !is_null (object, "filters"))

@@ -17,20 +17,26 @@ make_complaints_fatal (void)
 }
 
 static void
-remove_folder (void)
+remove_tree (const char *path)
 {
-  GDir *dir = g_dir_open (folder, 0, NULL);
+  GDir *dir = g_dir_open (path, 0, NULL);
   const char *name;
 
   while (dir && (name = g_dir_read_name (dir))) {
-    char *path = g_build_filename (folder, name, NULL);
+    char *inner = g_build_filename (path, name, NULL);
 
-    g_remove (path);
-    g_free (path);
+    remove_tree (inner);
+    g_free (inner);
   }
   if (dir)
     g_dir_close (dir);
-  g_rmdir (folder);
+  g_remove (path);
+}
+
+static void
+remove_folder (void)
+{
+  remove_tree (folder);
   g_free (folder);
 }
 
