@@ -476,11 +476,13 @@ def questions(scene, rng):
               scene["bg"].capitalize() + "."))
     absent = [s for s in SHAPES if not of_shape[s]]
     s = rng.choice(absent)
-    q.append(rng.choice((
-        ("colour", f"What {col} is the {s}?", f"There is no {s}."),
-        ("motion", f"Which way does the {s} move?", f"There is no {s}."),
-        ("presence", f"Is there a {s}?", "No."),
-        ("presence", f"Is there a {s}?", "No."))))
+    q.append(("presence", f"Is there a {s}?", "No."))
+    if rng.random() < .4:
+        s = rng.choice(absent)
+        q.append(rng.choice((
+            ("colour", f"What {col} is the {s}?", f"There is no {s}."),
+            ("motion", f"Which way does the {s} move?",
+             f"There is no {s}."))))
     g = rng.choice(groups)
     shape_n = sum(x["count"] for x in of_shape[g["shape"]])
     many = PLURAL[g["shape"]]

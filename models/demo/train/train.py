@@ -400,6 +400,10 @@ def train(a):
         left = a.steps - step
         if left < fall:
             scale *= max(left / fall, .01)
+        if a.fall_minutes:
+            scale *= 1 - (time.time() - t0) / 60 / a.fall_minutes
+            if scale <= 0:
+                break
         acc["gn"] = opt.step(scale)
         step += 1
         acc["busy"] = time.time() - tw
@@ -413,8 +417,9 @@ def train(a):
             log.flush()
         if step % 100 == 0 or step == a.steps:
             save(path, model, opt, step)
-        if left == fall:
+        if left == fall and not a.fall_minutes:
             save(os.path.join(a.work, "flat.pt"), model, opt, step)
+    save(path, model, opt, step)
 
 
 # ---------------------------------------------------------------- export
@@ -548,6 +553,8 @@ def main():
     ap.add_argument("--start", help="go on from this checkpoint instead")
     ap.add_argument("--steps", type=int, default=9000)
     ap.add_argument("--fall", type=float, default=.25)
+    ap.add_argument("--fall-minutes", type=float,
+                    help="let the rate fall by the clock, then stop")
     ap.add_argument("--batch", type=int, default=32)
     ap.add_argument("--fresh", type=float, default=.4)
     ap.add_argument("--lr", type=float, default=.02)
