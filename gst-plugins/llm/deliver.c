@@ -279,8 +279,15 @@ gst_neva_llm_fail (GstNevaLlm *self, const char *what, const GError *error)
       g_ptr_array_new_with_free_func ((GDestroyNotify) neva_request_unref);
   gboolean first;
 
+  /* EOS goes on as soon as `failed` is set: the error has to be first. */
   g_mutex_lock (&self->lock);
-  first = !self->failed;
+  first = !self->reported;
+  self->reported = TRUE;
+  g_mutex_unlock (&self->lock);
+  if (first && error)
+    gst_neva_post_error (GST_ELEMENT_CAST (self), what, error);
+
+  g_mutex_lock (&self->lock);
   self->failed = TRUE;
   for (GList *l = self->clips.queue.head; l; l = l->next)
     if (((GstNevaLlmClip *) l->data)->request)
@@ -293,6 +300,4 @@ gst_neva_llm_fail (GstNevaLlm *self, const char *what, const GError *error)
 
   for (guint i = 0; i < requests->len; i++)
     neva_request_cancel (requests->pdata[i]);
-  if (first && error)
-    gst_neva_post_error (GST_ELEMENT_CAST (self), what, error);
 }

@@ -369,7 +369,7 @@ reset (GstNevaLlm *self)
 {
   g_mutex_lock (&self->lock);
   self->mode = GST_NEVA_LLM_MODE_UNDECIDED;
-  self->failed = FALSE;
+  self->failed = self->reported = FALSE;
   self->delay_warned = FALSE;
   self->counts = (GstNevaLlmCounts){0};
   g_clear_pointer (&self->stream_start, gst_event_unref);

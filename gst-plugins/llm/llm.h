@@ -73,6 +73,7 @@ struct _GstNevaLlm {
   guint n_asked;
   guint serial; /* changes with every flush */
   gboolean running, flushing, failed, delivering;
+  gboolean reported; /* an error was posted, or is being */
   gboolean live;
   GCancellable *cancel; /* waiting for the engine; replaced after a flush */
   GstNevaLlmCounts counts;
