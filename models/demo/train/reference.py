@@ -111,18 +111,18 @@ def dump(model_dir, out, question, seed):
             break
     low = Reference(model_dir, torch.bfloat16)
     whole16 = logits(low, low.see(px)[1])
-    # the prompt's image rows all but repeat; the text rows are what is kept
-    keep = ref.frames * ref.per_frame
     top = torch.stack(steps).topk(2).values
-    save_file({
+    tensors = {
         "frames": torch.from_numpy(np.stack([np.asarray(i) for i in images])),
         "resized": torch.from_numpy(resized),
         "pixel_values": px, "vision_hidden": hid, "projected": proj,
         "input_ids": torch.tensor(ids),
         "prompt_logits": whole, "prompt_logits_bf16": whole16,
         "step_logits": torch.stack(steps),
-        "greedy_ids": torch.tensor(greedy)},
-        os.path.join(out, "expected.safetensors"))
+        "greedy_ids": torch.tensor(greedy)}
+    save_file({k: t.detach().clone().contiguous()
+               for k, t in tensors.items()},
+              os.path.join(out, "expected.safetensors"))
     with open(os.path.join(out, "expected.json"), "w") as f:
         json.dump({
             "prompt": "<s><image>\n" + question + "\n",
