@@ -105,7 +105,7 @@ typedef struct {
 /* For every output o and lane l < lanes (a multiple of 16):
  *   dst[o ldd + l] = clip8 ((2^21 + sum_g sum_j w[o][g][j]
  *                            src[((first[o] + g) lanes + l) 4 + j]) >> 22)
- * in 32-bit integers, exactly Pillow's result. Class: exact. */
+ * in 32-bit integers (modulo 2^32), exactly Pillow's result. Class: exact. */
 #define NEVA_DECL_RESAMPLE(name)                                               \
   void name (uint8_t *dst, size_t ldd, const uint8_t *src, size_t lanes,       \
       const NevaResample *plan)

@@ -77,17 +77,19 @@ NEVA_DECL_RESAMPLE (neva_resample_c)
 {
   for (size_t o = 0; o < plan->n; o++)
     for (size_t l = 0; l < lanes; l++) {
-      int32_t sum = 1 << 21;
+      uint32_t sum = 1 << 21; /* modulo 2^32, as vectors add */
 
       for (size_t g = 0; g < plan->groups; g++) {
         const int8_t *d = plan->digits + (o * plan->groups + g) * 12;
         const uint8_t *s = src + ((plan->first[o] + g) * lanes + l) * 4;
 
         for (size_t j = 0; j < 4; j++)
-          sum += ((d[8 + j] * 256 + d[4 + j]) * 256 + d[j]) * s[j];
+          sum += (uint32_t) (((d[8 + j] * 256 + d[4 + j]) * 256 + d[j]) * s[j]);
       }
-      sum >>= 22;
-      dst[o * ldd + l] = sum < 0 ? 0 : sum > 255 ? 255 : (uint8_t) sum;
+
+      const int32_t pixel = (int32_t) sum >> 22;
+
+      dst[o * ldd + l] = pixel < 0 ? 0 : pixel > 255 ? 255 : (uint8_t) pixel;
     }
 }
 
