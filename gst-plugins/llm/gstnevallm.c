@@ -52,16 +52,33 @@ gst_neva_llm_get_settings (GstNevaLlm *self, GstNevaLlmSettings *out)
   GST_OBJECT_UNLOCK (self);
 }
 
+static gboolean
+is_end (GstFlowReturn flow)
+{
+  return flow == GST_FLOW_EOS || flow == GST_FLOW_NOT_LINKED;
+}
+
+/* Not by GstFlowCombiner: that reads the pads' own last flows, and FLUSHING of
+ * a text branch that is being taken down would be there for a moment. */
 GstFlowReturn
 gst_neva_llm_combine (GstNevaLlm *self, GstPad *pad, GstFlowReturn flow)
 {
+  GstFlowReturn text;
+
   g_mutex_lock (&self->lock);
-  /* A text branch that is being taken down says so; the video goes on. */
-  if (flow == GST_FLOW_FLUSHING && pad != self->srcpad)
-    flow = GST_FLOW_OK;
-  flow = gst_flow_combiner_update_pad_flow (self->flows, pad, flow);
+  if (pad == self->srcpad)
+    self->src_flow = flow;
+  else
+    self->text_flow = flow == GST_FLOW_FLUSHING ? GST_FLOW_OK : flow;
+  flow = self->src_flow;
+  text = self->text ? self->text_flow : flow;
   g_mutex_unlock (&self->lock);
-  return flow;
+
+  if (flow < GST_FLOW_OK && !is_end (flow))
+    return flow;
+  if (text < GST_FLOW_OK && !is_end (text))
+    return text;
+  return is_end (flow) && text >= GST_FLOW_OK ? GST_FLOW_OK : flow;
 }
 
 static void
@@ -327,7 +344,7 @@ request_new_pad (GstElement *element, GstPadTemplate *template,
   taken = self->text != NULL;
   if (!taken) {
     self->text = gst_neva_text_stream_new (pad, element, on_text_flow);
-    gst_flow_combiner_add_pad (self->flows, pad);
+    self->text_flow = GST_FLOW_OK;
   }
   g_mutex_unlock (&self->lock);
   if (taken) {
@@ -346,12 +363,6 @@ release_pad (GstElement *element, GstPad *pad)
 {
   GstNevaLlm *self = GST_NEVA_LLM (element);
   GstNevaTextStream *text = NULL;
-
-  /* A pad that is not active counts as flushing, and so would the video. */
-  g_mutex_lock (&self->lock);
-  if (self->text && gst_neva_text_stream_get_pad (self->text) == pad)
-    gst_flow_combiner_remove_pad (self->flows, pad);
-  g_mutex_unlock (&self->lock);
 
   gst_pad_set_active (pad, FALSE);
   g_mutex_lock (&self->lock);
@@ -373,7 +384,7 @@ reset (GstNevaLlm *self)
   self->delay_warned = FALSE;
   self->counts = (GstNevaLlmCounts){0};
   g_clear_pointer (&self->stream_start, gst_event_unref);
-  gst_flow_combiner_reset (self->flows);
+  self->src_flow = self->text_flow = GST_FLOW_OK;
   g_mutex_unlock (&self->lock);
   self->have_info = self->asked_live = FALSE;
   self->frames_seen = self->chosen_seen = 0;
@@ -500,7 +511,6 @@ finalize (GObject *object)
   g_clear_pointer (&self->current, gst_structure_free);
   g_clear_pointer (&self->stream_start, gst_event_unref);
   g_clear_pointer (&self->segment_event, gst_event_unref);
-  gst_flow_combiner_free (self->flows);
   g_object_unref (self->cancel);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->cond);
@@ -546,7 +556,6 @@ gst_neva_llm_init (GstNevaLlm *self)
 {
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
-  self->flows = gst_flow_combiner_new ();
   self->cancel = g_cancellable_new ();
   self->last_seek = GST_SEQNUM_INVALID;
   self->newest_clip_start = GST_CLOCK_TIME_NONE;
@@ -571,7 +580,6 @@ gst_neva_llm_init (GstNevaLlm *self)
   gst_pad_set_event_function (self->srcpad, src_event);
   gst_pad_set_query_function (self->srcpad, src_query);
   gst_element_add_pad (GST_ELEMENT_CAST (self), self->srcpad);
-  gst_flow_combiner_add_pad (self->flows, self->srcpad);
   self->src_text = gst_neva_text_stream_new (
       self->srcpad, GST_ELEMENT_CAST (self), on_text_flow);
 }

@@ -23,7 +23,6 @@
 #ifndef GST_NEVA_LLM_PRIVATE_H
 #define GST_NEVA_LLM_PRIVATE_H
 
-#include <gst/base/gstflowcombiner.h>
 #include <gst/video/video.h>
 #include "clips.h"
 #include "common/gstnevamodel.h"
@@ -68,7 +67,7 @@ struct _GstNevaLlm {
   GstNevaLlmMode mode;
   GstNevaTextStream *src_text; /* on the src pad; used when mode is TEXT */
   GstNevaTextStream *text;     /* on the request pad, or NULL */
-  GstFlowCombiner *flows;
+  GstFlowReturn src_flow, text_flow; /* the last ones */
   GstNevaLlmClips clips;
   guint n_asked;
   guint serial; /* changes with every flush */
