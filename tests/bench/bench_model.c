@@ -41,6 +41,15 @@ typedef struct {
   gint32 *ids;
 } Bench;
 
+static char *temporary; /* the folder to remove at the end, whatever it is */
+
+static void
+remove_temporary (void)
+{
+  if (temporary)
+    synthetic_remove (temporary);
+}
+
 static gboolean
 wanted (const Bench *b, const char *name)
 {
@@ -238,22 +247,22 @@ main (int argc, char **argv)
   Bench b = {.only = argc > 1 ? argv[1] : NULL,
       .threads = (unsigned) sysconf (_SC_NPROCESSORS_ONLN)};
   const char *kept = g_getenv ("NEVA_BENCH_MODEL"); /* a folder to keep */
-  g_autofree char *folder = NULL;
+  char *folder;                                     /* lives until exit */
   GError *error = NULL;
 
   folder =
       kept ? g_strdup (kept) : g_dir_make_tmp ("neva-bench-XXXXXX", &error);
   if (!folder)
     die (error);
+  temporary = kept ? NULL : folder;
+  atexit (remove_temporary);
   g_autofree char *config = g_build_filename (folder, "config.json", NULL);
 
   if (kept)
     g_mkdir_with_parents (folder, 0755);
   if (!g_file_test (config, G_FILE_TEST_EXISTS) &&
-      !synthetic_write (folder, &error)) {
-    synthetic_remove (folder);
+      !synthetic_write (folder, &error))
     die (error);
-  }
   b.limits = limits_measure (b.threads);
   limits_print (&b.limits, b.threads);
   b.ids = g_new (gint32, 2048);
@@ -265,7 +274,5 @@ main (int argc, char **argv)
       bench_form (&b, folder);
   }
   g_free (b.ids);
-  if (!kept)
-    synthetic_remove (folder);
   return EXIT_SUCCESS;
 }
