@@ -57,8 +57,10 @@ typedef struct {
 } NevaStepItem;
 
 /* One forward pass over all items together (weights are read once). Chunked
- * prefill and decode steps mix freely; results do not depend on what else is in
- * the batch. On NEVA_ERROR_DEVICE (no pages left) no sequence has changed. */
+ * prefill and decode steps mix freely; what else is in the batch changes a
+ * result by rounding at most (products of up to 4 rows add in another order;
+ * int8 and int4 not even that). On NEVA_ERROR_DEVICE (no pages left) no
+ * sequence has changed. */
 gboolean neva_llava_step (
     NevaLlava *llava, const NevaStepItem *items, gsize n_items, GError **error);
 

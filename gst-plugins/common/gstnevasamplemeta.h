@@ -54,8 +54,8 @@ typedef struct {
   GstClockTime start, end;
 
   /* GstNevaSampleTime of the clip's distinct frames, in order; read only. At
-   * least the frames 0..index, all of them where the choice is known in
-   * advance and on the last frame. */
+   * least the frames 0..index (with mode=all only its own), all of them where
+   * the choice is known in advance and on the last frame. */
   GArray *times;
 } GstNevaSampleMeta;
 
