@@ -4,6 +4,9 @@
 #include "config.h"
 #include "llm.h"
 
+/* How long video may wait at its end for text to end. */
+#define TEXT_END_US (500 * G_TIME_SPAN_MILLISECOND)
+
 GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
 #define GST_CAT_DEFAULT gst_neva_llm_debug
 
@@ -272,6 +275,24 @@ handle_gap (GstNevaLlm *self, GstEvent *event)
   return forward (self, event);
 }
 
+/* matroskamux of GStreamer 1.22 does not wait for subtitles: it closes the file
+ * when video has ended, and a last caption that is still in a queue on its way
+ * there would be lost. So text ends first. A muxer may hold a caption back
+ * until video goes on, therefore the bound. */
+static void
+let_text_end_first (GstNevaLlm *self)
+{
+  const gint64 end = g_get_monotonic_time () + TEXT_END_US;
+  GstNevaTextStream *texts[2];
+  const guint n = gst_neva_llm_ref_texts (self, texts);
+
+  for (guint i = 0; i < n; i++) {
+    if (gst_neva_text_stream_get_pad (texts[i]) != self->srcpad)
+      gst_neva_text_stream_settle (texts[i], end);
+    gst_neva_text_stream_unref (texts[i]);
+  }
+}
+
 static gboolean
 handle_eos (GstNevaLlm *self, GstEvent *event)
 {
@@ -294,6 +315,7 @@ handle_eos (GstNevaLlm *self, GstEvent *event)
     return FALSE;
   }
   tell_texts (self, gst_neva_text_stream_finish, event);
+  let_text_end_first (self);
   return forward (self, event);
 }
 

@@ -40,6 +40,7 @@ struct _GstNevaTextStream {
   guint n_captions, serial;
   gboolean running;
   gboolean begun; /* a SEGMENT was queued: captions and gaps may follow */
+  gboolean ended; /* EOS has left */
   GstClockTime position;  /* where the video is, as told by advance () */
   GstClockTime gap_start; /* where the last gap began */
   GstFlowReturn flow;
@@ -349,6 +350,25 @@ take_item (GstNevaTextStream *stream)
   return item;
 }
 
+/* A serialised query comes back when a queue downstream has handed on all that
+ * was before it. */
+static void
+drain (GstNevaTextStream *stream)
+{
+  g_autoptr (GstQuery) query = gst_query_new_drain ();
+
+  gst_pad_peer_query (stream->pad, query);
+}
+
+static void
+set_ended (GstNevaTextStream *stream, gboolean ended)
+{
+  g_mutex_lock (&stream->lock);
+  stream->ended = ended;
+  g_cond_broadcast (&stream->cond);
+  g_mutex_unlock (&stream->lock);
+}
+
 static void
 text_stream_loop (gpointer user_data)
 {
@@ -361,7 +381,11 @@ text_stream_loop (gpointer user_data)
   }
   switch (item->kind) {
     case ITEM_EVENT:
+      if (GST_EVENT_TYPE (item->event) == GST_EVENT_EOS)
+        drain (stream);
       push_event (stream, item->event);
+      if (GST_EVENT_TYPE (item->event) == GST_EVENT_EOS)
+        set_ended (stream, TRUE);
       break;
     case ITEM_GAP:
       push_gap (stream, item);
@@ -466,6 +490,7 @@ gst_neva_text_stream_begin (GstNevaTextStream *stream, GstEvent *stream_start)
   if (gst_event_parse_group_id (stream_start, &group))
     gst_event_set_group_id (event, group);
   gst_event_set_seqnum (event, gst_event_get_seqnum (stream_start));
+  set_ended (stream, FALSE);
   queue_event (stream, event);
   gst_event_unref (event);
 }
@@ -480,6 +505,16 @@ void
 gst_neva_text_stream_finish (GstNevaTextStream *stream, GstEvent *eos)
 {
   queue_event (stream, eos);
+}
+
+void
+gst_neva_text_stream_settle (GstNevaTextStream *stream, gint64 end_time)
+{
+  g_mutex_lock (&stream->lock);
+  while (stream->running && !stream->ended)
+    if (!g_cond_wait_until (&stream->cond, &stream->lock, end_time))
+      break;
+  g_mutex_unlock (&stream->lock);
 }
 
 void

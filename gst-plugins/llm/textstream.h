@@ -70,6 +70,9 @@ gboolean gst_neva_text_stream_push (
     GstNevaTextStream *stream, guint serial, const GstNevaTextCaption *caption);
 /* The video's EOS (borrowed). */
 void gst_neva_text_stream_finish (GstNevaTextStream *stream, GstEvent *eos);
+/* Waits until EOS has left, but not beyond end_time (monotonic, us) and not
+ * when the stream is stopped. */
+void gst_neva_text_stream_settle (GstNevaTextStream *stream, gint64 end_time);
 
 /* The last result of pushing a caption. */
 GstFlowReturn gst_neva_text_stream_get_flow (GstNevaTextStream *stream);
