@@ -68,7 +68,8 @@ if [ -z "$quick" ]; then
 
   build build-tsan -Dtests=enabled -Dplugins=enabled -Doptimization=1 \
     -Db_sanitize=thread -Db_lundef=false \
-    && run build-tsan "thread sanitizer" --suite engine --suite gst -t 6
+    && run build-tsan "thread sanitizer" --suite engine --suite gst \
+      --no-suite single -t 6
 
   if command -v clang >/dev/null; then
     CC=clang CXX=clang++ build build-fuzz -Dtests=enabled -Dplugins=disabled \
