@@ -495,10 +495,44 @@ gst_neva_text_stream_begin (GstNevaTextStream *stream, GstEvent *stream_start)
   gst_event_unref (event);
 }
 
+/* The video's segment, moved so that positions are stream times: srtenc,
+ * webvttenc and file sinks write a buffer's time as it is, and the pictures of
+ * many files do not begin at 0 (edit lists of H.264, MPEG-TS). Running times
+ * stay. (transfer full) */
+static GstEvent *
+in_stream_time (GstEvent *event)
+{
+  GstSegment segment;
+  GstEvent *moved;
+
+  gst_event_copy_segment (event, &segment);
+  if (segment.applied_rate != 1.0 || segment.start == segment.time ||
+      !GST_CLOCK_TIME_IS_VALID (segment.time) ||
+      (GST_CLOCK_TIME_IS_VALID (segment.stop) && segment.stop < segment.start))
+    return gst_event_ref (event);
+
+  if (GST_CLOCK_TIME_IS_VALID (segment.stop)) {
+    const guint64 length = segment.stop - segment.start;
+
+    if (length >= GST_CLOCK_TIME_NONE - segment.time)
+      return gst_event_ref (event);
+    segment.stop = segment.time + length;
+  }
+  segment.start = segment.position = segment.time;
+  moved = gst_event_new_segment (&segment);
+  gst_event_set_seqnum (moved, gst_event_get_seqnum (event));
+  gst_event_set_running_time_offset (
+      moved, gst_event_get_running_time_offset (event));
+  return moved;
+}
+
 void
 gst_neva_text_stream_segment (GstNevaTextStream *stream, GstEvent *segment)
 {
-  queue_event (stream, segment);
+  GstEvent *moved = in_stream_time (segment);
+
+  queue_event (stream, moved);
+  gst_event_unref (moved);
 }
 
 void

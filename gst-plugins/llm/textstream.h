@@ -6,10 +6,11 @@
  *   worker            push -----------------------------+--> queue --> task
  *
  * What leaves the pad: STREAM_START (own stream-id, SPARSE, the video's
- * group-id), CAPS, SEGMENT (the video's), then captions, and a GAP whenever the
- * video's position moves, EOS. After a caption that lies before the position,
- * the last GAP is sent again: muxers take a buffer's time for the position of
- * the stream, and would wait for text that is not due.
+ * group-id), CAPS, SEGMENT (the video's, moved so that positions are stream
+ * times), then captions, and a GAP whenever the video's position moves, EOS.
+ * After a caption that lies before the position, the last GAP is sent again:
+ * muxers take a buffer's time for the position of the stream, and would wait
+ * for text that is not due.
  *
  * Times are running times, ns. All functions may be called from any thread
  * unless they say otherwise. */

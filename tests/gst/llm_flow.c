@@ -366,6 +366,31 @@ GST_START_TEST (test_flush_cancels_the_question)
 }
 GST_END_TEST;
 
+/* As in files with edit lists: pictures begin at 10 s, the stream at 1 s. */
+GST_START_TEST (test_text_has_stream_time)
+{
+  GstSegment segment;
+  Llm f;
+
+  llm_init (&f, "output=text model=fake:x", 0);
+  llm_play (&f);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = 10 * GST_SECOND;
+  segment.stop = 20 * GST_SECOND;
+  segment.time = GST_SECOND;
+  gst_harness_push_event (f.h, gst_event_new_segment (&segment));
+  for (guint k = 0; k < 2; k++) {
+    GstBuffer *buffer = llm_frame (&f, 10 * GST_SECOND + k * LLM_FRAME);
+
+    llm_mark (buffer, 0, k, 2, 0, LLM_CLIP);
+    gst_harness_push (f.h, buffer);
+  }
+  llm_push_clip_event (&f, 0);
+  llm_expect_text (f.h, "x", GST_SECOND, LLM_CLIP);
+  llm_clear (&f);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_answers_leave_before_the_next_segment)
 {
   GstEvent *event;
@@ -752,6 +777,7 @@ llm_flow_suite (void)
   tcase_add_test (tc, test_nothing_of_the_time_before_a_flush_comes_after_it);
   tcase_add_test (tc, test_frames_after_a_flush_do_not_carry_the_old_caption);
   tcase_add_test (tc, test_flush_cancels_the_question);
+  tcase_add_test (tc, test_text_has_stream_time);
   tcase_add_test (tc, test_answers_leave_before_the_next_segment);
   tcase_add_test (tc, test_caps_may_change);
   tcase_add_test (tc, test_a_seek_from_both_pads_goes_up_once);
