@@ -195,3 +195,30 @@ gst_neva_text_expand (const char *prompt, const GstNevaTextClip *clip)
   }
   return g_string_free (s, FALSE);
 }
+
+GstEvent *
+gst_neva_text_move_segment (GstEvent *event)
+{
+  GstSegment segment;
+  GstEvent *moved;
+
+  gst_event_copy_segment (event, &segment);
+  if (segment.applied_rate != 1.0 || segment.start == segment.time ||
+      !GST_CLOCK_TIME_IS_VALID (segment.time) ||
+      (GST_CLOCK_TIME_IS_VALID (segment.stop) && segment.stop < segment.start))
+    return gst_event_ref (event);
+
+  if (GST_CLOCK_TIME_IS_VALID (segment.stop)) {
+    const guint64 length = segment.stop - segment.start;
+
+    if (length >= GST_CLOCK_TIME_NONE - segment.time)
+      return gst_event_ref (event);
+    segment.stop = segment.time + length;
+  }
+  segment.start = segment.position = segment.time;
+  moved = gst_event_new_segment (&segment);
+  gst_event_set_seqnum (moved, gst_event_get_seqnum (event));
+  gst_event_set_running_time_offset (
+      moved, gst_event_get_running_time_offset (event));
+  return moved;
+}

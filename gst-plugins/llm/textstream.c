@@ -13,6 +13,9 @@ GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
 #define MAX_CAPTIONS 64
 /* How long an unfinished caption is shown when it is shown on arrival: the next
  * one replaces it then, where consumers show one text at a time. */
+/* µs. matroskamux ends the file with the video, whatever text is on its way;
+ * textoverlay takes no text until the video has gone on. */
+#define FINISH_HEAD_START (100 * G_TIME_SPAN_MILLISECOND)
 #define PARTIAL_DURATION (300 * GST_MSECOND)
 
 typedef enum { ITEM_EVENT, ITEM_GAP, ITEM_CAPTION } ItemKind;
@@ -39,8 +42,9 @@ struct _GstNevaTextStream {
   GQueue items; /* Item */
   guint n_captions, serial;
   gboolean running;
-  gboolean begun; /* a SEGMENT was queued: captions and gaps may follow */
-  gboolean ended; /* EOS has left */
+  gboolean handing_on; /* the task has taken an item */
+  gboolean begun;      /* a SEGMENT was queued: captions and gaps may follow */
+  gboolean ended;      /* EOS has left */
   GstClockTime position;  /* where the video is, as told by advance () */
   GstClockTime gap_start; /* where the last gap began */
   GstFlowReturn flow;
@@ -341,6 +345,7 @@ take_item (GstNevaTextStream *stream)
     g_cond_wait (&stream->cond, &stream->lock);
   if (stream->running)
     item = g_queue_pop_head (&stream->items);
+  stream->handing_on = item != NULL;
   if (item && item->kind == ITEM_CAPTION) {
     stream->n_captions--;
     settle_time (stream, item);
@@ -395,6 +400,10 @@ text_stream_loop (gpointer user_data)
       break;
   }
   item_free (item);
+  g_mutex_lock (&stream->lock);
+  stream->handing_on = FALSE;
+  g_cond_broadcast (&stream->cond);
+  g_mutex_unlock (&stream->lock);
 }
 
 /* ---- Interface ---- */
@@ -495,41 +504,10 @@ gst_neva_text_stream_begin (GstNevaTextStream *stream, GstEvent *stream_start)
   gst_event_unref (event);
 }
 
-/* The video's segment, moved so that positions are stream times: srtenc,
- * webvttenc and file sinks write a buffer's time as it is, and the pictures of
- * many files do not begin at 0 (edit lists of H.264, MPEG-TS). Running times
- * stay. (transfer full) */
-static GstEvent *
-in_stream_time (GstEvent *event)
-{
-  GstSegment segment;
-  GstEvent *moved;
-
-  gst_event_copy_segment (event, &segment);
-  if (segment.applied_rate != 1.0 || segment.start == segment.time ||
-      !GST_CLOCK_TIME_IS_VALID (segment.time) ||
-      (GST_CLOCK_TIME_IS_VALID (segment.stop) && segment.stop < segment.start))
-    return gst_event_ref (event);
-
-  if (GST_CLOCK_TIME_IS_VALID (segment.stop)) {
-    const guint64 length = segment.stop - segment.start;
-
-    if (length >= GST_CLOCK_TIME_NONE - segment.time)
-      return gst_event_ref (event);
-    segment.stop = segment.time + length;
-  }
-  segment.start = segment.position = segment.time;
-  moved = gst_event_new_segment (&segment);
-  gst_event_set_seqnum (moved, gst_event_get_seqnum (event));
-  gst_event_set_running_time_offset (
-      moved, gst_event_get_running_time_offset (event));
-  return moved;
-}
-
 void
 gst_neva_text_stream_segment (GstNevaTextStream *stream, GstEvent *segment)
 {
-  GstEvent *moved = in_stream_time (segment);
+  GstEvent *moved = gst_neva_text_move_segment (segment);
 
   queue_event (stream, moved);
   gst_event_unref (moved);
@@ -538,7 +516,15 @@ gst_neva_text_stream_segment (GstNevaTextStream *stream, GstEvent *segment)
 void
 gst_neva_text_stream_finish (GstNevaTextStream *stream, GstEvent *eos)
 {
+  const gint64 deadline = g_get_monotonic_time () + FINISH_HEAD_START;
+
   queue_event (stream, eos);
+  g_mutex_lock (&stream->lock);
+  while (stream->running &&
+         (stream->handing_on || !g_queue_is_empty (&stream->items)))
+    if (!g_cond_wait_until (&stream->cond, &stream->lock, deadline))
+      break;
+  g_mutex_unlock (&stream->lock);
 }
 
 void
