@@ -39,7 +39,7 @@ char *gst_neva_text_expand (const char *prompt, const GstNevaTextClip *clip);
 
 /* The video's segment, moved so that positions are stream times: srtenc,
  * webvttenc and file sinks write a buffer's time as it is, and the pictures of
- * many files do not begin at 0 (edit lists of H.264, MPEG-TS). Running times
+ * many files do not begin at 0 (edit lists of H.264). Running times
  * stay. (transfer full) */
 GstEvent *gst_neva_text_move_segment (GstEvent *event);
 

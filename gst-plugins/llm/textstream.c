@@ -13,10 +13,10 @@ GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
 #define MAX_CAPTIONS 64
 /* How long an unfinished caption is shown when it is shown on arrival: the next
  * one replaces it then, where consumers show one text at a time. */
+#define PARTIAL_DURATION (300 * GST_MSECOND)
 /* µs. matroskamux ends the file with the video, whatever text is on its way;
  * textoverlay takes no text until the video has gone on. */
 #define FINISH_HEAD_START (100 * G_TIME_SPAN_MILLISECOND)
-#define PARTIAL_DURATION (300 * GST_MSECOND)
 
 typedef enum { ITEM_EVENT, ITEM_GAP, ITEM_CAPTION } ItemKind;
 
