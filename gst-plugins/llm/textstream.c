@@ -14,9 +14,6 @@ GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
 /* How long an unfinished caption is shown when it is shown on arrival: the next
  * one replaces it then, where consumers show one text at a time. */
 #define PARTIAL_DURATION (300 * GST_MSECOND)
-/* µs. matroskamux ends the file with the video, whatever text is on its way;
- * textoverlay takes no text until the video has gone on. */
-#define FINISH_HEAD_START (100 * G_TIME_SPAN_MILLISECOND)
 
 typedef enum { ITEM_EVENT, ITEM_GAP, ITEM_CAPTION } ItemKind;
 
@@ -42,9 +39,8 @@ struct _GstNevaTextStream {
   GQueue items; /* Item */
   guint n_captions, serial;
   gboolean running;
-  gboolean handing_on; /* the task has taken an item */
-  gboolean begun;      /* a SEGMENT was queued: captions and gaps may follow */
-  gboolean ended;      /* EOS has left */
+  gboolean begun; /* a SEGMENT was queued: captions and gaps may follow */
+  gboolean ended; /* EOS has left */
   GstClockTime position;  /* where the video is, as told by advance () */
   GstClockTime gap_start; /* where the last gap began */
   GstFlowReturn flow;
@@ -345,7 +341,6 @@ take_item (GstNevaTextStream *stream)
     g_cond_wait (&stream->cond, &stream->lock);
   if (stream->running)
     item = g_queue_pop_head (&stream->items);
-  stream->handing_on = item != NULL;
   if (item && item->kind == ITEM_CAPTION) {
     stream->n_captions--;
     settle_time (stream, item);
@@ -400,10 +395,6 @@ text_stream_loop (gpointer user_data)
       break;
   }
   item_free (item);
-  g_mutex_lock (&stream->lock);
-  stream->handing_on = FALSE;
-  g_cond_broadcast (&stream->cond);
-  g_mutex_unlock (&stream->lock);
 }
 
 /* ---- Interface ---- */
@@ -516,15 +507,7 @@ gst_neva_text_stream_segment (GstNevaTextStream *stream, GstEvent *segment)
 void
 gst_neva_text_stream_finish (GstNevaTextStream *stream, GstEvent *eos)
 {
-  const gint64 deadline = g_get_monotonic_time () + FINISH_HEAD_START;
-
   queue_event (stream, eos);
-  g_mutex_lock (&stream->lock);
-  while (stream->running &&
-         (stream->handing_on || !g_queue_is_empty (&stream->items)))
-    if (!g_cond_wait_until (&stream->cond, &stream->lock, deadline))
-      break;
-  g_mutex_unlock (&stream->lock);
 }
 
 void

@@ -69,8 +69,7 @@ void gst_neva_text_stream_advance (
 /* Returns: FALSE if the stream is stopped or was flushed since `serial`. */
 gboolean gst_neva_text_stream_push (
     GstNevaTextStream *stream, guint serial, const GstNevaTextCaption *caption);
-/* The video's EOS (borrowed). Waits a moment (0.1 s at most) until the task has
- * handed on what is queued, so that text comes before the video's EOS. */
+/* The video's EOS (borrowed). */
 void gst_neva_text_stream_finish (GstNevaTextStream *stream, GstEvent *eos);
 /* Waits until EOS has left, but not beyond end_time (monotonic, us) and not
  * when the stream is stopped. */
