@@ -253,13 +253,19 @@ neva_seeker_owns (NevaSeeker *s, GstEvent *event)
   gboolean ours = FALSE, foreign = FALSE;
 
   g_mutex_lock (&s->lock);
-  if (type == GST_EVENT_FLUSH_START || type == GST_EVENT_FLUSH_STOP) {
+  if (type == GST_EVENT_FLUSH_START) {
     ours = s->active &&
            (s->thread == g_thread_self () ||
                (s->sought && gst_event_get_seqnum (event) == s->seqnum));
-    foreign = !ours && type == GST_EVENT_FLUSH_START;
-    if (type == GST_EVENT_FLUSH_START)
-      s->flushed = TRUE;
+    foreign = !ours;
+    s->own_flush = ours;
+    s->flushed = TRUE;
+    g_cond_broadcast (&s->cond);
+  } else if (type == GST_EVENT_FLUSH_STOP) {
+    /* As its start, even if an application's seek ended our seeking meanwhile:
+     * a sink that waits in preroll would not let a lone stop in. */
+    ours = s->own_flush;
+    s->own_flush = FALSE;
     g_cond_broadcast (&s->cond);
   } else {
     if (type == GST_EVENT_SEGMENT || type == GST_EVENT_STREAM_START)

@@ -33,9 +33,11 @@ typedef struct {
   gboolean stopped; /* the pads are being deactivated */
   gboolean pending; /* it is not answered yet */
   gboolean flushed; /* a flush arrived while it was pending */
-  GThread *thread;  /* sends a seek right now, or NULL */
-  guint32 seqnum;   /* of the newest seek */
-  gboolean moved;   /* data arrived after it */
+  gboolean
+      own_flush;   /* a FLUSH_START was kept here: so will its FLUSH_STOP be */
+  GThread *thread; /* sends a seek right now, or NULL */
+  guint32 seqnum;  /* of the newest seek */
+  gboolean moved;  /* data arrived after it */
   GstClockTime start, stop; /* stream time, of the newest request */
 
   GstPad *decoder_pad; /* probed; owned, or NULL */
