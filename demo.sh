@@ -32,7 +32,7 @@ echo "demo: wrote $srt"
 echo "demo: the same as a pipeline, one caption for the whole video:"
 cat <<END
   GST_PLUGIN_PATH=$build/gst-plugins gst-launch-1.0 filesrc location=$video ! decodebin ! videoconvert ! \\
-    nevaframesampler ! nevaencoder model=models/demo ! nevallm model=models/demo ! text/x-raw ! fdsink | cat # fdsink seeks back to 0 in a plain file
+    nevaframesampler ! nevaencoder model=models/demo ! nevallm model=models/demo ! text/x-raw ! fdsink
 END
 # through a pipe: where stdout is a plain file, fdsink seeks back to its start
 gst-launch-1.0 -q filesrc location="$video" ! decodebin ! videoconvert ! \
