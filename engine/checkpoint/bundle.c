@@ -5,6 +5,7 @@
 #include <string.h>
 #include <neva/error.h>
 #include "checkpoint/bundle.h"
+#include "checkpoint/file_map.h"
 
 /* a folder of this depth or with this many files is no checkpoint */
 #define MAX_DEPTH 8
@@ -14,9 +15,10 @@
 
 struct _NevaBundle {
   char *path;
-  GMappedFile *map;  /* of a tar */
+  NevaFileMap *map;  /* of a tar */
   GHashTable *files; /* name -> GBytes, or NULL: not mapped yet (folder) */
   GPtrArray *names;  /* borrows the keys of `files` */
+  GPtrArray *maps;   /* NevaFileMap: all that bytes are in */
 };
 
 void
@@ -26,7 +28,7 @@ neva_bundle_free (NevaBundle *bundle)
     return;
   g_clear_pointer (&bundle->names, g_ptr_array_unref);
   g_clear_pointer (&bundle->files, g_hash_table_unref);
-  g_clear_pointer (&bundle->map, g_mapped_file_unref);
+  g_clear_pointer (&bundle->maps, g_ptr_array_unref);
   g_free (bundle->path);
   g_free (bundle);
 }
@@ -75,8 +77,8 @@ safe_name (const char *name)
 static GBytes *
 read_member (NevaBundle *b, struct archive *tar, GError **error)
 {
-  const char *base = g_mapped_file_get_contents (b->map);
-  const gsize length = g_mapped_file_get_length (b->map);
+  gsize length;
+  const char *base = (const char *) neva_file_map_data (b->map, &length);
   const char *start = NULL;
   gsize in_place = 0;
   g_autoptr (GByteArray) copy = NULL;
@@ -113,20 +115,20 @@ read_member (NevaBundle *b, struct archive *tar, GError **error)
   }
   if (copy)
     return g_byte_array_free_to_bytes (g_steal_pointer (&copy));
-  return g_bytes_new_with_free_func (start ? start : base, in_place,
-      (GDestroyNotify) g_mapped_file_unref, g_mapped_file_ref (b->map));
+  return neva_file_map_bytes (b->map, start ? start : base, in_place);
 }
 
 static gboolean
 read_tar (NevaBundle *b, struct archive *tar, GError **error)
 {
   struct archive_entry *entry;
+  gsize length;
+  const guint8 *data = neva_file_map_data (b->map, &length);
   int r;
 
   archive_read_support_filter_gzip (tar);
   archive_read_support_format_tar (tar);
-  r = archive_read_open_memory (tar, g_mapped_file_get_contents (b->map),
-      g_mapped_file_get_length (b->map));
+  r = archive_read_open_memory (tar, data, length);
   while (r == ARCHIVE_OK || r == ARCHIVE_WARN) {
     g_autofree char *name = NULL;
     GBytes *bytes;
@@ -149,25 +151,33 @@ read_tar (NevaBundle *b, struct archive *tar, GError **error)
   return fail (b, error, archive_error_string (tar));
 }
 
+/* (transfer none) */
+static NevaFileMap *
+map_file (NevaBundle *b, const char *path, GError **error)
+{
+  NevaFileMap *map = neva_file_map_open (path, error);
+
+  if (map)
+    g_ptr_array_add (b->maps, map);
+  return map;
+}
+
 static gboolean
 open_tar (NevaBundle *b, GError **error)
 {
-  g_autoptr (GError) local = NULL;
   struct archive *tar;
+  gsize length;
   gboolean ok;
 
-  b->map = g_mapped_file_new (b->path, FALSE, &local);
-  if (!b->map) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s: %s", b->path,
-        local->message);
+  b->map = map_file (b, b->path, error);
+  if (!b->map)
     return FALSE;
-  }
-  if (!g_mapped_file_get_length (b->map))
+  if (!neva_file_map_data (b->map, &length))
     return fail (b, error, "empty file");
   tar = archive_read_new ();
   ok = read_tar (b, tar, error);
   archive_read_free (tar);
-  return ok;
+  return neva_bundle_check (b, error) && ok;
 }
 
 /* ---- folder ---------------------------------------------------------------
@@ -213,6 +223,8 @@ neva_bundle_open (const char *path, GError **error)
   b->path = g_strdup (path);
   b->files =
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, bytes_unref0);
+  b->maps =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) neva_file_map_unref);
   if (!(g_file_test (path, G_FILE_TEST_IS_DIR) ? list_folder (b, "", 0, error)
                                                : open_tar (b, error)))
     return NULL;
@@ -229,7 +241,9 @@ GBytes *
 neva_bundle_find (NevaBundle *bundle, const char *name)
 {
   g_autofree char *full = NULL;
-  g_autoptr (GMappedFile) map = NULL;
+  NevaFileMap *map;
+  const guint8 *data;
+  gsize length;
   gpointer key, bytes;
 
   if (!g_hash_table_lookup_extended (bundle->files, name, &key, &bytes))
@@ -237,12 +251,23 @@ neva_bundle_find (NevaBundle *bundle, const char *name)
   if (bytes || bundle->map)
     return bytes;
   full = g_build_filename (bundle->path, name, NULL);
-  map = g_mapped_file_new (full, FALSE, NULL);
+  map = map_file (bundle, full, NULL);
   if (!map)
     return NULL;
-  bytes = g_mapped_file_get_bytes (map);
+  data = neva_file_map_data (map, &length);
+  bytes = neva_file_map_bytes (map, data, length);
   g_hash_table_insert (bundle->files, g_strdup (name), bytes);
   return bytes;
+}
+
+gboolean
+neva_bundle_check (const NevaBundle *bundle, GError **error)
+{
+  for (guint i = 0; i < bundle->maps->len; i++) {
+    if (!neva_file_map_check (bundle->maps->pdata[i], error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 const GPtrArray *

@@ -19,6 +19,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaBundle, neva_bundle_free)
  * Returns: (transfer none), valid while the bundle is. A file of a folder is
  * mapped when it is first asked for; not thread-safe. */
 GBytes *neva_bundle_find (NevaBundle *bundle, const char *name);
+/* Was everything found so far the file? Else the error; *error may be set. */
+gboolean neva_bundle_check (const NevaBundle *bundle, GError **error);
 /* (transfer none) (element-type utf8): all names, sorted. */
 const GPtrArray *neva_bundle_names (const NevaBundle *bundle);
 /* As given to open (), for messages. */

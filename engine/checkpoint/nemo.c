@@ -53,11 +53,12 @@ add_base_model (
   if (!bundle)
     return FALSE;
   if (!neva_nemo_config_read (bundle, &config, &info, error)) {
+    neva_bundle_check (bundle, error);
     neva_bundle_free (bundle);
     return FALSE;
   }
   theirs = read_tensors (bundle, config.text.gated, set, error);
-  if (!theirs)
+  if (!neva_bundle_check (bundle, error) || !theirs)
     return FALSE;
   if (config.text.hidden != nemo->config.text.hidden ||
       config.text.layers != nemo->config.text.layers) {
@@ -178,10 +179,12 @@ neva_nemo_open (
   NevaBundle *bundle = neva_bundle_open (path, error);
   NevaTensorSet *set;
   GBytes *tokenizer;
+  gboolean gathered;
 
   if (!bundle)
     return FALSE;
   if (!neva_nemo_config_read (bundle, &nemo->config, &nemo->info, error)) {
+    neva_bundle_check (bundle, error);
     neva_bundle_free (bundle);
     return FALSE;
   }
@@ -195,7 +198,8 @@ neva_nemo_open (
         path);
     return FALSE;
   }
-  if (!gather (nemo, bundle, path, base_model, set, error))
+  gathered = gather (nemo, bundle, path, base_model, set, error);
+  if (!neva_bundle_check (bundle, error) || !gathered)
     return FALSE;
   if (!nemo->info.tokenizer_file)
     return TRUE;

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* File: 8 bytes little-endian header length, header (st_header.c), data. The
- * data must be covered by tensors exactly: no overlap, no hole, no rest.
- *
- * A file that another process shortens while it is mapped raises SIGBUS on the
- * next access; no check can prevent that. Sizes are checked at open, so replace
- * model files by renaming a new one over them, never by truncating in place. */
+ * data must be covered by tensors exactly: no overlap, no hole, no rest. */
 #include "config.h"
 #include "safetensors.h"
+#include "file_map.h"
 #include "json_file.h"
 #include "st_header.h"
 
 #include <neva/error.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_HEADER (100u << 20)
@@ -24,7 +18,8 @@
 
 typedef struct {
   char *path;
-  guint8 *map;
+  NevaFileMap *map;
+  const guint8 *data; /* [size] of the map */
   gsize size;
   GArray *entries; /* NevaStEntry; file order of the header */
 } StFile;
@@ -39,43 +34,10 @@ st_file_free (gpointer data)
 {
   StFile *f = data;
 
-  if (f->map)
-    munmap (f->map, f->size);
+  g_clear_pointer (&f->map, neva_file_map_unref);
   g_array_unref (f->entries);
   g_free (f->path);
   g_free (f);
-}
-
-static gboolean
-map_file (StFile *f, GError **error)
-{
-  const int fd = open (f->path, O_RDONLY | O_CLOEXEC);
-  struct stat st;
-
-  if (fd < 0 || fstat (fd, &st) != 0) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s: %s", f->path,
-        g_strerror (errno));
-    if (fd >= 0)
-      close (fd);
-    return FALSE;
-  }
-  if (!S_ISREG (st.st_mode) || st.st_size < 8 ||
-      (guint64) st.st_size > G_MAXSIZE) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: too short for a safetensors file", f->path);
-    close (fd);
-    return FALSE;
-  }
-  f->size = (gsize) st.st_size;
-  f->map = mmap (NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
-  close (fd);
-  if (f->map == MAP_FAILED) {
-    f->map = NULL;
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
-        "%s: cannot be mapped: %s", f->path, g_strerror (errno));
-    return FALSE;
-  }
-  return TRUE;
 }
 
 static int
@@ -127,40 +89,56 @@ check_cover (const StFile *f, gsize data_size, GError **error)
   return TRUE;
 }
 
-static StFile *
-st_file_open (const char *path, GError **error)
+/* All that is believed of the file. */
+static gboolean
+read_header (StFile *f, GError **error)
 {
-  StFile *f = g_new0 (StFile, 1);
   guint64 length;
   gsize start;
 
-  f->path = g_strdup (path);
-  f->entries = g_array_new (FALSE, FALSE, sizeof (NevaStEntry));
-  g_array_set_clear_func (f->entries, neva_st_entry_clear);
-  if (!map_file (f, error))
-    goto fail;
-  memcpy (&length, f->map, sizeof length);
+  if (f->size < 8) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: too short for a safetensors file", f->path);
+    return FALSE;
+  }
+  memcpy (&length, f->data, sizeof length);
   length = GUINT64_FROM_LE (length);
   if (length > MAX_HEADER || length > f->size - 8) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
         "%s: not safetensors, or truncated: header of %" G_GUINT64_FORMAT
         " bytes in a file of %" G_GSIZE_FORMAT,
-        path, length, f->size);
-    goto fail;
+        f->path, length, f->size);
+    return FALSE;
   }
   start = 8 + (gsize) length;
-  if (!neva_st_header_parse (
-          (const char *) f->map + 8, (gsize) length, path, f->entries, error) ||
+  if (!neva_st_header_parse ((const char *) f->data + 8, (gsize) length,
+          f->path, f->entries, error) ||
       !check_cover (f, f->size - start, error))
-    goto fail;
+    return FALSE;
   for (guint i = 0; i < f->entries->len; i++) {
     NevaStEntry *e = &g_array_index (f->entries, NevaStEntry, i);
 
-    e->view.data = f->map + start + e->begin;
+    e->view.data = f->data + start + e->begin;
   }
-  return f;
+  return TRUE;
+}
 
-fail:
+static StFile *
+st_file_open (const char *path, GError **error)
+{
+  StFile *f = g_new0 (StFile, 1);
+  gboolean ok;
+
+  f->path = g_strdup (path);
+  f->entries = g_array_new (FALSE, FALSE, sizeof (NevaStEntry));
+  g_array_set_clear_func (f->entries, neva_st_entry_clear);
+  f->map = neva_file_map_open (path, error);
+  if (f->map) {
+    f->data = neva_file_map_data (f->map, &f->size);
+    ok = read_header (f, error);
+    if (neva_file_map_check (f->map, error) && ok)
+      return f;
+  }
   st_file_free (f);
   return NULL;
 }
@@ -314,7 +292,7 @@ neva_safetensors_file (const NevaSafetensors *st, const NevaTensorView *view)
   for (guint i = 0; i < st->files->len; i++) {
     const StFile *f = st->files->pdata[i];
 
-    if (data >= f->map && data <= f->map + f->size)
+    if (data >= f->data && data <= f->data + f->size)
       return f->path;
   }
   return "";

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include "checkpoint/tensor_source.h"
+#include "checkpoint/fault_guard.h"
+#include "checkpoint/file_map.h"
 
 struct _NevaTensorSource {
   NevaSafetensors *st; /* one of the two */
   NevaTensorSet *set;
   char *path; /* of a set */
+  guint hits; /* neva_fault_guard_count () when all was well */
 };
 
 NevaTensorSource *
@@ -58,6 +61,37 @@ neva_tensor_source_release (
 {
   if (source->st)
     neva_safetensors_release (source->st, view);
+}
+
+gboolean
+neva_tensor_source_check (
+    NevaTensorSource *source, gboolean thorough, GError **error)
+{
+  const guint hits = neva_fault_guard_count ();
+
+  if (hits == source->hits && !thorough)
+    return TRUE;
+  if (source->set) {
+    const GPtrArray *all = neva_tensor_set_all (source->set);
+
+    for (guint i = 0; i < all->len; i++) {
+      const NevaTensorView *view = all->pdata[i];
+
+      if (!neva_file_map_check_data (view->data, error))
+        return FALSE;
+    }
+  } else {
+    g_autofree const char **names = neva_safetensors_names (source->st);
+
+    for (gsize i = 0; names[i]; i++) {
+      const NevaTensorView *view = neva_safetensors_find (source->st, names[i]);
+
+      if (!neva_file_map_check_data (view->data, error))
+        return FALSE;
+    }
+  }
+  source->hits = hits;
+  return TRUE;
 }
 
 guint64

@@ -26,6 +26,13 @@ const char *neva_tensor_source_file (
 /* The mapped bytes of a tensor are no longer needed. */
 void neva_tensor_source_release (
     const NevaTensorSource *source, const NevaTensorView *view);
+/* Is what was read of the tensors so far what the files held? Else
+ * NEVA_ERROR_BAD_FILE naming the one that was cut short. *error may be set: the
+ * reason goes before what came of it. One relaxed load while no mapped file of
+ * the process was; a look at every tensor else, and when `thorough`. Worker's
+ * thread. */
+gboolean neva_tensor_source_check (
+    NevaTensorSource *source, gboolean thorough, GError **error);
 /* Of all tensors, for progress. */
 guint64 neva_tensor_source_bytes (const NevaTensorSource *source);
 

@@ -295,7 +295,7 @@ neva_llava_encode (NevaLlava *l, const guint8 *const *frames, gsize n,
             hidden ? hidden + i * rows * l->config.tower.hidden : NULL, error))
       return FALSE;
   }
-  return TRUE;
+  return neva_weights_check (l->weights, error);
 }
 
 /* ---- Sequences ---------------------------------------------------------- */
@@ -458,7 +458,8 @@ neva_llava_step (
     NevaLlava *l, const NevaStepItem *items, gsize n_items, GError **error)
 {
   const gboolean ok = reserve (l, items, n_items, error) &&
-                      run_passes (l, items, n_items, error);
+                      run_passes (l, items, n_items, error) &&
+                      neva_weights_check (l->weights, error);
 
   for (gsize i = 0; i < n_items; i++) {
     NevaKvSequence *kv = &items[i].sequence->kv;

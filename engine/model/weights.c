@@ -108,6 +108,8 @@ step (NevaWeightStore *s, const NevaTensorView *view)
   s->done += view->bytes;
   if (s->progress && s->total)
     s->progress (MIN (1.0, (double) s->done / (double) s->total), s->user_data);
+  if (!s->fault)
+    neva_tensor_source_check (s->source, FALSE, &s->fault);
   if (!s->fault && s->cancellable &&
       g_cancellable_is_cancelled (s->cancellable))
     s->fault =
@@ -330,10 +332,18 @@ neva_weights_finish (NevaWeightStore *s, GError **error)
 {
   s->progress = NULL;
   s->cancellable = NULL;
+  /* What else is wrong may only be wrong because of this. */
+  neva_tensor_source_check (s->source, TRUE, &s->fault);
   if (!s->fault)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&s->fault));
   return FALSE;
+}
+
+gboolean
+neva_weights_check (NevaWeightStore *s, GError **error)
+{
+  return neva_tensor_source_check (s->source, FALSE, error);
 }
 
 guint64

@@ -59,6 +59,10 @@ void neva_weights_head (NevaWeightStore *store, NevaMatrix *m, gsize vocab,
 
 gboolean neva_weights_finish (NevaWeightStore *store, GError **error);
 
+/* Weights are used where the files are mapped: after each use, are they still
+ * what the files held? See neva_tensor_source_check (). */
+gboolean neva_weights_check (NevaWeightStore *store, GError **error);
+
 guint64 neva_weights_bytes (const NevaWeightStore *store);
 /* "f32", "bf16", "int8", "int4": of the decoder. */
 const char *neva_weights_name (const NevaWeightStore *store);

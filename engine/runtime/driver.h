@@ -83,6 +83,7 @@ struct _NevaDriver {
   NevaModelInfo info; /* strings belong to the driver */
   gsize rgb_bytes;    /* of one preprocessed frame */
   gsize row_floats;   /* of one feature row */
+  gint broken;        /* atomic: its file is gone, nobody should join it */
 };
 
 /* As neva_model_open (): a folder, or `fake:…`. */

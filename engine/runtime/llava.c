@@ -2,7 +2,9 @@
 /* The driver of a model folder: vision tower, decoder, tokenizer, templates. */
 #include "config.h"
 #include "runtime/driver.h"
+#include <neva/error.h>
 #include <string.h>
+#include "checkpoint/file_map.h"
 #include "model/llava.h"
 #include "model/sampler.h"
 #include "text/nemo_prompt.h"
@@ -61,12 +63,29 @@ llava_preprocess (
       &neva_llava_config (self->llava)->preprocess, frame, rgb, error);
 }
 
+/* A file that is damaged now fails every later pass, too; a model opened from
+ * the file that will be put in its place does not. */
+static gboolean
+passed (NevaDriver *driver, gboolean ok, GError *fault, GError **error)
+{
+  if (ok)
+    return TRUE;
+  if (g_error_matches (fault, NEVA_ERROR, NEVA_ERROR_BAD_FILE))
+    g_atomic_int_set (&driver->broken, TRUE);
+  g_propagate_error (error, fault);
+  return FALSE;
+}
+
 static gboolean
 llava_encode (NevaDriver *driver, const guint8 *const *rgb, gsize n,
     float *features, GError **error)
 {
-  return neva_llava_encode (
-      ((LlavaDriver *) driver)->llava, rgb, n, features, NULL, error);
+  LlavaDriver *self = (LlavaDriver *) driver;
+  GError *fault = NULL;
+  const gboolean ok =
+      neva_llava_encode (self->llava, rgb, n, features, NULL, &fault);
+
+  return passed (driver, ok, fault, error);
 }
 
 /* ---- Questions ---------------------------------------------------------- */
@@ -192,6 +211,8 @@ llava_step (
   LlavaDriver *self = (LlavaDriver *) driver;
   const gsize vocab = neva_llava_config (self->llava)->text.vocab;
   NevaStepItem step[NEVA_MAX_RUNNING];
+  GError *fault = NULL;
+  gboolean ok;
 
   g_return_val_if_fail (n_items <= NEVA_MAX_RUNNING, FALSE);
   for (gsize i = 0; i < n_items; i++)
@@ -200,7 +221,8 @@ llava_step (
         .rows = items[i].rows,
         .n = items[i].n,
         .logits = items[i].answer ? items[i].answer->logits : NULL};
-  if (!neva_llava_step (self->llava, step, n_items, error))
+  ok = neva_llava_step (self->llava, step, n_items, &fault);
+  if (!passed (driver, ok, fault, error))
     return FALSE;
   for (gsize i = 0; i < n_items; i++)
     if (items[i].answer)
@@ -376,9 +398,14 @@ static NevaTokenizer *
 open_tokenizer (NevaLlava *llava, const char *path, GError **error)
 {
   GBytes *model = neva_llava_tokenizer_model (llava);
+  NevaTokenizer *tokenizer;
 
-  return model ? neva_tokenizer_open_model (model, path, error)
-               : neva_tokenizer_open (path, error);
+  if (!model)
+    return neva_tokenizer_open (path, error);
+  tokenizer = neva_tokenizer_open_model (model, path, error);
+  if (!neva_file_map_check_data (g_bytes_get_data (model, NULL), error))
+    g_clear_pointer (&tokenizer, neva_tokenizer_free);
+  return tokenizer;
 }
 
 NevaDriver *

@@ -99,13 +99,15 @@ load (const char *path, const NevaModelOptions *options, Loading *loading,
   return model;
 }
 
-/* Under the lock. Returns: (transfer full) the model if it is alive. */
+/* Under the lock. Returns: (transfer full) the model if it is alive and well.
+ */
 static NevaModel *
 revive (Entry *entry)
 {
   gint refs;
 
-  if (!entry || !entry->model)
+  if (!entry || !entry->model ||
+      g_atomic_int_get (&entry->model->driver->broken))
     return NULL;
   do {
     refs = g_atomic_int_get (&entry->model->refs);
