@@ -4,6 +4,7 @@
  * LlamaConfig, MistralConfig, Qwen2Config, LlavaConfig), so those defaults are
  * here. */
 #include "config.h"
+#include "extras.h"
 #include "hf_preprocess.h"
 #include "hf_reader.h"
 #include "hf_tower.h"
@@ -23,12 +24,23 @@ typedef struct {
   gboolean qkv_bias;  /* fixed by the class, or the default of the key */
   gboolean bias_keys; /* reads attention_bias and mlp_bias */
   gint32 bos, eos;
+  NevaNormKind norm;
+  const char *eps_key;
+  double eps, rope_base, rope_fraction;
+  guint experts;
 } TextDefaults;
 
 static const TextDefaults text_defaults[] = {
-    {"llama", 32000, 11008, 0, 2048, FALSE, TRUE, 1, 2},
-    {"mistral", 32000, 14336, 8, 131072, FALSE, FALSE, 1, 2},
-    {"qwen2", 151936, 22016, 32, 32768, TRUE, FALSE, -1, -1},
+    {"llama", 32000, 11008, 0, 2048, FALSE, TRUE, 1, 2, NEVA_NORM_RMS,
+        "rms_norm_eps", 1e-6, 1e4, 1, 0},
+    {"mistral", 32000, 14336, 8, 131072, FALSE, FALSE, 1, 2, NEVA_NORM_RMS,
+        "rms_norm_eps", 1e-6, 1e4, 1, 0},
+    {"mixtral", 32000, 14336, 8, 131072, FALSE, FALSE, 1, 2, NEVA_NORM_RMS,
+        "rms_norm_eps", 1e-5, 1e6, 1, 8},
+    {"nemotron", 256000, 24576, 0, 4096, FALSE, TRUE, 2, 3, NEVA_NORM_LAYER_1P,
+        "norm_eps", 1e-5, 1e4, 0.5, 0},
+    {"qwen2", 151936, 22016, 32, 32768, TRUE, FALSE, -1, -1, NEVA_NORM_RMS,
+        "rms_norm_eps", 1e-6, 1e4, 1, 0},
 };
 
 static void
@@ -55,7 +67,8 @@ read_llama3_rope (const NevaHfReader *s, NevaTextConfig *t)
 /* transformers 4: rope_theta beside rope_scaling (or null); transformers 5: one
  * object rope_parameters. */
 static void
-read_rope (const NevaHfReader *r, NevaTextConfig *t)
+read_rope (
+    const NevaHfReader *r, const TextDefaults *defaults, NevaTextConfig *t)
 {
   const gboolean five = neva_hf_has (r, "rope_parameters");
   const NevaHfReader s =
@@ -64,13 +77,15 @@ read_rope (const NevaHfReader *r, NevaTextConfig *t)
           : neva_hf_child (r, "rope_scaling", "text_config.rope_scaling.");
   const char *type =
       neva_hf_string (&s, "rope_type", neva_hf_string (&s, "type", "default"));
-  double base = neva_hf_double (r, "rope_theta", 10000, 1, 1e12);
+  double base = neva_hf_double (r, "rope_theta", defaults->rope_base, 1, 1e12);
 
   if (five)
     base = neva_hf_double (&s, "rope_theta", base, 1, 1e12);
   t->rope_base = (float) base;
   t->rope_fraction = (float) neva_hf_double (&s, "partial_rotary_factor",
-      neva_hf_double (r, "partial_rotary_factor", 1, 0, 1), 0, 1);
+      neva_hf_double (
+          r, "partial_rotary_factor", defaults->rope_fraction, 0, 1),
+      0, 1);
   t->rope_factor = 1;
   if (g_str_equal (type, "default")) {
     t->rope_kind = NEVA_ROPE_DEFAULT;
@@ -122,14 +137,14 @@ read_window (const NevaHfReader *r, const char *model_type, NevaTextConfig *t)
   JsonNode *types = neva_hf_node (r, "layer_types");
   guint from;
 
-  if (g_str_equal (model_type, "llama"))
+  if (g_str_equal (model_type, "llama") || g_str_equal (model_type, "nemotron"))
     return;
   /* null means off; a missing key means the class's 4096 */
   if (r->object && json_object_has_member (r->object, "sliding_window"))
     t->sliding_window =
         (guint) neva_hf_int (r, "sliding_window", 0, 1, 1 << 24);
   else
-    t->sliding_window = 4096;
+    t->sliding_window = g_str_equal (model_type, "mixtral") ? 0 : 4096;
   if (qwen2 && !neva_hf_bool (r, "use_sliding_window", FALSE))
     t->sliding_window = 0;
   if (!t->sliding_window)
@@ -173,6 +188,15 @@ read_text_shape (
 }
 
 static void
+read_experts (const NevaHfReader *r, const TextDefaults *d, NevaTextConfig *t)
+{
+  t->experts =
+      (guint) neva_hf_int (r, "num_local_experts", d->experts, 1, 1024);
+  t->experts_used =
+      (guint) neva_hf_int (r, "num_experts_per_tok", 2, 1, t->experts);
+}
+
+static void
 read_text (const NevaHfReader *top, NevaConfig *config)
 {
   const NevaHfReader r = neva_hf_child (top, "text_config", "text_config.");
@@ -186,14 +210,17 @@ read_text (const NevaHfReader *top, NevaConfig *config)
   }
   if (!d) {
     neva_hf_fail (&r, "model_type", NEVA_ERROR_UNSUPPORTED,
-        "'%s' is not supported (llama, mistral, qwen2)", type);
+        "'%s' is not supported (llama, mistral, mixtral, nemotron, qwen2)",
+        type);
     return;
   }
   read_text_shape (&r, d, t);
-  t->norm = NEVA_NORM_RMS;
-  t->act = neva_hf_read_act (&r, "hidden_act", "silu");
-  t->gated = TRUE;
-  t->eps = (float) neva_hf_double (&r, "rms_norm_eps", 1e-6, 0, 1);
+  t->norm = d->norm;
+  t->gated = d->norm == NEVA_NORM_RMS;
+  t->act = neva_hf_read_act (&r, "hidden_act", t->gated ? "silu" : "relu2");
+  t->eps = (float) neva_hf_double (&r, d->eps_key, d->eps, 0, 1);
+  if (d->experts)
+    read_experts (&r, d, t);
   t->qkv_bias = d->qkv_bias;
   if (d->bias_keys) {
     t->qkv_bias = t->out_bias = neva_hf_bool (&r, "attention_bias", FALSE);
@@ -201,7 +228,7 @@ read_text (const NevaHfReader *top, NevaConfig *config)
   }
   t->tied_embeddings = neva_hf_bool (&r, "tie_word_embeddings", FALSE) ||
                        neva_hf_bool (top, "tie_word_embeddings", FALSE);
-  read_rope (&r, t);
+  read_rope (&r, d, t);
   read_window (&r, type, t);
   config->bos = d->bos;
   config->eos[0] = d->eos;
@@ -268,17 +295,6 @@ read_special_ids (
 }
 
 static void
-copy_text (const NevaHfReader *r, const char *key, const char *def, char *dst,
-    gsize size)
-{
-  const char *text = neva_hf_string (r, key, def);
-
-  if (g_strlcpy (dst, text, size) >= size)
-    neva_hf_fail (r, key, NEVA_ERROR_BAD_FILE,
-        "longer than %" G_GSIZE_FORMAT " bytes", size - 1);
-}
-
-static void
 read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
 {
   const NevaHfReader neva = neva_hf_child (top, "neva", "neva.");
@@ -286,7 +302,8 @@ read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
   const char *token = neva_hf_has (top, "image_token_id") ? "image_token_id"
                                                           : "image_token_index";
 
-  if (!g_str_equal (type, "llava"))
+  /* "neva": what transformers has no class for, see extras.h */
+  if (!g_str_equal (type, "llava") && !g_str_equal (type, "neva"))
     neva_hf_fail (top, "model_type", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported (llava)", type);
   neva_hf_read_tower (top, &config->tower);
@@ -298,12 +315,11 @@ read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
   config->projector_bias =
       neva_hf_bool (top, "multimodal_projector_bias", TRUE);
   config->media_token = (gint32) neva_hf_int (top, token, 32000, 0, G_MAXINT32);
-  config->num_frames = (guint) neva_hf_int (&neva, "num_frames", 8, 1, 4096);
-  copy_text (&neva, "conv_template", "v1", config->conv_template,
-      sizeof config->conv_template);
-  copy_text (&neva, "prompt", "Describe the video.", config->prompt,
-      sizeof config->prompt);
+  config->num_frames = 8;
+  g_strlcpy (config->conv_template, "v1", sizeof config->conv_template);
+  g_strlcpy (config->prompt, "Describe the video.", sizeof config->prompt);
   read_special_ids (folder, top, config);
+  neva_extras_read (&neva, config);
 }
 
 gboolean

@@ -16,7 +16,7 @@ neva_hf_read_act (const NevaHfReader *r, const char *key, const char *def)
   static const struct {
     const char *name;
     NevaAct act;
-  } acts[] = {{"gelu", NEVA_ACT_GELU_ERF},
+  } acts[] = {{"linear", NEVA_ACT_NONE}, {"gelu", NEVA_ACT_GELU_ERF},
       {"gelu_pytorch_tanh", NEVA_ACT_GELU_TANH},
       {"gelu_new", NEVA_ACT_GELU_TANH}, {"gelu_fast", NEVA_ACT_GELU_TANH},
       {"quick_gelu", NEVA_ACT_GELU_QUICK}, {"silu", NEVA_ACT_SILU},

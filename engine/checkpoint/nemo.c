@@ -6,9 +6,14 @@
 #include "checkpoint/nemo.h"
 #include "checkpoint/nemo_names.h"
 #include "checkpoint/nemo_tensors.h"
+#include "checkpoint/nemo_tokenizer.h"
+#include "checkpoint/pretrained.h"
 
-/* Pads to a square with the processor's mean colour. */
-static const guint8 pad_color[3] = {122, 116, 104};
+static gboolean
+is_given (const char *option)
+{
+  return option && *option;
+}
 
 gboolean
 neva_nemo_is (const char *path)
@@ -23,7 +28,7 @@ void
 neva_nemo_clear (NevaNemo *nemo)
 {
   g_clear_pointer (&nemo->tensors, neva_tensor_source_free);
-  g_clear_pointer (&nemo->tokenizer, g_bytes_unref);
+  g_clear_pointer (&nemo->tokenizer, neva_file_set_free);
   neva_nemo_info_clear (&nemo->info);
 }
 
@@ -107,45 +112,48 @@ has_vision (const NevaTensorSet *set)
   return FALSE;
 }
 
+/* (transfer full): the Hugging Face folder of the tower. */
+static char *
+find_vision (const NevaNemo *nemo, const char *path,
+    const NevaCheckpointParts *parts, GError **error)
+{
+  g_autofree char *below = g_path_get_dirname (path);
+
+  if (is_given (parts->vision_tower))
+    return g_strdup (parts->vision_tower);
+  if (nemo->info.vision_folder)
+    return neva_pretrained_find (
+        nemo->info.vision_folder, below, "vision tower", path, error);
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+      "%s: mm_cfg.vision_encoder.from_pretrained names no vision tower; give "
+      "one",
+      path);
+  return NULL;
+}
+
 static gboolean
-add_vision (
-    NevaNemo *nemo, const char *path, NevaTensorSet *set, GError **error)
+add_vision (NevaNemo *nemo, const char *path, const NevaCheckpointParts *parts,
+    NevaTensorSet *set, GError **error)
 {
   NevaConfig *c = &nemo->config;
   const NevaTowerConfig wanted = c->tower;
   const gboolean pad = c->preprocess.pad;
-  const char *given = nemo->info.vision_folder;
-  g_autofree char *below = g_path_get_dirname (path), *folder = NULL;
+  g_autofree char *folder = find_vision (nemo, path, parts, error);
 
-  if (!given) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: mm_cfg.vision_encoder.from_pretrained names no vision tower",
-        path);
-    return FALSE;
-  }
-  folder = g_path_is_absolute (given) ? g_strdup (given)
-                                      : g_build_filename (below, given, NULL);
-  if (!g_file_test (folder, G_FILE_TEST_IS_DIR)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND,
-        "%s: the vision tower '%s' is not there: put its Hugging Face folder "
-        "at %s",
-        path, given, folder);
-    return FALSE;
-  }
-  if (!neva_hf_tower_folder_read (folder, c, error))
+  if (!folder || !neva_hf_tower_folder_read (folder, c, error))
     return FALSE;
   c->tower.select_layer = wanted.select_layer;
   c->tower.drop_rows = c->tower.class_token ? wanted.drop_rows : 0;
   c->preprocess.pad = pad;
-  memcpy (c->preprocess.pad_color, pad_color, sizeof pad_color);
   return has_vision (set) || add_vision_tensors (folder, set, error);
 }
 
 /* The checkpoint's own parts, then what it leaves to others. */
 static gboolean
 gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
-    const char *base_model, NevaTensorSet *set, GError **error)
+    const NevaCheckpointParts *parts, NevaTensorSet *set, GError **error)
 {
+  const gboolean base = is_given (parts->base_model);
   const NevaTensorSet *theirs =
       read_tensors (bundle, nemo->config.text.gated, set, error);
 
@@ -153,33 +161,32 @@ gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
       !neva_nemo_names_map (theirs, &nemo->config, FALSE, set, error))
     return FALSE;
   nemo->config.text.vocab = neva_nemo_names_vocab (theirs);
-  if (nemo->config.text.vocab) {
-    if (base_model) {
-      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-          "%s holds a language model of its own; leave out the base model %s",
-          path, base_model);
-      return FALSE;
-    }
-  } else if (!base_model) {
+  if (nemo->config.text.vocab && base) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s holds a language model of its own; leave out the base model %s",
+        path, parts->base_model);
+    return FALSE;
+  }
+  if (!nemo->config.text.vocab && !base) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
         "%s holds a projector without a language model: give the base model, "
         "too",
         path);
     return FALSE;
-  } else if (!add_base_model (nemo, base_model, set, error)) {
-    return FALSE;
   }
-  return add_vision (nemo, path, set, error);
+  if (base && !add_base_model (nemo, parts->base_model, set, error))
+    return FALSE;
+  return add_vision (nemo, path, parts, set, error) &&
+         neva_nemo_config_finish (&nemo->info, path, &nemo->config, error);
 }
 
 gboolean
-neva_nemo_open (
-    NevaNemo *nemo, const char *path, const char *base_model, GError **error)
+neva_nemo_open (NevaNemo *nemo, const char *path,
+    const NevaCheckpointParts *parts, GError **error)
 {
   NevaBundle *bundle = neva_bundle_open (path, error);
   NevaTensorSet *set;
-  GBytes *tokenizer;
-  gboolean gathered;
+  gboolean ok;
 
   if (!bundle)
     return FALSE;
@@ -198,17 +205,8 @@ neva_nemo_open (
         path);
     return FALSE;
   }
-  gathered = gather (nemo, bundle, path, base_model, set, error);
-  if (!neva_bundle_check (bundle, error) || !gathered)
-    return FALSE;
-  if (!nemo->info.tokenizer_file)
-    return TRUE;
-  tokenizer = neva_bundle_find (bundle, nemo->info.tokenizer_file);
-  if (!tokenizer) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: its tokenizer '%s' is not in it", path, nemo->info.tokenizer_file);
-    return FALSE;
-  }
-  nemo->tokenizer = g_bytes_ref (tokenizer);
-  return TRUE;
+  ok = gather (nemo, bundle, path, parts, set, error) &&
+       (nemo->tokenizer =
+               neva_nemo_tokenizer_read (bundle, &nemo->info, error));
+  return neva_bundle_check (bundle, error) && ok;
 }

@@ -3,6 +3,7 @@
 #ifndef NEVA_NEMO_H
 #define NEVA_NEMO_H
 
+#include "checkpoint/checkpoint.h"
 #include "checkpoint/nemo_config.h"
 #include "checkpoint/tensor_source.h"
 
@@ -10,18 +11,16 @@ typedef struct {
   NevaConfig config;
   NevaNemoInfo info;
   NevaTensorSource *tensors; /* Hugging Face names; owns what it points into */
-  GBytes *tokenizer;         /* sentencepiece model; NULL: see info */
+  NevaFileSet *tokenizer;    /* see neva_tokenizer_open_files () */
 } NevaNemo;
 
 /* TRUE for a .nemo file or a folder with model_config.yaml. */
 gboolean neva_nemo_is (const char *path);
 
-/* base_model: a .nemo with the language model, for checkpoints that hold the
- * projector alone; NULL: none. A checkpoint without a language model and
- * without base_model is an error. `nemo` must be zeroed; clear it also on
- * failure. */
-gboolean neva_nemo_open (
-    NevaNemo *nemo, const char *path, const char *base_model, GError **error);
+/* A checkpoint without a language model and without parts->base_model is an
+ * error. `nemo` must be zeroed; clear it also on failure. */
+gboolean neva_nemo_open (NevaNemo *nemo, const char *path,
+    const NevaCheckpointParts *parts, GError **error);
 void neva_nemo_clear (NevaNemo *nemo);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (NevaNemo, neva_nemo_clear)
 

@@ -2,6 +2,7 @@
 #include "config.h"
 #include <stdio.h>
 #include <string.h>
+#include "checkpoint/extras.h"
 #include "checkpoint/hf_reader.h"
 #include "checkpoint/nemo_config.h"
 #include "checkpoint/yaml_file.h"
@@ -11,6 +12,8 @@
 #define MAX_HEADS 1024
 #define MAX_HEAD_DIM 256 /* attention.h */
 #define DEFAULT_TOP_K 2
+#define MAX_SPECIAL_TOKENS 4096u
+#define MAX_TOKENIZER_FILES 32u
 
 void
 neva_nemo_info_clear (NevaNemoInfo *info)
@@ -20,6 +23,9 @@ neva_nemo_info_clear (NevaNemoInfo *info)
   g_clear_pointer (&info->tokenizer_name, g_free);
   g_clear_pointer (&info->vocab_file, g_free);
   g_clear_pointer (&info->merge_file, g_free);
+  g_clear_pointer (&info->special_tokens, g_strfreev);
+  g_clear_pointer (&info->tokenizer_files, g_strfreev);
+  g_clear_pointer (&info->neva, json_node_unref);
 }
 
 /* ---- The language model ---------------------------------------------------
@@ -86,6 +92,30 @@ read_rope (const NevaHfReader *r, NevaTextConfig *t)
   t->rope_kind = t->rope_factor == 1.0f ? NEVA_ROPE_DEFAULT : NEVA_ROPE_LINEAR;
 }
 
+/* [left, 0]: a token sees `left` tokens before itself. */
+static void
+read_window (const NevaHfReader *r, NevaTextConfig *t)
+{
+  JsonNode *node = neva_hf_node (r, "window_size");
+  JsonArray *array =
+      node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  double left, right;
+
+  if (!node)
+    return;
+  if (!array || json_array_get_length (array) != 2 ||
+      !neva_hf_node_double (json_array_get_element (array, 0), &left) ||
+      !neva_hf_node_double (json_array_get_element (array, 1), &right) ||
+      !(left >= 0 && left < 1 << 24) || left != (double) (guint) left ||
+      right > 0) {
+    neva_hf_fail (r, "window_size", NEVA_ERROR_UNSUPPORTED,
+        "[tokens before, 0] is expected");
+    return;
+  }
+  t->sliding_window = (guint) left + 1;
+  memset (t->window_layers, TRUE, t->layers);
+}
+
 static void
 read_text (const NevaHfReader *r, NevaTextConfig *t)
 {
@@ -115,7 +145,8 @@ read_text (const NevaHfReader *r, NevaTextConfig *t)
   if (t->head_dim % 2 || t->head_dim > MAX_HEAD_DIM)
     neva_hf_fail (r, "kv_channels", NEVA_ERROR_UNSUPPORTED,
         "%u is not an even number of at most %d", t->head_dim, MAX_HEAD_DIM);
-  t->qkv_bias = t->out_bias = t->mlp_bias = bias;
+  t->qkv_bias = bias || neva_hf_bool (r, "qkv_bias", FALSE);
+  t->out_bias = t->mlp_bias = bias;
   t->tied_embeddings =
       neva_hf_bool (r, "share_embeddings_and_output_weights", TRUE);
   t->experts = (guint) neva_hf_int (r, "num_moe_experts", 0, 0, 1024);
@@ -128,6 +159,7 @@ read_text (const NevaHfReader *r, NevaTextConfig *t)
   read_activation (r, t);
   read_norm (r, t);
   read_rope (r, t);
+  read_window (r, t);
 }
 
 /* ---- Vision, projector, data ------------------------------------------------
@@ -216,14 +248,46 @@ artifact (const char *value)
       g_str_has_prefix (value, "nemo:") ? value + strlen ("nemo:") : value);
 }
 
+/* (transfer full): the strings of a list; NULL without the key. */
+static char **
+read_strings (const NevaHfReader *r, const char *key, guint max)
+{
+  JsonNode *node = neva_hf_node (r, key);
+  JsonArray *array =
+      node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  const guint n = array ? json_array_get_length (array) : 0;
+  char **strings;
+
+  if (!node)
+    return NULL;
+  strings = g_new0 (char *, MIN (n, max) + 1);
+  if (!array || n > max)
+    neva_hf_fail (r, key, NEVA_ERROR_BAD_FILE,
+        "a list of at most %u strings is expected", max);
+  for (guint i = 0; i < MIN (n, max); i++) {
+    JsonNode *item = json_array_get_element (array, i);
+    const gboolean text = JSON_NODE_HOLDS_VALUE (item) &&
+                          json_node_get_value_type (item) == G_TYPE_STRING;
+
+    if (!text || !*json_node_get_string (item))
+      neva_hf_fail (
+          r, key, NEVA_ERROR_BAD_FILE, "a list of strings is expected");
+    strings[i] = g_strdup (text ? json_node_get_string (item) : "");
+  }
+  return strings;
+}
+
 static void
-read_tokenizer (const NevaHfReader *top, NevaNemoInfo *info)
+read_tokenizer (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
 {
   const NevaHfReader t = neva_hf_child (top, "tokenizer", "tokenizer.");
   const char *library = neva_hf_string (&t, "library", "sentencepiece");
 
-  info->legacy_tokenizer = neva_hf_bool (&t, "sentencepiece_legacy", FALSE);
+  info->special_tokens =
+      read_strings (&t, "additional_special_tokens", MAX_SPECIAL_TOKENS);
   if (!strcmp (library, "sentencepiece")) {
+    info->legacy_tokenizer = c->legacy_tokenizer =
+        neva_hf_bool (&t, "sentencepiece_legacy", FALSE);
     info->tokenizer_file = artifact (neva_hf_string (
         &t, "model", neva_hf_string (&t, "tokenizer_model", NULL)));
     if (!info->tokenizer_file)
@@ -240,6 +304,18 @@ read_tokenizer (const NevaHfReader *top, NevaNemoInfo *info)
   }
 }
 
+/* Section neva; of its keys only the tokenizer's files are read here. */
+static void
+read_neva (const NevaHfReader *top, NevaNemoInfo *info)
+{
+  const NevaHfReader neva = neva_hf_child (top, "neva", "neva.");
+
+  if (neva.object)
+    info->neva = json_node_ref (neva_hf_node (top, "neva"));
+  info->tokenizer_files =
+      read_strings (&neva, "tokenizer_files", MAX_TOKENIZER_FILES);
+}
+
 static void
 read_all (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
 {
@@ -248,7 +324,7 @@ read_all (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
 
   info->multimodal = mm.object != NULL;
   read_text (top, &c->text);
-  read_tokenizer (top, info);
+  read_tokenizer (top, c, info);
   c->nemo = TRUE;
   c->bos = -1;
   if (!info->multimodal)
@@ -263,28 +339,17 @@ read_all (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
   read_projector (&mm, c);
   read_vision (&mm, c, info);
   read_data (top, c);
+  read_neva (top, info);
 }
 
 gboolean
-neva_nemo_config_read (
-    NevaBundle *bundle, NevaConfig *config, NevaNemoInfo *info, GError **error)
+neva_nemo_config_parse (const char *text, gsize length, const char *name,
+    NevaConfig *config, NevaNemoInfo *info, GError **error)
 {
-  GBytes *bytes = neva_bundle_find (bundle, FILE_NAME);
-  g_autofree char *name =
-      g_strconcat (neva_bundle_path (bundle), ": " FILE_NAME, NULL);
-  g_autoptr (JsonNode) root = NULL;
+  g_autoptr (JsonNode) root = neva_yaml_parse (text, length, name, error);
   g_autoptr (GError) fault = NULL;
   NevaHfReader top = {NULL, name, "", &fault};
-  gsize length;
-  const char *text;
 
-  if (!bytes) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: missing; this is no .nemo checkpoint", name);
-    return FALSE;
-  }
-  text = g_bytes_get_data (bytes, &length);
-  root = neva_yaml_parse (text, length, name, error);
   if (!root)
     return FALSE;
   if (!JSON_NODE_HOLDS_OBJECT (root)) {
@@ -297,6 +362,41 @@ neva_nemo_config_read (
   if (!fault)
     return TRUE;
   neva_nemo_info_clear (info);
+  g_propagate_error (error, g_steal_pointer (&fault));
+  return FALSE;
+}
+
+gboolean
+neva_nemo_config_read (
+    NevaBundle *bundle, NevaConfig *config, NevaNemoInfo *info, GError **error)
+{
+  GBytes *bytes = neva_bundle_find (bundle, FILE_NAME);
+  g_autofree char *name =
+      g_strconcat (neva_bundle_path (bundle), ": " FILE_NAME, NULL);
+  gsize length;
+  const char *text;
+
+  if (!bytes) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: missing; this is no .nemo checkpoint", name);
+    return FALSE;
+  }
+  text = g_bytes_get_data (bytes, &length);
+  return neva_nemo_config_parse (text, length, name, config, info, error);
+}
+
+gboolean
+neva_nemo_config_finish (const NevaNemoInfo *info, const char *name,
+    NevaConfig *config, GError **error)
+{
+  g_autofree char *file = g_strconcat (name, ": " FILE_NAME, NULL);
+  g_autoptr (GError) fault = NULL;
+  const NevaHfReader r = {info->neva ? json_node_get_object (info->neva) : NULL,
+      file, "neva.", &fault};
+
+  neva_extras_read (&r, config);
+  if (!fault)
+    return TRUE;
   g_propagate_error (error, g_steal_pointer (&fault));
   return FALSE;
 }

@@ -5,6 +5,7 @@
 #ifndef NEVA_NEMO_CONFIG_H
 #define NEVA_NEMO_CONFIG_H
 
+#include <json-glib/json-glib.h>
 #include "checkpoint/bundle.h"
 #include "model/config.h"
 
@@ -16,7 +17,11 @@ typedef struct {
   char *tokenizer_file;          /* sentencepiece model in the bundle; NULL */
   char *tokenizer_name;          /* Hugging Face name or folder; NULL */
   char *vocab_file, *merge_file; /* GPT2BPE, in the bundle; NULL */
-  gboolean legacy_tokenizer;
+  gboolean legacy_tokenizer;     /* sentencepiece_legacy */
+  char **special_tokens;         /* additional_special_tokens; NULL: none */
+  char **tokenizer_files; /* of the Hugging Face folder that it was made from,
+                             in the bundle; NULL */
+  JsonNode *neva;         /* section neva, see extras.h; NULL */
 } NevaNemoInfo;
 
 void neva_nemo_info_clear (NevaNemoInfo *info);
@@ -26,5 +31,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (NevaNemoInfo, neva_nemo_info_clear)
  * has them) and text.vocab (the tensors have it); info must be zeroed. */
 gboolean neva_nemo_config_read (
     NevaBundle *bundle, NevaConfig *config, NevaNemoInfo *info, GError **error);
+/* The same for a text alone; `name` is for messages. */
+gboolean neva_nemo_config_parse (const char *text, gsize length,
+    const char *name, NevaConfig *config, NevaNemoInfo *info, GError **error);
+/* Applies section neva, when the tower is known. */
+gboolean neva_nemo_config_finish (const NevaNemoInfo *info, const char *name,
+    NevaConfig *config, GError **error);
 
 #endif /* NEVA_NEMO_CONFIG_H */

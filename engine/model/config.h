@@ -63,6 +63,8 @@ typedef struct {
   guint rope_original_context;
 } NevaTextConfig;
 
+#define NEVA_MAX_PROJECTOR_LAYERS 8
+
 typedef enum {
   NEVA_PROJECTOR_MLP,        /* linear, act, linear, … */
   NEVA_PROJECTOR_DOWNSAMPLE, /* 2x2 patches merged, norm, then MLP */
@@ -80,6 +82,8 @@ typedef struct {
   gboolean nemo;             /* prompts and media tokens as NeMo has them */
   gboolean llama3_tokens;    /* media token strings of model_type llama_3 */
   gboolean use_im_start_end; /* START and END beside the media run, not in it */
+  gboolean legacy_tokenizer; /* NeMo's sentencepiece_legacy */
+  guint sampled_vocab;       /* ids from here on are never chosen; 0: all are */
   gint32 media_token;        /* id of <image> in the vocabulary; not NeMo */
   gint32 bos, eos[8];        /* -1: none; eos from generation_config */
   guint n_eos;
@@ -87,6 +91,13 @@ typedef struct {
   char conv_template[32]; /* "neva": {"conv_template"}; default "v1" */
   char prompt[256]; /* "neva": {"prompt"}; default "Describe the video." */
 } NevaConfig;
+
+/* A sentencepiece tokenizer takes texts whole, special strings included. */
+static inline gboolean
+neva_config_whole_texts (const NevaConfig *c)
+{
+  return c->nemo && !c->legacy_tokenizer;
+}
 
 /* Reads config.json, preprocessor_config.json and generation_config.json of a
  * Hugging Face folder; both transformers 4 and 5 spellings. Every number is

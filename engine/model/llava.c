@@ -3,7 +3,7 @@
 #include "llava.h"
 #include "arena.h"
 #include "lm.h"
-#include "checkpoint/nemo.h"
+#include "checkpoint/checkpoint.h"
 #include "kv_cache.h"
 #include "log.h"
 #include "projector.h"
@@ -20,7 +20,7 @@
 struct _NevaLlava {
   NevaConfig config;
   NevaTensorSource *source; /* until the weights take it over */
-  GBytes *tokenizer;        /* of a .nemo; NULL: files beside config.json */
+  NevaFileSet *tokenizer;
   NevaBackend *backend;
   NevaWeightStore *weights;
   NevaTower *tower;
@@ -57,44 +57,19 @@ check_options (NevaLlava *l, const NevaModelOptions *options, GError **error)
 }
 
 static gboolean
-open_nemo (
-    NevaLlava *l, const char *path, const char *base_model, GError **error)
-{
-  g_auto (NevaNemo) nemo = {0};
-
-  if (!neva_nemo_open (&nemo, path, base_model, error))
-    return FALSE;
-  l->config = nemo.config;
-  l->source = g_steal_pointer (&nemo.tensors);
-  l->tokenizer = g_steal_pointer (&nemo.tokenizer);
-  return TRUE;
-}
-
-static gboolean
-open_folder (NevaLlava *l, const char *folder, GError **error)
-{
-  NevaSafetensors *st;
-
-  if (!neva_hf_config_read (folder, &l->config, error) ||
-      !(st = neva_safetensors_open (folder, error)))
-    return FALSE;
-  l->source = neva_tensor_source_from_safetensors (st);
-  return TRUE;
-}
-
-static gboolean
 open_model (NevaLlava *l, const char *path, const NevaModelOptions *options,
     GError **error)
 {
-  if (neva_nemo_is (path))
-    return open_nemo (l, path, options->base_model, error);
-  if (options->base_model) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "%s: a base model (%s) goes with a .nemo checkpoint only", path,
-        options->base_model);
+  const NevaCheckpointParts parts = {
+      options->base_model, options->vision_tower, options->lora};
+  g_auto (NevaCheckpoint) checkpoint = {0};
+
+  if (!neva_checkpoint_open (&checkpoint, path, &parts, error))
     return FALSE;
-  }
-  return open_folder (l, path, error);
+  l->config = checkpoint.config;
+  l->source = g_steal_pointer (&checkpoint.tensors);
+  l->tokenizer = g_steal_pointer (&checkpoint.tokenizer);
+  return TRUE;
 }
 
 static gboolean
@@ -196,7 +171,7 @@ neva_llava_free (NevaLlava *l)
   neva_lm_free (l->lm);
   neva_weights_free (l->weights);
   neva_tensor_source_free (l->source);
-  g_clear_pointer (&l->tokenizer, g_bytes_unref);
+  neva_file_set_free (l->tokenizer);
   if (l->backend)
     neva_backend_release (l->backend, l->scratch, l->scratch_bytes);
   neva_backend_free (l->backend);
@@ -209,8 +184,8 @@ neva_llava_config (const NevaLlava *l)
   return &l->config;
 }
 
-GBytes *
-neva_llava_tokenizer_model (const NevaLlava *l)
+const NevaFileSet *
+neva_llava_tokenizer (const NevaLlava *l)
 {
   return l->tokenizer;
 }

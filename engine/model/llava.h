@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 #include <neva/model.h>
+#include "checkpoint/file_set.h"
 #include "config.h"
 
 typedef struct _NevaLlava NevaLlava;
@@ -19,9 +20,8 @@ NevaLlava *neva_llava_load (const char *path, const NevaModelOptions *options,
 void neva_llava_free (NevaLlava *llava);
 
 const NevaConfig *neva_llava_config (const NevaLlava *llava);
-/* The sentencepiece model that lies inside a .nemo; NULL for a folder.
- * (transfer none) */
-GBytes *neva_llava_tokenizer_model (const NevaLlava *llava);
+/* The files that describe the tokenizer: neva_tokenizer_open_files (). */
+const NevaFileSet *neva_llava_tokenizer (const NevaLlava *llava);
 guint neva_llava_tokens_per_frame (const NevaLlava *llava);
 /* Selected rows of the tower for a frame: what the projector starts from. */
 guint neva_llava_tower_rows (const NevaLlava *llava);

@@ -15,15 +15,13 @@
 #include "config.h"
 #include "weights.h"
 
-#define NEVA_PROJECTOR_MAX_LAYERS 8
-
 typedef struct {
   NevaProjectorKind kind;
   gsize side, width;       /* of the tower's grid; Dv */
   float *norm, *norm_bias; /* [4 Dv], DOWNSAMPLE */
   guint layers;
-  NevaMatrix linear[NEVA_PROJECTOR_MAX_LAYERS]; /* [H, Dv or 4 Dv], [H, H], … */
-  float *bias[NEVA_PROJECTOR_MAX_LAYERS];
+  NevaMatrix linear[NEVA_MAX_PROJECTOR_LAYERS]; /* [H, Dv or 4 Dv], [H, H], … */
+  float *bias[NEVA_MAX_PROJECTOR_LAYERS];
   NevaAct act;
 } NevaProjector;
 

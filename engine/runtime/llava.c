@@ -4,7 +4,6 @@
 #include "runtime/driver.h"
 #include <neva/error.h>
 #include <string.h>
-#include "checkpoint/file_map.h"
 #include "model/llava.h"
 #include "model/sampler.h"
 #include "text/nemo_prompt.h"
@@ -376,6 +375,8 @@ fill_info (LlavaDriver *self, const char *path)
       config->tower.kind == NEVA_TOWER_CLIP ? "clip" : "siglip",
       config->text.layers);
   self->n_ids = MIN (neva_tokenizer_size (self->tokenizer), config->text.vocab);
+  if (config->sampled_vocab)
+    self->n_ids = MIN (self->n_ids, config->sampled_vocab);
   driver->klass = &llava_class;
   driver->rgb_bytes =
       (gsize) config->preprocess.width * config->preprocess.height * 3;
@@ -394,20 +395,6 @@ fill_info (LlavaDriver *self, const char *path)
       .conv_template = config->conv_template};
 }
 
-static NevaTokenizer *
-open_tokenizer (NevaLlava *llava, const char *path, GError **error)
-{
-  GBytes *model = neva_llava_tokenizer_model (llava);
-  NevaTokenizer *tokenizer;
-
-  if (!model)
-    return neva_tokenizer_open (path, error);
-  tokenizer = neva_tokenizer_open_model (model, path, error);
-  if (!neva_file_map_check_data (g_bytes_get_data (model, NULL), error))
-    g_clear_pointer (&tokenizer, neva_tokenizer_free);
-  return tokenizer;
-}
-
 NevaDriver *
 neva_llava_driver_open (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
@@ -418,7 +405,9 @@ neva_llava_driver_open (const char *path, const NevaModelOptions *options,
   self->llava =
       neva_llava_load (path, options, progress, user_data, cancellable, error);
   if (self->llava)
-    self->tokenizer = open_tokenizer (self->llava, path, error);
+    self->tokenizer =
+        neva_tokenizer_open_files (neva_llava_tokenizer (self->llava),
+            neva_config_whole_texts (neva_llava_config (self->llava)), error);
   if (!self->tokenizer) {
     llava_free (&self->parent);
     return NULL;

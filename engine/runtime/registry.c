@@ -50,9 +50,11 @@ make_key (const char *path, const NevaModelOptions *options, GError **error)
     canonical = g_strdup (real);
     free (real);
   }
-  return g_strdup_printf ("%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT, canonical,
-      o->base_model ? o->base_model : "", (int) o->weights,
-      o->device ? o->device : "cpu", o->context_length, o->kv_cache_bytes);
+  return g_strdup_printf ("%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT, canonical,
+      o->base_model ? o->base_model : "",
+      o->vision_tower ? o->vision_tower : "", o->lora ? o->lora : "",
+      (int) o->weights, o->device ? o->device : "cpu", o->context_length,
+      o->kv_cache_bytes);
 }
 
 typedef struct {

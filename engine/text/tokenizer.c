@@ -129,28 +129,45 @@ neva_tokenizer_add_token (
 
 /* ---- Opening ------------------------------------------------------------ */
 
-static gboolean
-has_file (const char *folder, const char *name)
+const char *const *
+neva_tokenizer_file_names (void)
 {
-  g_autofree char *path = g_build_filename (folder, name, NULL);
+  static const char *const names[] = {"tokenizer.json", "tokenizer.model",
+      "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+      NULL};
 
-  return g_file_test (path, G_FILE_TEST_EXISTS);
+  return names;
+}
+
+static NevaTokenizer *
+open_whole (const NevaFileSet *files, GError **error)
+{
+  g_autoptr (NevaTokenizer) self = tokenizer_new ();
+
+  if (!neva_tokenizer_read_model (self, files, error))
+    return NULL;
+  self->adds_bos = FALSE;
+  return g_steal_pointer (&self);
 }
 
 NevaTokenizer *
-neva_tokenizer_open (const char *folder, GError **error)
+neva_tokenizer_open_files (
+    const NevaFileSet *files, gboolean whole, GError **error)
 {
   g_autoptr (NevaTokenizer) self = tokenizer_new ();
-  const gboolean model = has_file (folder, "tokenizer.model");
+  const gboolean model = neva_file_set_find (files, "tokenizer.model") != NULL;
+  const gboolean json = neva_file_set_find (files, "tokenizer.json") != NULL;
   g_autoptr (GError) local = NULL;
 
-  if (!model && !has_file (folder, "tokenizer.json")) {
+  if (!model && !json) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND,
-        "%s: neither tokenizer.json nor tokenizer.model", folder);
+        "%s: neither tokenizer.json nor tokenizer.model",
+        neva_file_set_where (files));
     return NULL;
   }
-  if (!has_file (folder, "tokenizer.json") ||
-      !neva_tokenizer_read_json (self, folder, &local)) {
+  if (whole && model)
+    return open_whole (files, error);
+  if (!json || !neva_tokenizer_read_json (self, files, &local)) {
     if (local && (!model || !g_error_matches (
                                 local, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED))) {
       g_propagate_error (error, g_steal_pointer (&local));
@@ -161,25 +178,21 @@ neva_tokenizer_open (const char *folder, GError **error)
       g_clear_pointer (&self, neva_tokenizer_free);
       self = tokenizer_new ();
     }
-    if (!neva_tokenizer_read_model (self, folder, error))
+    if (!neva_tokenizer_read_model (self, files, error))
       return NULL;
   }
-  if (!neva_tokenizer_read_config (self, folder, error))
+  if (!neva_tokenizer_read_config (self, files, error))
     return NULL;
   return g_steal_pointer (&self);
 }
 
 NevaTokenizer *
-neva_tokenizer_open_model (GBytes *model, const char *name, GError **error)
+neva_tokenizer_open (const char *folder, GError **error)
 {
-  g_autoptr (NevaTokenizer) self = tokenizer_new ();
+  g_autoptr (NevaFileSet) files = neva_file_set_read (
+      folder, neva_tokenizer_file_names (), NEVA_MAX_TOKENIZER_BYTES, error);
 
-  if (!neva_tokenizer_read_model_bytes (self, model, error)) {
-    g_prefix_error (error, "%s: tokenizer: ", name);
-    return NULL;
-  }
-  self->adds_bos = FALSE;
-  return g_steal_pointer (&self);
+  return files ? neva_tokenizer_open_files (files, FALSE, error) : NULL;
 }
 
 /* ---- Lookups ------------------------------------------------------------ */

@@ -6,6 +6,10 @@
 #define NEVA_TOKENIZER_H
 
 #include <glib.h>
+#include "checkpoint/file_set.h"
+
+/* Of one file. */
+#define NEVA_MAX_TOKENIZER_BYTES ((gsize) 128 << 20)
 
 typedef struct _NevaTokenizer NevaTokenizer;
 
@@ -13,10 +17,13 @@ typedef struct _NevaTokenizer NevaTokenizer;
  * when the json is of a kind that is not read here (then the log says so).
  * Returns: (transfer full): NULL with error naming the file and what in it. */
 NevaTokenizer *neva_tokenizer_open (const char *folder, GError **error);
-/* A sentencepiece model alone, as NeMo uses one: texts go through it whole, no
- * BOS, special strings are pieces of the model. `name` is for messages. */
-NevaTokenizer *neva_tokenizer_open_model (
-    GBytes *model, const char *name, GError **error);
+/* The same from files in memory. whole: as NeMo uses tokenizer.model, if that
+ * is one of the files: texts go through it whole, no BOS, special strings are
+ * pieces of the model, no other file counts. */
+NevaTokenizer *neva_tokenizer_open_files (
+    const NevaFileSet *files, gboolean whole, GError **error);
+/* NULL-terminated names of the files that describe a tokenizer. */
+const char *const *neva_tokenizer_file_names (void);
 void neva_tokenizer_free (NevaTokenizer *tokenizer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTokenizer, neva_tokenizer_free)
 

@@ -4,22 +4,10 @@
 #include "config.h"
 #include <string.h>
 #include <neva/error.h>
-#include "checkpoint/json_file.h"
 #include "json_member.h"
 #include "tokenizer_private.h"
 
 #define MAX_CONFIG_BYTES ((gsize) 16 << 20)
-
-/* (transfer full): NULL without error when there is no such file. */
-static JsonNode *
-read_optional (const char *folder, const char *name, GError **error)
-{
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-
-  if (!g_file_test (path, G_FILE_TEST_EXISTS))
-    return NULL;
-  return neva_json_file_read (folder, name, MAX_CONFIG_BYTES, error);
-}
 
 /* A token is "text" or {"content": "text"}. */
 static const char *
@@ -44,6 +32,31 @@ mark_special (NevaTokenizer *self, JsonNode *node, gint32 *id)
     *id = found;
 }
 
+/* One of the additional special tokens, which get the ids behind the vocabulary
+ * if it has none for them. */
+static void
+add_special (NevaTokenizer *self, const char *text)
+{
+  const gint32 found = text ? neva_tokenizer_find (self, text) : -1;
+  g_autoptr (JsonObject) token = json_object_new ();
+
+  if (!text || !*text)
+    return;
+  if (found >= 0) {
+    NevaPiece *piece = &g_array_index (self->pieces, NevaPiece, found);
+
+    /* a special token is looked for in the text already */
+    if (piece->special || self->sp) {
+      piece->special = TRUE;
+      return;
+    }
+  }
+  json_object_set_string_member (token, "content", text);
+  json_object_set_boolean_member (token, "special", TRUE);
+  /* cannot fail: the id is free and nothing is normalised */
+  neva_tokenizer_add_token (self, self->pieces->len, token, NULL);
+}
+
 /* Both files name the special tokens alike; "bos_token": null means none. */
 static void
 read_names (NevaTokenizer *self, JsonObject *object)
@@ -57,7 +70,7 @@ read_names (NevaTokenizer *self, JsonObject *object)
     mark_special (
         self, json_object_get_member (object, "eos_token"), &self->eos);
   for (guint i = 0; more && i < json_array_get_length (more); i++)
-    mark_special (self, json_array_get_element (more, i), NULL);
+    add_special (self, token_text (json_array_get_element (more, i)));
 }
 
 static gboolean
@@ -139,7 +152,7 @@ read_tokenizer_config (NevaTokenizer *self, JsonObject *object, GError **error)
 
 gboolean
 neva_tokenizer_read_config (
-    NevaTokenizer *self, const char *folder, GError **error)
+    NevaTokenizer *self, const NevaFileSet *files, GError **error)
 {
   static const char *const names[] = {
       "added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"};
@@ -147,16 +160,16 @@ neva_tokenizer_read_config (
   self->legacy = TRUE; /* transformers' meaning of a missing "legacy" */
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
     g_autoptr (GError) local = NULL;
-    g_autoptr (JsonNode) root = read_optional (folder, names[i], &local);
-    JsonObject *object = root ? json_node_get_object (root) : NULL;
+    g_autoptr (JsonNode) root = NULL;
+    JsonObject *object;
     gboolean ok = TRUE;
 
-    if (local) {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-    if (!object)
+    if (!neva_file_set_find (files, names[i]))
       continue;
+    root = neva_file_set_json (files, names[i], MAX_CONFIG_BYTES, error);
+    if (!root)
+      return FALSE;
+    object = json_node_get_object (root);
     if (i == 0)
       ok = read_added_file (self, object, &local);
     else if (i == 1)
@@ -164,8 +177,8 @@ neva_tokenizer_read_config (
     else
       ok = read_tokenizer_config (self, object, &local);
     if (!ok) {
-      g_propagate_prefixed_error (
-          error, g_steal_pointer (&local), "%s/%s: ", folder, names[i]);
+      g_propagate_prefixed_error (error, g_steal_pointer (&local),
+          "%s/%s: ", neva_file_set_where (files), names[i]);
       return FALSE;
     }
   }

@@ -5,7 +5,6 @@
 #include "config.h"
 #include <string.h>
 #include <neva/error.h>
-#include "checkpoint/json_file.h"
 #include "json_member.h"
 #include "tokenizer_private.h"
 
@@ -96,10 +95,10 @@ begins_with_special (JsonObject *processor)
 
 gboolean
 neva_tokenizer_read_json (
-    NevaTokenizer *self, const char *folder, GError **error)
+    NevaTokenizer *self, const NevaFileSet *files, GError **error)
 {
-  g_autoptr (JsonNode) root = neva_json_file_read (
-      folder, "tokenizer.json", NEVA_MAX_TOKENIZER_BYTES, error);
+  g_autoptr (JsonNode) root = neva_file_set_json (
+      files, "tokenizer.json", NEVA_MAX_TOKENIZER_BYTES, error);
   JsonObject *object, *processor;
 
   if (!root)
@@ -126,6 +125,6 @@ neva_tokenizer_read_json (
   return TRUE;
 
 fail:
-  g_prefix_error (error, "%s/tokenizer.json: ", folder);
+  g_prefix_error (error, "%s/tokenizer.json: ", neva_file_set_where (files));
   return FALSE;
 }

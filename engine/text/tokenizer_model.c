@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tokenizer.model of sentencepiece. */
 #include "config.h"
-#include <errno.h>
-#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <neva/error.h>
@@ -47,33 +45,6 @@ take_pieces (NevaTokenizer *self, const NevaSpInfo *info, GError **error)
   return TRUE;
 }
 
-static GByteArray *
-read_bytes (const char *path, GError **error)
-{
-  g_autoptr (GError) io = NULL;
-  GStatBuf st;
-  char *data;
-  gsize size;
-
-  if (g_stat (path, &st) != 0) {
-    g_set_error (
-        error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s", g_strerror (errno));
-    return NULL;
-  }
-  if (!S_ISREG (st.st_mode) ||
-      (guint64) st.st_size > NEVA_MAX_TOKENIZER_BYTES) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "not a file of at most %" G_GSIZE_FORMAT " bytes",
-        NEVA_MAX_TOKENIZER_BYTES);
-    return NULL;
-  }
-  if (!g_file_get_contents (path, &data, &size, &io)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s", io->message);
-    return NULL;
-  }
-  return g_byte_array_new_take ((guint8 *) data, size);
-}
-
 static gboolean
 take_model (NevaTokenizer *self, GByteArray *proto, GError **error)
 {
@@ -96,33 +67,23 @@ take_model (NevaTokenizer *self, GByteArray *proto, GError **error)
 }
 
 gboolean
-neva_tokenizer_read_model_bytes (
-    NevaTokenizer *self, GBytes *model, GError **error)
+neva_tokenizer_read_model (
+    NevaTokenizer *self, const NevaFileSet *files, GError **error)
 {
+  GBytes *bytes = neva_file_set_find (files, "tokenizer.model");
+  g_autoptr (GByteArray) proto = g_byte_array_new ();
   gsize size;
-  const guint8 *data = g_bytes_get_data (model, &size);
-  g_autoptr (GByteArray) proto = NULL;
+  const guint8 *data = g_bytes_get_data (bytes, &size);
 
   if (size > NEVA_MAX_TOKENIZER_BYTES) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
         "more than %" G_GSIZE_FORMAT " bytes", NEVA_MAX_TOKENIZER_BYTES);
-    return FALSE;
+  } else {
+    g_byte_array_append (proto, data, (guint) size);
+    if (take_model (self, proto, error))
+      return TRUE;
   }
-  proto = g_byte_array_append (g_byte_array_new (), data, (guint) size);
-  return take_model (self, proto, error);
-}
-
-gboolean
-neva_tokenizer_read_model (
-    NevaTokenizer *self, const char *folder, GError **error)
-{
-  g_autofree char *path = g_build_filename (folder, "tokenizer.model", NULL);
-  g_autoptr (GByteArray) proto = read_bytes (path, error);
-
-  if (proto && take_model (self, proto, error))
-    return TRUE;
-
-  g_prefix_error (error, "%s: ", path);
+  g_prefix_error (error, "%s/tokenizer.model: ", neva_file_set_where (files));
   return FALSE;
 }
 
@@ -130,19 +91,12 @@ neva_tokenizer_read_model (
 
 gboolean
 neva_tokenizer_read_model (
-    NevaTokenizer *self, const char *folder, GError **error)
+    NevaTokenizer *self, const NevaFileSet *files, GError **error)
 {
+  (void) self;
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-      "%s/tokenizer.model: built without libsentencepiece", folder);
-  return FALSE;
-}
-
-gboolean
-neva_tokenizer_read_model_bytes (
-    NevaTokenizer *self, GBytes *model, GError **error)
-{
-  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-      "built without libsentencepiece");
+      "%s/tokenizer.model: built without libsentencepiece",
+      neva_file_set_where (files));
   return FALSE;
 }
 

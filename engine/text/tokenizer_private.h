@@ -6,6 +6,7 @@
 #include <json-glib/json-glib.h>
 #include "added.h"
 #include "bpe.h"
+#include "checkpoint/file_set.h"
 #include "decoder.h"
 #include "normalizer.h"
 #include "pretokenizer.h"
@@ -13,7 +14,6 @@
 #include "tokenizer.h"
 
 #define NEVA_MAX_TOKENS (1u << 22)
-#define NEVA_MAX_TOKENIZER_BYTES ((gsize) 128 << 20)
 
 typedef struct {
   char *text;       /* NULL: a hole in the vocabulary */
@@ -52,16 +52,14 @@ gboolean neva_tokenizer_set_piece (
 gboolean neva_tokenizer_add_token (
     NevaTokenizer *tokenizer, gint64 id, JsonObject *token, GError **error);
 
-/* Each reads one file of the folder into an empty tokenizer. */
+/* Each reads one of the files into an empty tokenizer. */
 gboolean neva_tokenizer_read_json (
-    NevaTokenizer *tokenizer, const char *folder, GError **error);
+    NevaTokenizer *tokenizer, const NevaFileSet *files, GError **error);
 gboolean neva_tokenizer_read_model (
-    NevaTokenizer *tokenizer, const char *folder, GError **error);
-gboolean neva_tokenizer_read_model_bytes (
-    NevaTokenizer *tokenizer, GBytes *model, GError **error);
+    NevaTokenizer *tokenizer, const NevaFileSet *files, GError **error);
 /* tokenizer_config.json, special_tokens_map.json and added_tokens.json, each of
  * which may be absent. Comes after the vocabulary. */
 gboolean neva_tokenizer_read_config (
-    NevaTokenizer *tokenizer, const char *folder, GError **error);
+    NevaTokenizer *tokenizer, const NevaFileSet *files, GError **error);
 
 #endif /* NEVA_TOKENIZER_PRIVATE_H */

@@ -3,7 +3,17 @@
 #include "config.h"
 #include "gstnevamodel.h"
 
-enum { MODEL, WEIGHTS, DEVICE, THREADS, CONTEXT_LENGTH, KV_CACHE_BYTES };
+enum {
+  MODEL,
+  BASE_MODEL,
+  VISION_TOWER,
+  LORA,
+  WEIGHTS,
+  DEVICE,
+  THREADS,
+  CONTEXT_LENGTH,
+  KV_CACHE_BYTES
+};
 
 G_STATIC_ASSERT (KV_CACHE_BYTES + 1 == GST_NEVA_MODEL_N_PROPERTIES);
 
@@ -61,8 +71,24 @@ gst_neva_model_options_install (GObjectClass *klass, guint first_id)
 {
   g_object_class_install_property (klass, first_id + MODEL,
       g_param_spec_string ("model", "Model",
-          "Model folder, or fake:TEXT or fake:echo for tests. Elements that "
-          "name the same model with the same options share it",
+          "Model folder or .nemo file, or fake:TEXT or fake:echo for tests. "
+          "Elements that name the same model with the same options share it",
+          NULL, FLAGS));
+  g_object_class_install_property (klass, first_id + BASE_MODEL,
+      g_param_spec_string ("base-model", "Base model",
+          "A .nemo file or folder with the language model, for a NeMo "
+          "checkpoint that holds a projector alone",
+          NULL, FLAGS));
+  g_object_class_install_property (klass, first_id + VISION_TOWER,
+      g_param_spec_string ("vision-tower", "Vision tower",
+          "Hugging Face folder of the vision tower that a NeMo checkpoint "
+          "only names (NULL = where it says, beside the checkpoint, or in "
+          "Hugging Face's cache)",
+          NULL, FLAGS));
+  g_object_class_install_property (klass, first_id + LORA,
+      g_param_spec_string ("lora", "LoRA adapters",
+          "A .nemo file or folder with LoRA adapters, merged into the "
+          "language model when it is loaded",
           NULL, FLAGS));
   g_object_class_install_property (klass, first_id + WEIGHTS,
       g_param_spec_enum ("weights", "Weights",
@@ -99,6 +125,9 @@ void
 gst_neva_model_options_clear (GstNevaModelOptions *options)
 {
   g_clear_pointer (&options->path, g_free);
+  g_clear_pointer (&options->base_model, g_free);
+  g_clear_pointer (&options->vision_tower, g_free);
+  g_clear_pointer (&options->lora, g_free);
   g_clear_pointer (&options->device, g_free);
 }
 
@@ -117,6 +146,15 @@ gst_neva_model_options_set (GstNevaModelOptions *options, GstElement *element,
   switch (which) {
     case MODEL:
       set_string (&options->path, value);
+      break;
+    case BASE_MODEL:
+      set_string (&options->base_model, value);
+      break;
+    case VISION_TOWER:
+      set_string (&options->vision_tower, value);
+      break;
+    case LORA:
+      set_string (&options->lora, value);
       break;
     case WEIGHTS:
       options->weights = (NevaWeights) g_value_get_enum (value);
@@ -148,6 +186,15 @@ gst_neva_model_options_get (const GstNevaModelOptions *options,
   switch (which) {
     case MODEL:
       g_value_set_string (value, options->path);
+      break;
+    case BASE_MODEL:
+      g_value_set_string (value, options->base_model);
+      break;
+    case VISION_TOWER:
+      g_value_set_string (value, options->vision_tower);
+      break;
+    case LORA:
+      g_value_set_string (value, options->lora);
       break;
     case WEIGHTS:
       g_value_set_enum (value, (gint) options->weights);

@@ -20,12 +20,13 @@
 
 G_BEGIN_DECLS
 
-/* ---- Properties: model, weights, device, threads, context-length,
- * kv-cache-bytes. Guarded by the element's object lock, which these functions
- * take. */
+/* ---- Properties: model, base-model, vision-tower, lora, weights, device,
+ * threads, context-length, kv-cache-bytes. Guarded by the element's object
+ * lock, which these functions take. */
 
 typedef struct {
-  char *path; /* NULL: none named */
+  char *path;                             /* NULL: none named */
+  char *base_model, *vision_tower, *lora; /* NULL: none */
   char *device;
   NevaWeights weights;
   guint threads, context_length;
@@ -33,7 +34,7 @@ typedef struct {
 } GstNevaModelOptions;
 
 /* Property ids that install () takes, from first_id on. */
-#define GST_NEVA_MODEL_N_PROPERTIES 6
+#define GST_NEVA_MODEL_N_PROPERTIES 9
 
 void gst_neva_model_options_install (GObjectClass *klass, guint first_id);
 void gst_neva_model_options_init (GstNevaModelOptions *options);

@@ -81,7 +81,10 @@ load_thread (gpointer data)
 {
   GstNevaModelLoad *load = data;
   const GstNevaModelOptions *o = &load->options;
-  const NevaModelOptions options = {.weights = o->weights,
+  const NevaModelOptions options = {.base_model = o->base_model,
+      .vision_tower = o->vision_tower,
+      .lora = o->lora,
+      .weights = o->weights,
       .device = o->device,
       .threads = o->threads,
       .context_length = o->context_length,
@@ -163,9 +166,11 @@ pipeline_of (GstElement *element)
 static char *
 make_key (gconstpointer pipeline, const GstNevaModelOptions *o)
 {
-  return g_strdup_printf ("%p|%s|%d|%s|%u|%" G_GUINT64_FORMAT, pipeline,
-      o->path, (int) o->weights, o->device ? o->device : "cpu",
-      o->context_length, o->kv_cache_bytes);
+  return g_strdup_printf ("%p|%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT,
+      pipeline, o->path, o->base_model ? o->base_model : "",
+      o->vision_tower ? o->vision_tower : "", o->lora ? o->lora : "",
+      (int) o->weights, o->device ? o->device : "cpu", o->context_length,
+      o->kv_cache_bytes);
 }
 
 /* Takes the options. */
@@ -226,6 +231,9 @@ gst_neva_model_loader_start (
   GST_OBJECT_LOCK (element);
   copy = *options;
   copy.path = g_strdup (options->path);
+  copy.base_model = g_strdup (options->base_model);
+  copy.vision_tower = g_strdup (options->vision_tower);
+  copy.lora = g_strdup (options->lora);
   copy.device = g_strdup (options->device);
   GST_OBJECT_UNLOCK (element);
 

@@ -45,7 +45,8 @@ set_number (GstElement *element, const char *name, double value)
 static void
 set_model (GstElement *element, const Options *o)
 {
-  g_object_set (element, "model", o->model, NULL);
+  g_object_set (element, "model", o->model, "base-model", o->base_model,
+      "vision-tower", o->vision_tower, "lora", o->lora, NULL);
   set_string (element, "device", o->device);
   set_string (element, "weights", o->weights);
   set_number (element, "threads", o->threads);

@@ -283,7 +283,14 @@ make_context (Options *o, Raw *raw)
 {
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &raw->model,
-          "Model folder, or fake:TEXT", "MODEL"},
+          "Model folder, .nemo file, or fake:TEXT", "MODEL"},
+      {"base-model", 0, 0, G_OPTION_ARG_FILENAME, &o->base_model,
+          "Language model of a .nemo that holds a projector alone", "NEMO"},
+      {"vision-tower", 0, 0, G_OPTION_ARG_FILENAME, &o->vision_tower,
+          "Hugging Face folder of the vision tower that a .nemo names",
+          "FOLDER"},
+      {"lora", 0, 0, G_OPTION_ARG_FILENAME, &o->lora,
+          "Adapters (.nemo) to merge into the model", "NEMO"},
       {"prompt", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &raw->prompts,
           "Question about each window (again: another one)", "TEXT"},
       {"list", 'l', 0, G_OPTION_ARG_FILENAME, &raw->list,
@@ -392,6 +399,9 @@ options_clear (Options *options)
 {
   g_ptr_array_unref (options->jobs);
   g_free (options->model);
+  g_free (options->base_model);
+  g_free (options->vision_tower);
+  g_free (options->lora);
   g_free (options->output);
   g_free (options->mux);
   g_free (options->system_prompt);

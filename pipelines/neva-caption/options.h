@@ -25,8 +25,9 @@ typedef struct {
 } Job;
 
 typedef struct {
-  GPtrArray *jobs; /* Job */
-  char *model;     /* never NULL after parsing */
+  GPtrArray *jobs;                        /* Job */
+  char *model;                            /* never NULL after parsing */
+  char *base_model, *vision_tower, *lora; /* NULL: none */
   Format format;
   char *output, *mux; /* NULL: none */
   GstClockTime window, overlap;

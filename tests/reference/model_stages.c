@@ -115,7 +115,8 @@ check_prompt (Check *c)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) root = read_json (c->r, c->folder, "expected.json");
-  g_autoptr (NevaTokenizer) tokenizer = neva_tokenizer_open (c->folder, &error);
+  g_autoptr (NevaTokenizer) tokenizer = neva_tokenizer_open_files (
+      neva_llava_tokenizer (c->model), FALSE, &error);
   NevaPromptSpec spec = {.conv_template = "none",
       .media_tokens = c->n_frames * neva_llava_tokens_per_frame (c->model),
       .media_token = c->config->media_token,
@@ -147,8 +148,9 @@ check_nemo_prompt (Check *c)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) root = read_json (c->r, c->folder, "expected.json");
-  g_autoptr (NevaTokenizer) tokenizer = neva_tokenizer_open_model (
-      neva_llava_tokenizer_model (c->model), c->path, &error);
+  g_autoptr (NevaTokenizer) tokenizer =
+      neva_tokenizer_open_files (neva_llava_tokenizer (c->model),
+          neva_config_whole_texts (c->config), &error);
   const NevaNemoMedia media = {
       c->config->llama3_tokens, c->config->use_im_start_end};
   NevaPrompt prompt = {0};

@@ -22,8 +22,12 @@ typedef enum {
 
 /* Zero-initialise; every zero is the default. */
 typedef struct {
-  const char *base_model; /* a .nemo with the language model, for checkpoints
-                             that hold a projector alone */
+  const char *base_model;   /* a .nemo with the language model, for checkpoints
+                               that hold a projector alone */
+  const char *vision_tower; /* Hugging Face folder of the vision tower that a
+                               .nemo only names; NULL: where it says, beside
+                               the archive, or in Hugging Face's cache */
+  const char *lora; /* a .nemo with LoRA adapters, merged into the weights */
   NevaWeights weights;
   const char *device;     /* "cpu" (NULL means it); "cuda", "cuda:N", "auto" */
   guint threads;          /* compute threads of the process-wide pool; 0: cores.
