@@ -205,8 +205,8 @@ neva_nemo_open (NevaNemo *nemo, const char *path,
         path);
     return FALSE;
   }
-  ok = gather (nemo, bundle, path, parts, set, error) &&
-       (nemo->tokenizer =
-               neva_nemo_tokenizer_read (bundle, &nemo->info, error));
+  ok =
+      gather (nemo, bundle, path, parts, set, error) &&
+      (nemo->tokenizer = neva_nemo_tokenizer_read (bundle, &nemo->info, error));
   return neva_bundle_check (bundle, error) && ok;
 }
