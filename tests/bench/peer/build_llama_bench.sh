@@ -19,6 +19,11 @@ for tool in cmake c++ python3; do
   command -v "$tool" >/dev/null || { echo "$0: $tool is missing" >&2; exit 1; }
 done
 
+python3 -c 'import numpy' 2>/dev/null || {
+  echo "$0: python3 has no numpy (pip install numpy, in a venv)" >&2
+  exit 1
+}
+
 cd "$folder"
 if ! ls llama_cpp_python-*.tar.gz >/dev/null 2>&1; then
   python3 -m pip download --no-deps --no-binary :all: \
@@ -29,6 +34,11 @@ if ! ls llama_cpp_python-*.tar.gz >/dev/null 2>&1; then
 fi
 mkdir -p source
 tar -xzf llama_cpp_python-*.tar.gz -C source --strip-components=1
+
+# gcc 12's ldtilecfg does not say that it reads all 64 bytes; the stores that
+# fill them are dropped and llama.cpp dies on machines with tiles.
+sed -i 's|^ *_tile_loadconfig(&tc);|asm volatile("" : : "r"(\&tc) : "memory");\n&|' \
+  source/vendor/llama.cpp/ggml/src/ggml-cpu/amx/mmq.cpp
 
 cmake -S source/vendor/llama.cpp -B build -DCMAKE_BUILD_TYPE=Release \
   -DGGML_NATIVE=ON -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF \
