@@ -9,6 +9,11 @@
 
 G_BEGIN_DECLS
 
+/* What a chain function returns once an error was posted. Upstream stops without
+ * a second error of its own ("Internal data stream error"), and the EOS that it
+ * sends lets downstream finish what it has. */
+#define GST_NEVA_FLOW_STOPPED GST_FLOW_EOS
+
 /* Posts one ERROR message: the error's text, and `what` ("cannot encode a
  * frame") before it if it is not NULL. NEVA_ERROR_CANCELLED posts nothing.
  * error: borrowed. */

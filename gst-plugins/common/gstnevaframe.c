@@ -71,6 +71,14 @@ map_chroma_site (GstVideoChromaSite site)
 }
 
 gboolean
+gst_neva_frame_is_readable (GstVideoFormat format)
+{
+  NevaPixelFormat neva;
+
+  return map_format (format, &neva);
+}
+
+gboolean
 gst_neva_frame_init (NevaFrame *out, const GstVideoFrame *frame, gint64 pts_ns)
 {
   const GstVideoInfo *info = &frame->info;

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
   "{ I420, YV12, NV12, RGB, BGR, RGBA, RGBx, BGRA, BGRx, ARGB, xRGB, ABGR, "   \
   "xBGR, GRAY8, I420_10LE, P010_10LE }"
 
+gboolean gst_neva_frame_is_readable (GstVideoFormat format);
+
 /* Borrows the frame's memory: valid while it is mapped. pts_ns: what the model
  * is told, or -1. Colorimetry that the caps leave open is what GStreamer
  * assumes for that format and height.

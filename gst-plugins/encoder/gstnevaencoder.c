@@ -408,9 +408,9 @@ need_model (GstNevaEncoder *self)
       !gst_neva_model_loader_is_named (&self->loader)) {
     GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND,
         ("No model: set the property 'model'."), (NULL));
-    return GST_FLOW_ERROR;
+    return GST_NEVA_FLOW_STOPPED;
   }
-  return ret;
+  return ret == GST_FLOW_ERROR ? GST_NEVA_FLOW_STOPPED : ret;
 }
 
 static GstFlowReturn
@@ -427,7 +427,7 @@ submit (GstNevaEncoder *self, GstBuffer *buffer)
           GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
     GST_ELEMENT_ERROR (
         self, STREAM, FORMAT, ("A frame cannot be read."), (NULL));
-    return GST_FLOW_ERROR;
+    return GST_NEVA_FLOW_STOPPED;
   }
   if (may_wait (self)) {
     GST_OBJECT_LOCK (self);
@@ -461,7 +461,7 @@ submit (GstNevaEncoder *self, GstBuffer *buffer)
     return GST_FLOW_OK;
   }
   gst_neva_post_error (GST_ELEMENT (self), "Cannot encode a frame", error);
-  return GST_FLOW_ERROR;
+  return GST_NEVA_FLOW_STOPPED;
 }
 
 static GstFlowReturn

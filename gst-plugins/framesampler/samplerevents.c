@@ -72,6 +72,7 @@ handle_segment (GstNevaFrameSampler *self, GstEvent *event)
         ("Frames can only be chosen in a stream that has times."),
         ("segment format %s", gst_format_get_name (segment->format)));
     gst_event_unref (event);
+    neva_sampler_give_up (self);
     return FALSE;
   }
   if (self->segment.format != GST_FORMAT_UNDEFINED &&

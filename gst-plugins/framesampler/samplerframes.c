@@ -23,12 +23,11 @@ warn_once (GstNevaFrameSampler *self, guint kind, const gchar *what)
       ("mode, window or align ask for more than the stream tells"));
 }
 
-/* Ends the stream after an error was posted. EOS, not ERROR: upstream stops
- * without a second error, and downstream finishes what it has. */
-static GstFlowReturn
-give_up (GstNevaFrameSampler *self)
+GstFlowReturn
+neva_sampler_give_up (GstNevaFrameSampler *self)
 {
   self->eos = TRUE;
+  neva_seeker_deactivate (&self->lookahead.seeker);
   gst_pad_push_event (self->srcpad, gst_event_new_eos ());
   return GST_FLOW_EOS;
 }
@@ -55,7 +54,7 @@ report_notes (GstNevaFrameSampler *self)
         ("The length of this stream is not known, so frames cannot be spread "
          "over it while it passes: set window, or output=selected."),
         (NULL));
-    return give_up (self);
+    return neva_sampler_give_up (self);
   }
   return GST_FLOW_OK;
 }
@@ -206,7 +205,7 @@ update_config (GstNevaFrameSampler *self)
          "(%" G_GUINT64_FORMAT " ns).",
             config.overlap, config.window),
         (NULL));
-    return give_up (self);
+    return neva_sampler_give_up (self);
   }
   if ((ret = neva_sampler_cut (self)) != GST_FLOW_OK)
     return ret;
@@ -238,10 +237,7 @@ finish_early (GstNevaFrameSampler *self)
           self->facts.frames == 0) ||
       (self->segment.flags & GST_SEGMENT_FLAG_SEGMENT))
     return GST_FLOW_OK;
-  self->eos = TRUE;
-  neva_seeker_deactivate (&self->lookahead.seeker);
-  gst_pad_push_event (self->srcpad, gst_event_new_eos ());
-  return GST_FLOW_EOS;
+  return neva_sampler_give_up (self);
 }
 
 /* Acts on what the packets say. Returns OK to go on. */
@@ -270,8 +266,7 @@ heed (GstNevaFrameSampler *self, NevaLook look, const GstNevaSampleTime *wanted,
       neva_windows_cancel (self->windows, &out);
       push_queue (self, &out);
       GST_ELEMENT_ERROR (self, STREAM, DECODE, ("%s", message), (NULL));
-      neva_seeker_deactivate (&self->lookahead.seeker);
-      return give_up (self);
+      return neva_sampler_give_up (self);
   }
   return GST_FLOW_OK;
 }
@@ -302,6 +297,8 @@ handle_frame (
     send_gap (self, t->pts);
   }
   ret = push_queue (self, &out);
+  if (ret == GST_FLOW_EOS) /* nobody wants what is still to be sought */
+    return neva_sampler_give_up (self);
   if (ret == GST_FLOW_OK)
     ret = report_notes (self);
   if (ret == GST_FLOW_OK)

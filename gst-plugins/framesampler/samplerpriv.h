@@ -60,6 +60,11 @@ GstFlowReturn neva_sampler_cut (GstNevaFrameSampler *self);
  * a frame that should have come is sought once more. */
 gboolean neva_sampler_end (GstNevaFrameSampler *self);
 
+/* Stream lock. The stream ends here, be it that nothing more is wanted or that
+ * an error was posted. EOS, not ERROR: upstream stops without a second error,
+ * and downstream finishes what it has. Returns: for upstream. */
+GstFlowReturn neva_sampler_give_up (GstNevaFrameSampler *self);
+
 /* Stream lock, or stopped. Forgets the stream, as after a flush. */
 void neva_sampler_reset (GstNevaFrameSampler *self);
 

@@ -28,7 +28,8 @@ typedef enum {
 } GstNevaLlmClipState;
 
 /* A chosen frame: what the model sees of it, or, until that is submitted, the
- * picture itself. */
+ * picture itself. Both while it is not known whether the embedding is of the
+ * model that will answer. */
 typedef struct {
   NevaEmbedding *embedding;
   GstBuffer *buffer;

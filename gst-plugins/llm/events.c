@@ -221,6 +221,7 @@ handle_caps (GstNevaLlm *self, GstEvent *event)
   self->have_info = gst_video_info_from_caps (&self->info, caps);
   if (!self->have_info)
     gst_video_info_init (&self->info);
+  self->bare_checked = FALSE;
   decide_mode (self, caps);
   return forward (self, event);
 }
@@ -233,10 +234,11 @@ handle_segment (GstNevaLlm *self, GstEvent *event)
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("Video whose timestamps are %s instead of time cannot be captioned.",
-            gst_format_get_name (segment->format)),
-        (NULL));
+    g_autoptr (GError) error = g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "video whose timestamps are %s instead of time cannot be captioned",
+        gst_format_get_name (segment->format));
+
+    gst_neva_llm_fail (self, NULL, error);
     gst_event_unref (event);
     return FALSE;
   }

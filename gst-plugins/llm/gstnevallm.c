@@ -381,12 +381,12 @@ reset (GstNevaLlm *self)
   g_mutex_lock (&self->lock);
   self->mode = GST_NEVA_LLM_MODE_UNDECIDED;
   self->failed = self->reported = FALSE;
-  self->delay_warned = FALSE;
+  self->delay_warned = self->foreign_warned = FALSE;
   self->counts = (GstNevaLlmCounts){0};
   g_clear_pointer (&self->stream_start, gst_event_unref);
   self->src_flow = self->text_flow = GST_FLOW_OK;
   g_mutex_unlock (&self->lock);
-  self->have_info = self->asked_live = FALSE;
+  self->have_info = self->asked_live = self->bare_checked = FALSE;
   self->frames_seen = self->chosen_seen = 0;
 }
 

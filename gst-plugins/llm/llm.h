@@ -5,6 +5,7 @@
  *   sink.c        the streaming thread: frames into clips, overflow
  *   events.c      the streaming thread: events, EOS, flushing
  *   worker.c      the element's thread: encode, ask, wait for answers
+ *   handles.c     what nevaencoder left on the frames, or did not
  *   deliver.c     an answer becomes message, text and meta
  *   aligned.c     video held back until its captions are known
  *   textstream.c  the text pads; clips.c the pending clips; text.c formatting
@@ -73,6 +74,7 @@ struct _GstNevaLlm {
   guint serial; /* changes with every flush */
   gboolean running, flushing, failed, delivering;
   gboolean reported; /* an error was posted, or is being */
+  gboolean foreign_warned;
   gboolean live;
   GCancellable *cancel; /* waiting for the engine; replaced after a flush */
   GstNevaLlmCounts counts;
@@ -97,6 +99,7 @@ struct _GstNevaLlm {
   /* Streaming thread. */
   GstVideoInfo info;
   gboolean have_info, asked_live;
+  gboolean bare_checked; /* see handles.c; anew for each caps */
   GstSegment segment;
   guint32 segment_seqnum;
   guint64 frames_seen, chosen_seen;
@@ -142,6 +145,20 @@ void gst_neva_llm_resume (GstNevaLlm *self);
 void gst_neva_llm_worker_start (GstNevaLlm *self);
 /* After gst_neva_llm_interrupt (). */
 void gst_neva_llm_worker_stop (GstNevaLlm *self);
+
+/* ---- handles.c ---- */
+
+/* Streaming thread. If a chosen frame comes without a handle, can it be shown
+ * to a model here? If not, the stream fails at once. */
+void gst_neva_llm_check_bare (GstNevaLlm *self, GstBuffer *buffer);
+/* Streaming thread, lock held. What is kept of a chosen frame. model: the one
+ * that answers, or NULL while that is not known. */
+void gst_neva_llm_take_handle (GstNevaLlm *self, GstNevaLlmFrame *frame,
+    GstBuffer *buffer, NevaModel *model);
+/* Worker thread, no lock held: the model is known now. Returns: FALSE when
+ * handles are of another model, so that their frames must be encoded. */
+gboolean gst_neva_llm_settle_handles (
+    GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model);
 
 /* ---- deliver.c ---- */
 

@@ -3,7 +3,7 @@
  * queue up to be asked about. See llm.h. */
 #include "config.h"
 #include "common/gstnevacaptionmeta.h"
-#include "common/gstnevaembeddingmeta.h"
+#include "common/gstnevaerror.h"
 #include "llm.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
@@ -32,7 +32,7 @@ gst_neva_llm_remove_unfinished (GstNevaLlm *self, guint64 before)
 
 static void
 add_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
-    const GstNevaSampleMeta *meta, NevaEmbedding *embedding)
+    const GstNevaSampleMeta *meta, NevaModel *model)
 {
   GstNevaLlmFrame frame = {0};
 
@@ -41,12 +41,7 @@ add_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
     return;
   clip->next_index = meta->index + 1;
 
-  if (embedding) {
-    frame.embedding = neva_embedding_ref (embedding);
-  } else {
-    frame.buffer = gst_buffer_ref (buffer);
-    frame.info = self->info;
-  }
+  gst_neva_llm_take_handle (self, &frame, buffer, model);
   g_array_append_val (clip->frames, frame);
 
   if (meta->times->len > clip->times->len) {
@@ -63,7 +58,6 @@ static void
 collect (GstNevaLlm *self, GstBuffer *buffer)
 {
   g_autoptr (NevaModel) model = NULL;
-  NevaEmbedding *embedding = NULL;
   GstNevaSampleMeta *meta;
   gpointer state = NULL;
 
@@ -72,7 +66,6 @@ collect (GstNevaLlm *self, GstBuffer *buffer)
     return;
   self->chosen_seen++;
   model = gst_neva_model_loader_peek (&self->loader);
-  embedding = gst_buffer_get_neva_embedding (buffer, model);
 
   g_mutex_lock (&self->lock);
   while ((meta = gst_buffer_iterate_neva_sample_meta (buffer, &state))) {
@@ -87,7 +80,7 @@ collect (GstNevaLlm *self, GstBuffer *buffer)
     clip = gst_neva_llm_clips_collect (
         &self->clips, meta, &self->segment, self->segment_seqnum);
     if (clip)
-      add_frame (self, clip, buffer, meta, embedding);
+      add_frame (self, clip, buffer, meta, model);
   }
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
@@ -287,6 +280,7 @@ gst_neva_llm_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   (void) pad;
   if (!self->asked_live)
     ask_live (self);
+  gst_neva_llm_check_bare (self, buffer);
   collect (self, buffer);
 
   g_mutex_lock (&self->lock);
@@ -294,7 +288,7 @@ gst_neva_llm_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   if (self->flushing)
     flow = GST_FLOW_FLUSHING;
   else if (self->failed)
-    flow = GST_FLOW_ERROR;
+    flow = GST_NEVA_FLOW_STOPPED;
   g_mutex_unlock (&self->lock);
   if (flow != GST_FLOW_OK) {
     gst_buffer_unref (buffer);
@@ -314,5 +308,6 @@ gst_neva_llm_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   gst_buffer_unref (buffer);
   GST_ELEMENT_ERROR (
       self, CORE, NEGOTIATION, ("Video came without caps."), (NULL));
-  return GST_FLOW_NOT_NEGOTIATED;
+  gst_neva_llm_fail (self, NULL, NULL);
+  return GST_NEVA_FLOW_STOPPED;
 }

@@ -168,7 +168,7 @@ encode_frame (GstNevaLlm *self, GstNevaLlmClip *clip, guint index,
   NevaEmbedding *embedding = NULL;
   GError *error = NULL;
 
-  if (!model)
+  if (!model || !gst_neva_llm_settle_handles (self, clip, model))
     return;
   embedding = encode (model, buffer, info, cancel, &error);
   g_mutex_lock (&self->lock);
@@ -290,6 +290,15 @@ ask_about (GstNevaLlm *self, GstNevaLlmClip *clip, GPtrArray *frames,
 
   if (!model)
     return;
+  if (!gst_neva_llm_settle_handles (self, clip, model)) {
+    g_mutex_lock (&self->lock);
+    if (clip->state == GST_NEVA_LLM_CLIP_ASKED) {
+      clip->state = GST_NEVA_LLM_CLIP_WAITING;
+      self->n_asked--;
+    }
+    g_mutex_unlock (&self->lock);
+    return;
+  }
   remember_model (self, model);
   request = ask (self, clip, model, frames, cancel, &error);
   g_mutex_lock (&self->lock);
