@@ -9,9 +9,9 @@
 
 G_BEGIN_DECLS
 
-/* What a chain function returns once an error was posted. Upstream stops without
- * a second error of its own ("Internal data stream error"), and the EOS that it
- * sends lets downstream finish what it has. */
+/* What a chain function returns once an error was posted. Upstream stops
+ * without a second error of its own ("Internal data stream error"), and the EOS
+ * that it sends lets downstream finish what it has. */
 #define GST_NEVA_FLOW_STOPPED GST_FLOW_EOS
 
 /* Posts one ERROR message: the error's text, and `what` ("cannot encode a
