@@ -158,6 +158,7 @@ gst_neva_frame_sampler_change_state (
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     neva_seeker_join (&self->lookahead.seeker);
     neva_lookahead_reset (&self->lookahead, TRUE);
+    neva_damage_unwatch (&self->damage);
     neva_windows_free (self->windows);
     self->windows = neva_windows_new ();
     neva_sampler_reset (self);
@@ -174,6 +175,7 @@ gst_neva_frame_sampler_finalize (GObject *object)
 {
   neva_windows_free (GST_NEVA_FRAME_SAMPLER (object)->windows);
   neva_lookahead_clear (&GST_NEVA_FRAME_SAMPLER (object)->lookahead);
+  neva_damage_clear (&GST_NEVA_FRAME_SAMPLER (object)->damage);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
@@ -202,6 +204,7 @@ gst_neva_frame_sampler_init (GstNevaFrameSampler *self)
   self->seek = TRUE;
   self->facts.fps_d = 1;
   neva_lookahead_init (&self->lookahead, GST_ELEMENT (self), self->sinkpad);
+  neva_damage_init (&self->damage);
   neva_sampler_reset (self);
 }
 

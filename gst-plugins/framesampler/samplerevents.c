@@ -11,10 +11,11 @@ neva_sampler_reset (GstNevaFrameSampler *self)
   neva_lookahead_reset (&self->lookahead, FALSE);
   neva_windows_reset (self->windows);
   neva_stamps_reset (&self->stamps);
+  neva_damage_reset (&self->damage);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   self->facts_known = self->eos = self->discont = FALSE;
   self->sent = GST_CLOCK_TIME_NONE;
-  self->warned = 0;
+  self->warned = self->damaged_clips = 0;
 }
 
 static gboolean

@@ -11,6 +11,8 @@
 /* Kinds of warnings besides NevaNotes. */
 #define WARNED_LATE (1u << 16)
 #define WARNED_NO_PTS (1u << 17)
+/* Warnings about damaged clips, one each, of a stream. */
+#define MAX_DAMAGE_WARNINGS 10
 
 /* Posts one warning per kind and stream. */
 static void
@@ -73,6 +75,66 @@ push_buffer (GstNevaFrameSampler *self, GstBuffer *buffer)
   return gst_pad_push (self->srcpad, buffer);
 }
 
+static double
+seconds (GstNevaFrameSampler *self, GstClockTime pts)
+{
+  return (double) gst_segment_to_stream_time (
+             &self->segment, GST_FORMAT_TIME, pts) /
+         (double) GST_SECOND;
+}
+
+/* A clip that is over: were pictures of it damaged? What is known of the rest
+ * of it is still worth a caption. */
+static void
+report_damage (GstNevaFrameSampler *self, const GstNevaClip *clip)
+{
+  const GstSegment *s = &self->segment;
+  GstClockTime first = GST_CLOCK_TIME_NONE;
+  const GstClockTime from =
+      gst_segment_position_from_running_time (s, GST_FORMAT_TIME, clip->start);
+  const GstClockTime to =
+      gst_segment_position_from_running_time (s, GST_FORMAT_TIME, clip->end);
+  const guint n = GST_CLOCK_TIME_IS_VALID (from)
+                      ? neva_damage_count (&self->damage, from, to, &first)
+                      : 0;
+
+  if (n == 0 || ++self->damaged_clips > MAX_DAMAGE_WARNINGS)
+    return;
+  GST_ELEMENT_WARNING (self, STREAM, DECODE,
+      ("Clip %" G_GUINT64_FORMAT ", from %.3f s: %u damaged picture%s, the "
+       "first at %.3f s; what is seen from there to the next key frame may be "
+       "wrong.%s",
+          clip->clip, seconds (self, from), n, n == 1 ? "" : "s",
+          seconds (self, first),
+          self->damaged_clips == MAX_DAMAGE_WARNINGS
+              ? " More damaged clips are only counted."
+              : ""),
+      (NULL));
+}
+
+/* At the end of a stream of which not every damaged clip was named. */
+static void
+report_damaged_clips (GstNevaFrameSampler *self)
+{
+  if (self->damaged_clips > MAX_DAMAGE_WARNINGS)
+    GST_ELEMENT_WARNING (self, STREAM, DECODE,
+        ("In all, %u clips have damaged pictures.", self->damaged_clips),
+        (NULL));
+  self->damaged_clips = 0;
+}
+
+static void
+push_event (GstNevaFrameSampler *self, GstEvent *event)
+{
+  GstNevaClip clip;
+
+  if (gst_neva_clip_event_parse (event, &clip)) {
+    report_damage (self, &clip);
+    gst_neva_clip_clear (&clip);
+  }
+  gst_pad_push_event (self->srcpad, event);
+}
+
 /* Pushes what is queued, in order; on a flow error the rest is dropped. */
 static GstFlowReturn
 push_queue (GstNevaFrameSampler *self, GQueue *queue)
@@ -86,7 +148,7 @@ push_queue (GstNevaFrameSampler *self, GQueue *queue)
     else if (GST_IS_BUFFER (o))
       ret = push_buffer (self, GST_BUFFER_CAST (o));
     else
-      gst_pad_push_event (self->srcpad, GST_EVENT_CAST (o));
+      push_event (self, GST_EVENT_CAST (o));
   }
   return ret;
 }
@@ -180,6 +242,10 @@ learn_facts (GstNevaFrameSampler *self)
       self->facts.fps_n, self->facts.fps_d, GST_TIME_ARGS (self->facts.end));
   neva_windows_set_facts (self->windows, &self->facts);
   self->facts_known = TRUE;
+  if (self->lookahead.usable)
+    neva_damage_unwatch (&self->damage); /* the index knows, and more */
+  else
+    neva_damage_watch (&self->damage, self->sinkpad);
   return GST_FLOW_OK;
 }
 
@@ -291,6 +357,7 @@ handle_frame (
     return ret;
   }
 
+  neva_damage_look (&self->damage, buffer);
   neva_windows_push (self->windows, buffer, t->running_time, t->duration, &out);
   if (g_queue_is_empty (&out)) {
     self->discont = TRUE;
@@ -363,5 +430,6 @@ neva_sampler_end (GstNevaFrameSampler *self)
       return FALSE;
   }
   neva_sampler_cut (self);
+  report_damaged_clips (self);
   return TRUE;
 }

@@ -8,6 +8,7 @@
 #ifndef NEVA_SAMPLER_PRIV_H
 #define NEVA_SAMPLER_PRIV_H
 
+#include "damage.h"
 #include "gstnevaframesampler.h"
 #include "lookahead.h"
 #include "samplerdebug.h"
@@ -31,6 +32,7 @@ struct _GstNevaFrameSampler {
   NevaWindows *windows;
   NevaStamps stamps;
   NevaLookahead lookahead;
+  NevaDamage damage;
   NevaSamplerConfig active; /* the copy in use */
   GstSegment segment;
   NevaStreamFacts facts;
@@ -39,6 +41,7 @@ struct _GstNevaFrameSampler {
   gboolean discont;     /* frames were dropped since the last one sent */
   GstClockTime sent;    /* PTS up to which downstream has heard of, or NONE */
   guint warned;         /* NevaNotes and WARNED_* that were posted */
+  guint damaged_clips;  /* so far, of this stream */
 };
 
 /* Pad functions. */

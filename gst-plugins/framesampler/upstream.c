@@ -192,6 +192,29 @@ leads_only_to (GstPad *srcpad, GstPad *ours, GHashTable *seen)
   return ok;
 }
 
+GstPad *
+neva_upstream_find_decoder (GstPad *sinkpad)
+{
+  GstPad *pad = other_side (sinkpad);
+
+  for (guint i = 0; pad && i < MAX_DEPTH; i++) {
+    g_autoptr (GstElement) element = gst_pad_get_parent_element (pad);
+    GList *links = element ? internal_links (pad) : NULL;
+    GstPad *next = NULL;
+
+    if (g_list_length (links) == 1)
+      next = has_klass (element, "Decoder") ? gst_object_ref (links->data)
+                                            : other_side (links->data);
+    g_list_free_full (links, gst_object_unref);
+    gst_object_unref (pad);
+    if (next && has_klass (element, "Decoder"))
+      return next;
+    pad = next;
+  }
+  gst_clear_object (&pad);
+  return NULL;
+}
+
 gboolean
 neva_upstream_inspect (GstPad *sinkpad, NevaUpstream *up, const gchar **why)
 {

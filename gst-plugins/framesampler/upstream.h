@@ -31,6 +31,10 @@ gboolean neva_upstream_inspect (
     GstPad *sinkpad, NevaUpstream *up, const gchar **why);
 void neva_upstream_clear (NevaUpstream *up);
 
+/* The sink pad of the first decoder above, whatever the source is; (transfer
+ * full), NULL if there is none. Any thread. */
+GstPad *neva_upstream_find_decoder (GstPad *sinkpad);
+
 G_END_DECLS
 
 #endif /* NEVA_UPSTREAM_H */

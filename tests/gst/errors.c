@@ -119,6 +119,18 @@ expect_error (GstElement *pipeline, const char *part)
   stop (pipeline);
 }
 
+static guint64
+captions_of (GstElement *pipeline)
+{
+  g_autoptr (GstElement) llm = gst_bin_get_by_name (GST_BIN (pipeline), "n");
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 captions = 0;
+
+  g_object_get (llm, "stats", &stats, NULL);
+  gst_structure_get_uint64 (stats, "captions", &captions);
+  return captions;
+}
+
 /* ---- Models that do not load, or break ---- */
 
 GST_START_TEST (test_a_model_that_fails_while_data_flows)
@@ -230,17 +242,111 @@ GST_START_TEST (test_two_models_where_one_was_meant_are_a_warning)
         "nevaencoder model=%s ! nevallm name=n model=%s ! "
         "fakesink",
         "RGB", models[i][0], models[i][1]);
-    g_autoptr (GstElement) llm = gst_bin_get_by_name (GST_BIN (pipeline), "n");
     g_autofree char *lines = play (pipeline);
-    g_autoptr (GstStructure) stats = NULL;
-    guint64 captions = 0;
 
     expect_one (lines, 'W', "same model options");
-    g_object_get (llm, "stats", &stats, NULL);
-    gst_structure_get_uint64 (stats, "captions", &captions);
-    fail_unless_equals_uint64 (captions, 10);
+    fail_unless_equals_uint64 (captions_of (pipeline), 10);
     stop (pipeline);
   }
+}
+GST_END_TEST;
+
+/* ---- Video that is damaged ---- */
+
+/* Breaks the length of the first NAL unit, or marks the frame, of every packet
+ * or frame whose number is a multiple of *user_data, and of none before 20. */
+static GstPadProbeReturn
+on_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  static const guint8 broken[4] = {0xff, 0xff, 0xff, 0xff};
+  const guint every = GPOINTER_TO_UINT (user_data);
+  const guint n = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (pad), "n"));
+  GstBuffer *buffer = gst_buffer_copy_deep (GST_PAD_PROBE_INFO_BUFFER (info));
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+
+  g_object_set_data (G_OBJECT (pad), "n", GUINT_TO_POINTER (n + 1));
+  if (n >= 20 && n % every == 0) {
+    if (gst_structure_has_name (
+            gst_caps_get_structure (caps, 0), "video/x-h264"))
+      gst_buffer_fill (buffer, 0, broken, sizeof broken);
+    else
+      GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_CORRUPTED);
+  }
+  gst_buffer_unref (GST_PAD_PROBE_INFO_BUFFER (info));
+  GST_PAD_PROBE_INFO_DATA (info) = buffer;
+  return GST_PAD_PROBE_OK;
+}
+
+static char *
+play_damaged (GstElement *pipeline, guint every)
+{
+  g_autoptr (GstElement) identity =
+      gst_bin_get_by_name (GST_BIN (pipeline), "i");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (identity, "src");
+
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, on_buffer,
+      GUINT_TO_POINTER (every), NULL);
+  return play (pipeline);
+}
+
+#define DAMAGED                                                                \
+  "nevaframesampler num-frames=2 window=%u ! nevallm name=n "                  \
+  "model=fake:x ! fakesink"
+
+GST_START_TEST (test_damaged_frames_are_told_clip_by_clip)
+{
+  GstElement *pipeline =
+      launch (SOURCE "identity name=i ! " DAMAGED, "RGB", 1000000000u);
+  g_autofree char *lines = play_damaged (pipeline, 25);
+
+  expect_one (lines, 'W',
+      "Clip 2, from 2.000 s: 1 damaged picture, the first "
+      "at 2.500 s");
+  fail_unless_equals_uint64 (captions_of (pipeline), 4);
+  stop (pipeline);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_warnings_of_damage_are_bounded)
+{
+  GstElement *pipeline =
+      launch (SOURCE "identity name=i ! " DAMAGED, "RGB", 100000000u);
+  g_autofree char *lines = play_damaged (pipeline, 1);
+  guint n = 0;
+
+  for (const char *p = lines; (p = strchr (p, '\n')); p++)
+    n++;
+  fail_unless_equals_int (n, 11);
+  fail_unless (strstr (lines, "In all, 20 clips"), "%s", lines);
+  fail_unless_equals_uint64 (captions_of (pipeline), 40);
+  stop (pipeline);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_damaged_packets_are_told)
+{
+  static const char *const needed[] = {"x264enc", "h264parse", "avdec_h264"};
+  GstElement *pipeline;
+  g_autofree char *lines = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (needed); i++) {
+    g_autoptr (GstElementFactory) factory =
+        gst_element_factory_find (needed[i]);
+
+    if (!factory) {
+      g_print ("SKIP: GStreamer has no %s here\n", needed[i]);
+      return;
+    }
+  }
+  pipeline =
+      launch (SOURCE "x264enc tune=zerolatency key-int-max=10 ! h264parse ! "
+                     "video/x-h264,stream-format=avc ! identity name=i ! "
+                     "avdec_h264 max-threads=1 ! " DAMAGED,
+          "I420", 1000000000u);
+  lines = play_damaged (pipeline, 25);
+  expect_one (lines, 'W', "1 damaged picture, the first at 2.500 s");
+  fail_unless_equals_uint64 (captions_of (pipeline), 4);
+  stop (pipeline);
 }
 GST_END_TEST;
 
@@ -255,6 +361,9 @@ errors_suite (void)
   tcase_add_test (tc, test_a_model_file_cut_short_while_it_is_used);
   tcase_add_test (tc, test_nevallm_alone_says_what_is_missing);
   tcase_add_test (tc, test_two_models_where_one_was_meant_are_a_warning);
+  tcase_add_test (tc, test_damaged_frames_are_told_clip_by_clip);
+  tcase_add_test (tc, test_warnings_of_damage_are_bounded);
+  tcase_add_test (tc, test_damaged_packets_are_told);
   return s;
 }
 
