@@ -21,9 +21,9 @@ forbid () {
 forbid kernels 'glib|gio/|gst/|neva/|json-glib|stdio|pthread|\.\./'
 forbid engine 'gst/|gst-plugins|x86/|ref/'
 forbid gst-plugins \
-  '(backend|checkpoint|text|vision|model|runtime|remote|judge)/|kernels|matmul|attention|rowwise|json-glib'
+  '(backend|checkpoint|convert|text|vision|model|runtime|remote|judge)/|kernels|matmul|attention|rowwise|json-glib'
 forbid pipelines \
-  '(backend|checkpoint|text|vision|model|runtime|remote)/|kernels|matmul|attention|rowwise'
+  '(backend|checkpoint|convert|text|vision|model|runtime|remote)/|kernels|matmul|attention|rowwise'
 # CUDA headers only in kernels/cuda and engine/backend/cuda.c
 forbid . '(cuda|cublas|nccl|curand)[a-zA-Z_]*\.h' \
   '^\./\(kernels/cuda/\|engine/backend/cuda\|tests/cudaemu/\)'

@@ -143,7 +143,8 @@ add_vision (NevaNemo *nemo, const char *path, const NevaCheckpointParts *parts,
   if (!folder || !neva_hf_tower_folder_read (folder, c, error))
     return FALSE;
   c->tower.select_layer = wanted.select_layer;
-  c->tower.drop_rows = c->tower.class_token ? wanted.drop_rows : 0;
+  c->tower.drop_rows = wanted.drop_rows;
+  neva_nemo_config_rows (c);
   c->preprocess.pad = pad;
   return has_vision (set) || add_vision_tensors (folder, set, error);
 }

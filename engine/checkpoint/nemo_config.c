@@ -385,6 +385,13 @@ neva_nemo_config_read (
   return neva_nemo_config_parse (text, length, name, config, info, error);
 }
 
+void
+neva_nemo_config_rows (NevaConfig *config)
+{
+  if (!config->tower.class_token)
+    config->tower.drop_rows = 0;
+}
+
 gboolean
 neva_nemo_config_finish (const NevaNemoInfo *info, const char *name,
     NevaConfig *config, GError **error)

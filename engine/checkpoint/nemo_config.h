@@ -34,6 +34,8 @@ gboolean neva_nemo_config_read (
 /* The same for a text alone; `name` is for messages. */
 gboolean neva_nemo_config_parse (const char *text, gsize length,
     const char *name, NevaConfig *config, NevaNemoInfo *info, GError **error);
+/* When tower.class_token is known: a tower without one has no row to drop. */
+void neva_nemo_config_rows (NevaConfig *config);
 /* Applies section neva, when the tower is known. */
 gboolean neva_nemo_config_finish (const NevaNemoInfo *info, const char *name,
     NevaConfig *config, GError **error);

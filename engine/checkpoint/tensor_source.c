@@ -48,6 +48,35 @@ neva_tensor_source_find (const NevaTensorSource *source, const char *name)
                     : neva_tensor_set_find (source->set, name);
 }
 
+const NevaTensorView *
+neva_tensor_source_peek (const NevaTensorSource *source, const char *name)
+{
+  return neva_tensor_source_find (source, name);
+}
+
+const guint8 *
+neva_tensor_source_data (
+    const NevaTensorSource *source, const NevaTensorView *view, GError **error)
+{
+  (void) source, (void) error;
+  return view->data;
+}
+
+const char **
+neva_tensor_source_names (const NevaTensorSource *source)
+{
+  const GPtrArray *all;
+  const char **names;
+
+  if (source->st)
+    return neva_safetensors_names (source->st);
+  all = neva_tensor_set_all (source->set);
+  names = g_new0 (const char *, all->len + 1);
+  for (guint i = 0; i < all->len; i++)
+    names[i] = ((const NevaTensorView *) all->pdata[i])->name;
+  return names;
+}
+
 const char *
 neva_tensor_source_file (
     const NevaTensorSource *source, const NevaTensorView *view)

@@ -20,6 +20,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTensorSource, neva_tensor_source_free)
 /* (transfer none) NULL when there is no such tensor. */
 const NevaTensorView *neva_tensor_source_find (
     const NevaTensorSource *source, const char *name);
+/* The same without its data: view->data may be NULL, which data () is asked
+ * for. */
+const NevaTensorView *neva_tensor_source_peek (
+    const NevaTensorSource *source, const char *name);
+/* A peeked tensor's bytes until release (); NULL with error. */
+const guint8 *neva_tensor_source_data (
+    const NevaTensorSource *source, const NevaTensorView *view, GError **error);
+/* (transfer container): all names in file order, NULL-terminated. */
+const char **neva_tensor_source_names (const NevaTensorSource *source);
 /* The file that holds a tensor, for messages. */
 const char *neva_tensor_source_file (
     const NevaTensorSource *source, const NevaTensorView *view);

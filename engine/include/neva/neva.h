@@ -3,6 +3,7 @@
 #ifndef NEVA_H
 #define NEVA_H
 
+#include <neva/convert.h>
 #include <neva/error.h>
 #include <neva/frame.h>
 #include <neva/judge.h>
