@@ -294,18 +294,62 @@ read_special_ids (
   read_eos (&g, config);
 }
 
+/* Another class with the same model_type has other tensors, or computes
+ * something else with the same ones. */
+static void
+check_architectures (const NevaHfReader *r)
+{
+  JsonNode *node = neva_hf_node (r, "architectures");
+  JsonArray *list = NULL;
+
+  if (!node)
+    return;
+  if (JSON_NODE_HOLDS_ARRAY (node))
+    list = json_node_get_array (node);
+  for (guint i = 0; list && i < json_array_get_length (list); i++) {
+    JsonNode *item = json_array_get_element (list, i);
+    const char *name = JSON_NODE_HOLDS_VALUE (item) &&
+                               json_node_get_value_type (item) == G_TYPE_STRING
+                           ? json_node_get_string (item)
+                           : "";
+
+    if (!g_str_equal (name, "LlavaForConditionalGeneration"))
+      neva_hf_fail (r, "architectures", NEVA_ERROR_UNSUPPORTED,
+          "'%s' is not supported (LlavaForConditionalGeneration)", name);
+  }
+  if (!list)
+    neva_hf_fail (r, "architectures", NEVA_ERROR_BAD_FILE,
+        "a list of class names is expected");
+}
+
+/* What a prompt has in the place of each picture. LlavaConfig's own default
+ * lies beyond LlamaConfig's vocabulary, so only a value that was given is
+ * judged. */
+static void
+read_media_token (const NevaHfReader *r, NevaConfig *config)
+{
+  const char *key = neva_hf_has (r, "image_token_id") ? "image_token_id"
+                                                      : "image_token_index";
+
+  config->media_token = (gint32) neva_hf_int (r, key, 32000, 0, G_MAXINT32);
+  if (neva_hf_has (r, key) && config->text.vocab &&
+      (guint) config->media_token >= config->text.vocab)
+    neva_hf_fail (r, key, NEVA_ERROR_BAD_FILE,
+        "%d is outside the vocabulary of %u", config->media_token,
+        config->text.vocab);
+}
+
 static void
 read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
 {
   const NevaHfReader neva = neva_hf_child (top, "neva", "neva.");
   const char *type = neva_hf_string (top, "model_type", "llava");
-  const char *token = neva_hf_has (top, "image_token_id") ? "image_token_id"
-                                                          : "image_token_index";
 
   /* "neva": what transformers has no class for, see extras.h */
   if (!g_str_equal (type, "llava") && !g_str_equal (type, "neva"))
     neva_hf_fail (top, "model_type", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported (llava)", type);
+  check_architectures (top);
   neva_hf_read_tower (top, &config->tower);
   read_text (top, config);
   config->projector_kind = NEVA_PROJECTOR_MLP;
@@ -314,7 +358,7 @@ read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
       neva_hf_read_act (top, "projector_hidden_act", "gelu");
   config->projector_bias =
       neva_hf_bool (top, "multimodal_projector_bias", TRUE);
-  config->media_token = (gint32) neva_hf_int (top, token, 32000, 0, G_MAXINT32);
+  read_media_token (top, config);
   config->num_frames = 8;
   g_strlcpy (config->conv_template, "v1", sizeof config->conv_template);
   g_strlcpy (config->prompt, "Describe the video.", sizeof config->prompt);

@@ -5,6 +5,7 @@
 #define NEVA_JSON_FILE_H
 
 #include <json-glib/json-glib.h>
+#include <neva/json.h>
 
 /* The root object of folder/name; `file` of messages is the full path.
  * max_bytes: larger files are refused. Missing file: NEVA_ERROR_NOT_FOUND.
@@ -15,9 +16,5 @@ JsonNode *neva_json_file_read (
 /* The same for text [length] from anywhere; `name` is for messages. */
 JsonNode *neva_json_parse_object (
     const char *text, gsize length, const char *name, GError **error);
-
-/* FALSE when the text nests so deeply that json-glib, which recurses, could run
- * out of stack, or holds what is not JSON. For text from anywhere else. */
-gboolean neva_json_is_shallow (const char *text, gsize length);
 
 #endif /* NEVA_JSON_FILE_H */

@@ -8,14 +8,19 @@
 #include <string.h>
 #include <neva/error.h>
 #include "checkpoint/pickle.h"
+#include "checkpoint/tensor_set.h"
 #include "checkpoint/torch_archive.h"
 #include "checkpoint/zip_store.h"
 
 /* state dicts nest by module at most; deeper is a trap */
 #define MAX_DEPTH 8
+/* Copies of strided tensors, all together, in lengths of the file. Tied weights
+ * may share a storage; a thousand tensors that do are a trap. */
+#define MAX_COPIES 4
 
 struct _NevaTorchArchive {
   const guint8 *data;
+  gsize copies_left; /* bytes */
   char *name, *root; /* file, for messages; folder inside the zip, with '/' */
   GHashTable *members;
   NevaPickle *pickle;
@@ -26,20 +31,19 @@ struct _NevaTorchArchive {
 
 typedef struct {
   const char *global, *dtype;
-  gsize bytes;
 } StorageType;
 
 static const StorageType storage_types[] = {
-    {"torch FloatStorage", "F32", 4},
-    {"torch BFloat16Storage", "BF16", 2},
-    {"torch HalfStorage", "F16", 2},
-    {"torch DoubleStorage", "F64", 8},
-    {"torch LongStorage", "I64", 8},
-    {"torch IntStorage", "I32", 4},
-    {"torch ShortStorage", "I16", 2},
-    {"torch CharStorage", "I8", 1},
-    {"torch ByteStorage", "U8", 1},
-    {"torch BoolStorage", "BOOL", 1},
+    {"torch FloatStorage", "F32"},
+    {"torch BFloat16Storage", "BF16"},
+    {"torch HalfStorage", "F16"},
+    {"torch DoubleStorage", "F64"},
+    {"torch LongStorage", "I64"},
+    {"torch IntStorage", "I32"},
+    {"torch ShortStorage", "I16"},
+    {"torch CharStorage", "I8"},
+    {"torch ByteStorage", "U8"},
+    {"torch BoolStorage", "BOOL"},
 };
 
 void
@@ -135,8 +139,14 @@ copy_strided (NevaTorchArchive *a, NevaTensorView *view, const guint8 *from,
     const gsize strides[NEVA_TENSOR_MAX_DIMS], gsize element, GError **error)
 {
   gsize at[NEVA_TENSOR_MAX_DIMS] = {0};
-  guint8 *to = g_try_malloc (MAX (view->bytes, 1));
+  guint8 *to;
 
+  if (view->bytes > a->copies_left)
+    return fail (a, view->name,
+        "strided tensors share storages until they are many times the file",
+        error);
+  a->copies_left -= view->bytes;
+  to = g_try_malloc (MAX (view->bytes, 1));
   if (!to) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
         "%s: tensor '%s': no memory for %" G_GSIZE_FORMAT " bytes", a->name,
@@ -172,7 +182,7 @@ read_storage (NevaTorchArchive *a, NevaTensorView *view,
   const char *key;
   g_autofree char *path = NULL;
   gint64 offset;
-  gsize end;
+  gsize end, element;
 
   if (persistent && persistent->kind == NEVA_PICKLE_PERSISTENT)
     id = persistent->args;
@@ -181,22 +191,23 @@ read_storage (NevaTorchArchive *a, NevaTensorView *view,
   if (!type || !key || !neva_pickle_int (offset_value, &offset) || offset < 0)
     return fail (a, view->name, "a storage of unknown kind", error);
 
+  element = neva_dtype_name_bytes (type->dtype);
   path = g_strconcat (a->root, "data/", key, NULL);
   member = g_hash_table_lookup (a->members, path);
   if (!member)
     return fail (a, view->name, "its storage is not in the archive", error);
   if (!g_size_checked_add (&end, offset, span) ||
-      !g_size_checked_mul (&end, end, type->bytes) || end > member->size ||
-      !g_size_checked_mul (&view->bytes, view->n_elements, type->bytes))
+      !g_size_checked_mul (&end, end, element) || end > member->size ||
+      !g_size_checked_mul (&view->bytes, view->n_elements, element))
     return fail (a, view->name, "longer than its storage", error);
 
   view->dtype = type->dtype;
-  view->data = a->data + member->offset + (gsize) offset * type->bytes;
+  view->data = a->data + member->offset + (gsize) offset * element;
   if (is_contiguous (view, strides))
     return TRUE;
-  if (view->n_elements > member->size / type->bytes)
+  if (view->n_elements > member->size / element)
     return fail (a, view->name, "larger than its storage", error);
-  return copy_strided (a, view, view->data, strides, type->bytes, error);
+  return copy_strided (a, view, view->data, strides, element, error);
 }
 
 static gboolean
@@ -274,6 +285,8 @@ neva_torch_archive_read (
   g_autofree char *order_path = NULL;
 
   a->data = data;
+  a->copies_left =
+      length > G_MAXSIZE / MAX_COPIES ? G_MAXSIZE : length * MAX_COPIES;
   a->name = g_strdup (name);
   a->tensors = g_ptr_array_new_with_free_func (g_free);
   a->owned = g_ptr_array_new_with_free_func (g_free);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include <string.h>
 #include <neva/error.h>
+#include <neva/json.h>
 #include "jsonl.h"
 
 static void
@@ -38,6 +39,11 @@ jsonl_read (const char *path, GError **error)
     number++;
     if (!*g_strstrip (at))
       continue;
+    if (!neva_json_is_shallow (at, strlen (at))) {
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+          "%s: line %u: not JSON, or nested too deeply", path, number);
+      return NULL;
+    }
     if (!json_parser_load_from_data (parser, at, -1, &local)) {
       g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: line %u: %s",
           path, number, local->message);

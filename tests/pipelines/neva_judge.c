@@ -268,6 +268,7 @@ test_bad_input_is_named (void)
 {
   const char *const position[] = {"--join", "position", NULL};
   const char *const unknown[] = {"--joint", "id", NULL};
+  char deep[100000] = "";
   Run r;
 
   run_init (&r);
@@ -288,6 +289,10 @@ test_bad_input_is_named (void)
   put (&r, "two.jsonl", "{\"question_id\": 7, \"text\": \"x\"}\n[1]\n");
   run_judge (&r, "/stream", NULL);
   expect_error (&r, "two.jsonl: line 2: no JSON object");
+  memset (deep, '[', sizeof deep - 1);
+  put (&r, "two.jsonl", deep);
+  run_judge (&r, "/stream", NULL);
+  expect_error (&r, "two.jsonl: line 1: not JSON, or nested too deeply");
   put (&r, "two.jsonl", "{\"question_id\": 7, \"text\": \"x\"}\n");
   run_judge (&r, "/stream", NULL);
   expect_error (&r, "two.jsonl: no answer to question 8");

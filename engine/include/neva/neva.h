@@ -6,6 +6,7 @@
 #include <neva/convert.h>
 #include <neva/error.h>
 #include <neva/frame.h>
+#include <neva/json.h>
 #include <neva/judge.h>
 #include <neva/model.h>
 #include <neva/request.h>
