@@ -6,6 +6,7 @@
 Needs numpy and Pillow. Exits 77 without them.
 """
 
+import collections
 import os
 import random
 import sys
@@ -51,16 +52,43 @@ class Generator(unittest.TestCase):
         wrong = {k for k, r, _ in t.rows() if r < 1}
         self.assertEqual(wrong, {"caption: every word", "caption: colour"})
 
+    def test_a_lookup_is_answered_as_the_scene_has_it(self):
+        rng, yes = random.Random(12), collections.Counter()
+        for s in self.scenes():
+            pairs = {(g["colour"], g["shape"]) for g in s["groups"]}
+            for kind, q, a in G.lookups(s, rng):
+                words = q.rstrip("?").split()
+                if kind == "colour":
+                    self.assertEqual(a, f"There is no {words[-1]}.")
+                    self.assertNotIn(words[-1], {s for _, s in pairs})
+                elif words[:2] == ["Is", "there"]:
+                    right = any(words[3:] in ([s], [c, s]) for c, s in pairs)
+                    self.assertEqual(a, "Yes." if right else "No.", (q, s))
+                elif words[0] == "Is":
+                    self.assertEqual(
+                        a, "Yes." if (words[3], words[2]) in pairs else "No.")
+                yes[kind, a] += 1
+        for kind in ("presence", "yes or no"):
+            right, wrong = yes[kind, "Yes."], yes[kind, "No."]
+            self.assertTrue(.25 < right / (right + wrong) < .75)
+
+    def test_calibration_of_a_sure_and_of_a_wrong_model(self):
+        rows, error = score.calibration([(1., True), (0., False)] * 5)
+        self.assertEqual((len(rows), error), (2, 0))
+        rows, error = score.calibration([(.75, False)] * 4 + [(.75, True)] * 4)
+        self.assertEqual(rows[0][2:], (8, .75, .5))
+        self.assertAlmostEqual(error, .25)
+
     def test_shapes_stay_inside_and_apart(self):
         for s in self.scenes():
             items = [i for g in s["groups"] for i in g["items"]]
             for i in items:
                 for u in (0., .5, 1.):
-                    x, y = G._where(i, u)
+                    x, y = G.where(i, u)
                     self.assertTrue(0 < x < 1 and 0 < y < 1)
             for k, a in enumerate(items):
                 for b in items[:k]:
-                    self.assertTrue(G._apart(a, b, s["aspect"]))
+                    self.assertTrue(G.apart(a, b, s["aspect"]))
 
     def test_the_same_seed_draws_the_same_clip(self):
         one, two = (G.make_scene(random.Random(4)) for _ in "ab")

@@ -23,7 +23,13 @@ import generate as G
 
 SIZE, PATCH = 96, 16
 GRID = SIZE // PATCH
-TEXT = 96           # text tokens of a clip; questions that do not fit are left
+TEXT = 192          # text tokens of a clip; questions that do not fit are left
+# How much more often than others a question of this kind is asked. Those that
+# make the model find the shape that the question names need the most.
+OFTEN = {"colour": 4, "presence": 2, "yes or no": 2, "position": 2,
+         "order": 2, "event": 1.5, "count": 1.5, "size": 1.5, "motion": 1.5,
+         "shape": .5, "background": .3}
+TOTALS = (1, 2, 2, 2, 3, 3, 3, 4, 4)    # shapes in a drawn clip
 PATTERN_NAMES = list(G.PATTERNS)
 
 
@@ -96,7 +102,7 @@ def draw(rng, keep=None):
         ims = list(G.texture(rng, w, h, keep or G.FRAMES))
     else:
         aspect = rng.choice((4 / 3, 4 / 3, 16 / 9, 16 / 9, 16 / 9, 1.0))
-        scene = G.make_scene(rng, aspect)
+        scene = G.make_scene(rng, aspect, totals=TOTALS)
         h = rng.choice((96, 120, 144, 180))
         w = round(h * aspect)
         total = rng.choice((8, 15, 25, 50, 75, 100, 150, 240))
@@ -135,6 +141,10 @@ def augment(rng, frames):
 #   off   centre of the shape relative to the patch, in patches
 #   act   0 none, 1 still, 2..5 DIRECTIONS, 6 was here and is gone,
 #         7 here now but not in frame 0
+#   n     0 none, 1.. shapes in the group
+#   order 0 none yet, 1.. place of the group's event among all events, from
+#         the frame on that shows it
+#   cell  0 none, 1.. the ninth of the picture that the shape's centre is in
 #   pat   0 shapes, 1 texture, 2.. PATTERNS (per clip);  bg per clip
 SH = {s: i + 1 for i, s in enumerate(G.SHAPES)}
 CO = {c: i + 1 for i, c in enumerate(G.COLOURS)}
@@ -145,7 +155,8 @@ _CX = (np.arange(GRID) + .5) / GRID
 
 def dense(scene):
     n, frames = GRID * GRID, scene.get("n", G.FRAMES)
-    lab = np.zeros((frames, n, 4), np.int64)        # shape colour size act
+    # shape colour size act n order cell
+    lab = np.zeros((frames, n, 7), np.int64)
     off = np.zeros((frames, n, 2), np.float32)
     if scene["type"] != "shapes":
         pat = 1 if scene["type"] == "texture" else \
@@ -154,30 +165,35 @@ def dense(scene):
     best = np.full((frames, n), 9.)
     yy, xx = np.meshgrid(_CX, _CX, indexing="ij")
     xx, yy = xx.ravel(), yy.ravel()
+    events = G.ordered(scene)[1]
     for g in scene["groups"]:
         r = g["radius"]
+        rank = 1 + [e is g for e in events].index(True) if "at" in g else 0
         for it in g["items"]:
             for k, u in enumerate(scene["times"]):
-                x, y = G._where(it, u)
+                x, y = G.where(it, u)
                 d = np.maximum(np.abs(xx - x) / (r / scene["aspect"] * .8 +
                                                  .4 / GRID),
                                np.abs(yy - y) / (r * .8 + .4 / GRID))
                 here = d < np.minimum(best[k], 1)
                 if G.visible(g, u):
                     best[k][here] = d[here]
-                    x0, y0 = G._where(it, scene["times"][0])
+                    x0, y0 = G.where(it, scene["times"][0])
+                    cell = 1 + min(int(y * 3), 2) * 3 + min(int(x * 3), 2)
                     if g["act"] == "move":
                         far = abs(x - x0) + abs(y - y0) > .03
                         act = DI[g["dir"]] if far else 1
                     else:
                         act = 7 if not G.visible(g, 0.) else 1
                     lab[k][here] = (SH[g["shape"]], CO[g["colour"]],
-                                    g["size"] == "large", act)
+                                    g["size"] == "large", act, g["count"],
+                                    rank if act == 7 else 0, cell)
                     off[k, here, 0] = (x - xx[here]) * GRID
                     off[k, here, 1] = (y - yy[here]) * GRID
                 elif G.visible(g, 0.):
                     here &= lab[k, :, 0] == 0
                     lab[k, here, 3] = 6
+                    lab[k, here, 5] = rank
     return lab, off, 0, BG[scene["bg"]]
 
 
@@ -186,7 +202,7 @@ class Stream:
     comes from the last `pool` drawings and from the cache."""
 
     def __init__(self, encode, cache, seed, batch=32, fresh=.4, real=.25,
-                 pool=4000, segments=6, keep=None):
+                 pool=4000, segments=24, keep=None):
         self.encode, self.cache = encode, cache
         self.rng = random.Random(f"stream {seed}")
         self.batch, self.fresh, self.real = batch, fresh, real
@@ -219,15 +235,18 @@ class Stream:
     def text(self, scene):
         rng = self.rng
         qs = [(rng.choice(G.DESCRIBE), G.caption(scene))]
-        more = [(q, a) for _, q, a in G.questions(scene, rng)]
-        rng.shuffle(more)
+        more = {q: (a, rng.random() ** (1 / OFTEN.get(kind, 1)))
+                for kind, q, a in G.questions(scene, rng) +
+                G.questions(scene, rng) + G.lookups(scene, rng)}
+        more = [(q, a) for q, (a, _) in
+                sorted(more.items(), key=lambda x: -x[1][1])]
         ids, seg, tgt = [], [], []
         for k, (q, a) in enumerate(qs + more[:self.segments - 1]):
             if k == 0 and rng.random() < .6:
                 q = G.DESCRIBE[0]
             p, r = self.encode("\n" + q + "\n"), self.encode(a) + [2]
             if len(ids + p + r) > TEXT:
-                break
+                continue
             ids += p + r
             seg += [k + 1] * len(p + r)
             # the token at i predicts target i

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Draws the clips that the demo model learns from, and asks about them.
 
-    seed -> scene (a dict: background, groups of shapes, camera)
+    seed -> scene                            make_scene(), world.py
          -> frames at any size and time      render()
-         -> caption, questions and answers   caption(), questions()
-
-A scene is at most three groups and at most four shapes. The shapes of one
-group share colour, shape, size and behaviour. A group stays, moves, appears
-or vanishes. Times are fractions of the clip, positions fractions of the
-frame. Everything that the labels say is decided before anything is drawn.
+         -> caption, questions and answers   words.py
 
 As a program it writes a set of encoded videos with labels:
 
@@ -28,238 +23,8 @@ import tempfile
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-FRAMES = 8
-
-COLOURS = {  # the order here is the order inside a caption
-    "red": (220, 25, 25),
-    "orange": (245, 135, 15),
-    "yellow": (240, 225, 30),
-    "green": (25, 165, 50),
-    "blue": (30, 60, 220),
-    "purple": (145, 40, 175),
-    "white": (245, 245, 245),
-    "black": (12, 12, 12),
-}
-BACKGROUNDS = {  # name -> (rgb, colours that would be lost on it)
-    "black": ((10, 10, 10), ("black",)),
-    "white": ((240, 240, 240), ("white",)),
-    "gray": ((128, 128, 128), ()),
-    "dark blue": ((15, 22, 85), ("blue", "purple", "black")),
-    "dark green": ((14, 62, 26), ("green", "black")),
-}
-SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
-PLURAL = {s: s + ("es" if s == "cross" else "s") for s in SHAPES}
-NUMBERS = ("no", "one", "two", "three", "four")
-DIRECTIONS = {
-    "right": (1, 0, "to the right"),
-    "left": (-1, 0, "to the left"),
-    "up": (0, -1, "up"),
-    "down": (0, 1, "down"),
-}
-PLACES = {  # (column, row) -> words
-    (0, 0): "at the top left", (1, 0): "at the top", (2, 0): "at the top right",
-    (0, 1): "on the left", (1, 1): "in the centre", (2, 1): "on the right",
-    (0, 2): "at the bottom left", (1, 2): "at the bottom",
-    (2, 2): "at the bottom right",
-}
-SIZES = {"small": (0.095, 0.12), "large": (0.175, 0.22)}  # radius / height
-
-# videotestsrc patterns: answer name -> (properties, sentence).
-PATTERNS = {
-    "smpte": ("pattern=smpte", "The SMPTE colour bars test pattern."),
-    "smpte75": ("pattern=smpte75", "The SMPTE 75% colour bars test pattern."),
-    "smpte100": ("pattern=smpte100", "The SMPTE 100% colour bars test pattern."),
-    "smpte-rp-219": ("pattern=smpte-rp-219",
-                     "The SMPTE RP 219 colour bars test pattern."),
-    "snow": ("pattern=snow", "The snow test pattern: random noise."),
-    "checkers": (("pattern=checkers-1", "pattern=checkers-2",
-                  "pattern=checkers-4", "pattern=checkers-8"),
-                 "The checkers test pattern."),
-    "circular": ("pattern=circular", "The circular test pattern: fine rings."),
-    "blink": ("pattern=blink",
-              "The blink test pattern: the picture flashes."),
-    "zone-plate": (("pattern=zone-plate kx2=20 ky2=20 kt=1",
-                    "pattern=zone-plate kx2=20 ky2=20",
-                    "pattern=zone-plate kx2=10 ky2=10 kt=2"),
-                   "The zone plate test pattern."),
-    "chroma-zone-plate": (("pattern=chroma-zone-plate kx2=20 ky2=20 kt=1",
-                           "pattern=chroma-zone-plate kx2=10 ky2=10 kt=2"),
-                          "The chroma zone plate test pattern."),
-    "gamut": ("pattern=gamut", "The gamut test pattern."),
-    "ball": ("pattern=ball",
-             "The ball test pattern: a white ball moves over black."),
-    "bar": (("pattern=bar", "pattern=bar horizontal-speed=2",
-             "pattern=bar horizontal-speed=5"),
-            "The bar test pattern: a white bar on black."),
-    "pinwheel": ("pattern=pinwheel", "The pinwheel test pattern."),
-    "spokes": ("pattern=spokes", "The spokes test pattern."),
-    "gradient": ("pattern=gradient",
-                 "The gradient test pattern: black turns into white."),
-    "colors": ("pattern=colors", "The colors test pattern."),
-    "black": ("pattern=black", "A plain black picture."),
-    "white": (("pattern=white", "pattern=solid-color"),
-              "A plain white picture."),
-    "red": (("pattern=red", "pattern=solid-color foreground-color=0xffff0000"),
-            "A plain red picture."),
-    "green": (("pattern=green",
-               "pattern=solid-color foreground-color=0xff00ff00"),
-              "A plain green picture."),
-    "blue": (("pattern=blue",
-              "pattern=solid-color foreground-color=0xff0000ff"),
-             "A plain blue picture."),
-    "gray": (("pattern=zone-plate",
-              "pattern=solid-color foreground-color=0xff808080"),
-             "A plain gray picture."),
-    "yellow": ("pattern=solid-color foreground-color=0xffffff00",
-               "A plain yellow picture."),
-}
-PLAIN = ("black", "white", "red", "green", "blue", "gray", "yellow")
-UNKNOWN = "Nothing that I know."
-
-DESCRIBE = ("Describe the video.", "Describe the video.",
-            "Describe the video.", "What is in the video?",
-            "What do you see?", "What happens in the video?",
-            "Describe this video.", "Can you describe the scene?",
-            "Write a caption.", "What is happening?")
-
-
-# --------------------------------------------------------------- scenes
-
-def frame_indices(total, frames=FRAMES):
-    """The product's choice: evenly spaced, the last one repeated."""
-    m = min(total, frames)
-    idx = np.linspace(0, total - 1, m).astype(int).tolist()
-    return idx + [idx[-1]] * (frames - m)
-
-
-def _place_group(rng, group, others, aspect):
-    """Finds positions for one group; False if there is no room."""
-    r = group["radius"]
-    rx, ry = r / aspect, r
-    lo_x, hi_x, lo_y, hi_y = rx + .02, .98 - rx, ry + .02, .98 - ry
-    dx = dy = 0.0
-    if group["act"] == "move":
-        ux, uy, _ = DIRECTIONS[group["dir"]]
-        d = rng.uniform(.26, .62)
-        dx, dy = ux * d, uy * d
-    items, cells = [], []
-    for _ in range(group["count"]):
-        for _ in range(30):
-            if group["act"] == "move":
-                x = rng.uniform(lo_x - min(dx, 0), hi_x - max(dx, 0)) \
-                    if hi_x - max(dx, 0) > lo_x - min(dx, 0) else None
-                y = rng.uniform(lo_y - min(dy, 0), hi_y - max(dy, 0)) \
-                    if hi_y - max(dy, 0) > lo_y - min(dy, 0) else None
-                if x is None or y is None:
-                    return False
-                cell = None
-            else:
-                cell = (rng.randrange(3), rng.randrange(3))
-                x = (.18, .5, .82)[cell[0]] + rng.uniform(-.06, .06)
-                y = (.2, .5, .8)[cell[1]] + rng.uniform(-.06, .06)
-                x = min(max(x, lo_x), hi_x)
-                y = min(max(y, lo_y), hi_y)
-            item = {"x": x, "y": y, "dx": dx, "dy": dy, "r": r,
-                    "u0": group.get("u0", 0.), "u1": group.get("u1", 1.)}
-            if all(_apart(item, o, aspect) for o in others + items):
-                items.append(item)
-                cells.append(cell)
-                break
-        else:
-            return False
-    group["items"], group["cells"] = items, cells
-    return True
-
-
-def _where(item, u):
-    s = min(max((u - item["u0"]) / max(item["u1"] - item["u0"], 1e-6), 0.), 1.)
-    return item["x"] + item["dx"] * s, item["y"] + item["dy"] * s
-
-
-def _apart(a, b, aspect):
-    near = (a["r"] + b["r"]) * 1.12
-    for k in range(15):
-        (ax, ay), (bx, by) = _where(a, k / 14), _where(b, k / 14)
-        if ((ax - bx) * aspect) ** 2 + (ay - by) ** 2 < near * near:
-            return False
-    return True
-
-
-PARTITIONS = {1: [(1,)], 2: [(1, 1), (1, 1), (2,)],
-              3: [(1, 1, 1), (2, 1), (1, 2), (3,)],
-              4: [(1, 1, 2), (2, 1, 1), (2, 2), (1, 3), (3, 1), (4,)]}
-
-
-def make_scene(rng, aspect=None, kind=None, camera=True):
-    """A scene of shapes. rng is a random.Random."""
-    aspect = aspect or rng.choice((4 / 3, 4 / 3, 16 / 9, 16 / 9, 1.0))
-    kind = kind or rng.choices(("still", "move", "event"), (22, 43, 35))[0]
-    while True:
-        bg = rng.choice(list(BACKGROUNDS)[:3] * 2 + list(BACKGROUNDS)[3:])
-        total = rng.choice((1, 1, 2, 2, 3, 3, 4))
-        groups, seen, others = [], set(), []
-        for n in rng.choice(PARTITIONS[total]):
-            while True:
-                colour = rng.choice([c for c in COLOURS
-                                     if c not in BACKGROUNDS[bg][1]])
-                shape = rng.choice(SHAPES)
-                if (colour, shape) not in seen and not (
-                        bg == "black" and (colour, shape) ==
-                        ("white", "circle")):
-                    break
-            seen.add((colour, shape))
-            size = rng.choice(("small", "large"))
-            groups.append({"count": n, "colour": colour, "shape": shape,
-                           "size": size,
-                           "radius": rng.uniform(*SIZES[size]),
-                           "act": "still"})
-        acts = ["still"] * len(groups)
-        if kind == "move":
-            acts = [rng.choice(("move", "move", "still")) for _ in groups]
-            acts[rng.randrange(len(acts))] = "move"
-        elif kind == "event":
-            acts = [rng.choices(("appear", "vanish", "still", "move"),
-                                (40, 34, 16, 10))[0] for _ in groups]
-            acts[rng.randrange(len(acts))] = rng.choice(("appear", "vanish"))
-        steps = rng.sample(range(2, 7), len(groups))
-        if len(groups) == 3 and len(set(acts) & {"appear", "vanish"}) and \
-                rng.random() < .5:
-            steps = rng.sample((2, 4, 6), 3)
-        for g, act, step in zip(groups, acts, steps):
-            g["act"] = act
-            if act == "move":
-                g["dir"] = rng.choice(list(DIRECTIONS))
-                if rng.random() < .25:
-                    g["u0"] = rng.uniform(0, .35)
-                    g["u1"] = rng.uniform(g["u0"] + .5, 1)
-            elif act != "still":
-                g["step"] = step
-                g["at"] = (step - .5 + rng.uniform(-.3, .3)) / (FRAMES - 1)
-        ok = True
-        for g in groups:
-            if not any(_place_group(rng, g, others, aspect)
-                       for _ in range(6)):
-                ok = False
-                break
-            others += g["items"]
-        if ok:
-            break
-    cam = {}
-    if camera:
-        cam = {"noise": rng.choice((0, 0, 2, 4, 8, 12)),
-               "blur": rng.choice((0, 0, 0, .3, .6)),
-               "shake": rng.choice((0, 0, .004, .01)),
-               "flicker": rng.choice((0, 0, .02, .05)),
-               "tilt": rng.uniform(-.25, .25),
-               "gain": [rng.uniform(.92, 1.06) for _ in range(3)],
-               "seed": rng.randrange(1 << 30)}
-    jit = lambda c, a: [min(255, max(0, v + rng.randint(-a, a))) for v in c]
-    for g in groups:
-        g["rgb"] = jit(COLOURS[g["colour"]], 10)
-        g["angle"] = rng.uniform(-7, 7)
-    return {"type": "shapes", "kind": kind, "aspect": aspect, "bg": bg,
-            "bg_rgb": jit(BACKGROUNDS[bg][0], 8), "groups": groups,
-            "camera": cam}
+from words import *
+from world import *
 
 
 # -------------------------------------------------------------- drawing
@@ -327,11 +92,6 @@ def draw_base(scene, w, h):
     return Image.fromarray(np.clip(base, 0, 255).astype(np.uint8))
 
 
-def visible(group, u):
-    return not (group["act"] == "appear" and u < group["at"]
-                or group["act"] == "vanish" and u >= group["at"])
-
-
 def render(scene, times, w, h, noise=True):
     """Yields one RGB image (Pillow) for every time in `times` (0..1)."""
     cam = scene["camera"]
@@ -351,7 +111,7 @@ def render(scene, times, w, h, noise=True):
             if not visible(g, u):
                 continue
             for it in g["items"]:
-                x, y = _where(it, u)
+                x, y = where(it, u)
                 img.paste(tuple(g["rgb"]),
                           (round((x + sx) * w - m.width / 2),
                            round((y + sy) * h - m.height / 2)), m)
@@ -385,176 +145,6 @@ def texture(rng, w, h, frames):
     for k in range(frames):
         out = np.roll(layers, (int(pan[0] * k), int(pan[1] * k)), (0, 1))
         yield Image.fromarray(np.clip(out, 0, 255).astype(np.uint8))
-
-
-# --------------------------------------------------------------- labels
-
-def noun(g, count=None, size=True):
-    n = g["count"] if count is None else count
-    words = ["a" if n == 1 else NUMBERS[n]]
-    if size:
-        words.append(g["size"])
-    words += [g["colour"], g["shape"] if n == 1 else PLURAL[g["shape"]]]
-    if words[0] == "a" and words[1][0] in "aeiou":
-        words[0] = "an"
-    return " ".join(words)
-
-
-def place(g):
-    return PLACES[tuple(g["cells"][0])]
-
-
-def clause(g):
-    s = "s" if g["count"] == 1 else ""
-    at = " " + place(g) if g["count"] == 1 and g["act"] != "move" else ""
-    if g["act"] == "still":
-        return noun(g) + (" stays" if s else " stay") + " still" + at
-    if g["act"] == "move":
-        return noun(g) + f" move{s} " + DIRECTIONS[g["dir"]][2]
-    return noun(g) + " " + g["act"] + ("es" if s and g["act"] == "vanish"
-                                       else s) + at
-
-
-def sentence(text):
-    return text[0].upper() + text[1:] + "."
-
-
-def ordered(scene):
-    """Groups in the order of the caption, and those with an event."""
-    rank = {c: i for i, c in enumerate(COLOURS)}
-    shape = {s: i for i, s in enumerate(SHAPES)}
-    key = lambda g: (rank[g["colour"]], shape[g["shape"]])
-    calm = sorted((g for g in scene["groups"] if "at" not in g), key=key)
-    events = sorted((g for g in scene["groups"] if "at" in g),
-                    key=lambda g: g["at"])
-    return calm, events
-
-
-def caption(scene):
-    if scene["type"] == "pattern":
-        return PATTERNS[scene["name"]][1]
-    if scene["type"] == "texture":
-        return UNKNOWN
-    calm, events = ordered(scene)
-    parts = [clause(g) for g in calm]
-    parts += [("then " if i else "") + clause(g) for i, g in enumerate(events)]
-    return sentence("; ".join(parts))
-
-
-def questions(scene, rng):
-    """[(attribute, question, answer)] for one scene, in no special order."""
-    col = rng.choice(("colour", "colour", "color"))
-    q = []
-    if scene["type"] != "shapes":
-        plain = scene["type"] == "pattern" and scene["name"] in PLAIN
-        name = f"The {scene['name']} pattern." \
-            if scene["type"] == "pattern" else "None."
-        q.append(("pattern", rng.choice((
-            "Which test pattern is this?", "What test pattern is this?",
-            "Is this a test pattern?")), name))
-        q.append(("count", "How many shapes are there?", "None."))
-        if plain:
-            q.append(("colour", f"What {col} is the picture?",
-                      scene["name"].capitalize() + "."))
-        s = rng.choice(SHAPES)
-        q.append(("presence", f"Is there a {s}?", "No."))
-        q.append(("colour", f"What {col} is the {s}?", f"There is no {s}."))
-        q.append(("order", "What happens first?", "Nothing happens."))
-        return q
-    groups = scene["groups"]
-    calm, events = ordered(scene)
-    movers = [g for g in calm if g["act"] == "move"]
-    total = sum(g["count"] for g in groups)
-    number = lambda n: "None." if n == 0 else NUMBERS[n].capitalize() + "."
-    of_shape = {s: [g for g in groups if g["shape"] == s] for s in SHAPES}
-    of_colour = {c: [g for g in groups if g["colour"] == c] for c in COLOURS}
-    q.append(("count", rng.choice(("How many shapes are there?",
-                                   "How many shapes do you see?",
-                                   "How many shapes are in the video?")),
-              number(total)))
-    q.append(("background", f"What {col} is the background?",
-              scene["bg"].capitalize() + "."))
-    absent = [s for s in SHAPES if not of_shape[s]]
-    s = rng.choice(absent)
-    q.append(("presence", f"Is there a {s}?", "No."))
-    if rng.random() < .4:
-        s = rng.choice(absent)
-        q.append(rng.choice((
-            ("colour", f"What {col} is the {s}?", f"There is no {s}."),
-            ("motion", f"Which way does the {s} move?",
-             f"There is no {s}."))))
-    g = rng.choice(groups)
-    shape_n = sum(x["count"] for x in of_shape[g["shape"]])
-    many = PLURAL[g["shape"]]
-    q.append(("presence", f"Is there a {g['shape']}?", "Yes."))
-    q.append(("count", f"How many {many} are there?", number(shape_n)))
-    if rng.random() < .3:
-        c, s = rng.choice(list(COLOURS)), rng.choice(SHAPES)
-        n = sum(x["count"] for x in groups if (x["colour"], x["shape"])
-                == (c, s))
-        q.append(("count", f"How many {c} {PLURAL[s]} are there?", number(n)))
-    else:
-        q.append(("count", f"How many {g['colour']} {many} are there?",
-                  number(g["count"])))
-    for g in groups:
-        one = g["count"] == 1
-        the = g["shape"] if one else PLURAL[g["shape"]]
-        is_, does = ("is", "does") if one else ("are", "do")
-        if len(of_shape[g["shape"]]) == 1:
-            q.append(("colour", f"What {col} {is_} the {the}?",
-                      g["colour"].capitalize() + "."))
-            ref = rng.choice((the, f"{g['colour']} {the}"))
-        else:
-            ref = f"{g['colour']} {the}"
-        if len(of_colour[g["colour"]]) == 1:
-            if one:
-                q.append(("shape", rng.choice((
-                    f"What shape is {g['colour']}?",
-                    f"Which shape is {g['colour']}?",
-                    f"What is the {g['colour']} shape?")),
-                    f"A {g['shape']}."))
-            else:
-                q.append(("shape", f"Which shapes are {g['colour']}?",
-                          PLURAL[g["shape"]].capitalize() + "."))
-        q.append(("size", f"{is_.capitalize()} the {ref} small or large?",
-                  g["size"].capitalize() + "."))
-        if g["act"] == "move":
-            ans = DIRECTIONS[g["dir"]][2]
-            ans = sentence(ans)
-        else:
-            ans = "It stays still." if one else "They stay still."
-        if "at" not in g:
-            q.append(("motion", rng.choice((
-                f"Which way {does} the {ref} move?",
-                f"Where {does} the {ref} go?",
-                f"In which direction {does} the {ref} move?",
-                f"Which direction {does} the {ref} move?")), ans))
-        if one and g["act"] != "move":
-            q.append(("position", f"Where is the {ref}?", sentence(place(g))))
-    q.append(("motion", rng.choice(("Is anything moving?",
-                                    "Does anything move?")),
-              "Yes." if movers else "No."))
-    q.append(("motion", rng.choice(("What moves?", "What is moving?")),
-              sentence(" and ".join(noun(g, size=False) for g in movers))
-              if movers else "Nothing."))
-    for act in ("appear", "vanish"):
-        which = [g for g in events if g["act"] == act]
-        if act == "vanish":
-            text = rng.choice(("What vanishes?", "What disappears?"))
-        else:
-            text = "What appears?"
-        q.append(("event", text, sentence(
-            " and ".join(noun(g, size=False) for g in which))
-            if which else "Nothing."))
-    q.append(("order", "What happens first?", sentence(clause(events[0]))
-              if events else sentence(clause(movers[0])) if movers
-              else "Nothing happens."))
-    if len(events) > 1:
-        q.append(("order", "What happens last?",
-                  sentence(clause(events[-1]))))
-    if rng.random() < .15:
-        q.append(("pattern", "Which test pattern is this?", "None."))
-    return q
 
 
 # ------------------------------------------------- encoded video on disk
@@ -656,11 +246,13 @@ def write_eval(out, count, seed, codec, patterns=True):
             name = f"{codec}-{n:04}.{ext}"
             scene, w, h, fps, total = write_clip(
                 rng, os.path.join(out, name), codec, kind, pattern)
+            asks = questions(scene, rng) + [
+                x for x in lookups(scene, rng) if x[0] == "yes or no"]
             f.write(json.dumps({
                 "video": name, "width": w, "height": h, "fps": fps,
                 "frames": total, "caption": caption(scene),
                 "questions": [{"attribute": a, "question": q, "answer": t}
-                              for a, q, t in questions(scene, rng)],
+                              for a, q, t in asks],
                 "scene": scene}) + "\n")
             f.flush()
 

@@ -2,28 +2,35 @@
 """Accuracy per attribute of captions and answers.
 
     score.py LABELS.jsonl [LABELS.jsonl ...] --captions ANSWERS.jsonl
+    score.py LABELS.jsonl ... --engine ASK_CLIPS MODEL_DIR [--save ANSWERS]
     score.py LABELS.jsonl ... --torch MODEL_DIR [--save ANSWERS.jsonl]
     score.py LABELS.jsonl ... --list PROMPTS.jsonl    what is to be asked
 
 The labels come from generate.py --eval. An answer line is a JSON object with
 the video (`video`, `file` or `path`; only the base name counts), the question
 (`question` or `prompt`; none means "Describe the video.") and the answer
-(`text`, `caption` or `answer`). With --torch the answers are computed here
-with PyTorch, from the files: the yardstick for the C program.
+(`text`, `caption` or `answer`). With --engine the C engine answers: ASK_CLIPS
+is the program of that name that the build makes of examples/ask_clips.c; only
+the frames are decoded here. With --torch PyTorch answers: the yardstick.
 
 A caption is parsed with the grammar of generate.py and its groups are paired
 with the true groups so that most attributes agree; a group that the caption
 lacks is wrong in every attribute. An answer is right when it equals the label
-but for case and the full stop.
+but for case and the full stop. --calibration compares how sure the model is of
+a "Yes." or "No." with how often it is right; the answers need `logprob`, which
+--engine gives.
 """
 
 import argparse
 import collections
 import itertools
 import json
+import math
 import os
 import re
+import subprocess
 import sys
+import tempfile
 
 import generate as G
 
@@ -152,7 +159,8 @@ def load(paths):
 
 
 def read_answers(path):
-    out = {}
+    """({(video, question): text}, {(video, question): log probability})"""
+    out, sure = {}, {}
     with open(path) as f:
         for line in f:
             if not line.strip():
@@ -164,7 +172,9 @@ def read_answers(path):
                         if k in d)
             q = d.get("question") or d.get("prompt") or G.DESCRIBE[0]
             out[os.path.basename(video), q] = text
-    return out
+            if "logprob" in d:
+                sure[os.path.basename(video), q] = d["logprob"]
+    return out, sure
 
 
 def torch_answers(model_dir, labels, per):
@@ -184,10 +194,62 @@ def torch_answers(model_dir, labels, per):
     return out
 
 
+def engine_answers(program, model_dir, labels, per):
+    """The same questions through the engine in C:
+    ({(video, question): text}, {(video, question): log probability})."""
+    text, sure = {}, {}
+    with tempfile.TemporaryDirectory() as tmp, subprocess.Popen(
+            [program, model_dir], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True) as p:
+        for n, lb in enumerate(labels):
+            path = os.path.join(tmp, f"{n}.rgb")
+            with open(path, "wb") as f:
+                for im in G.decode(lb["path"], G.frame_indices(lb["frames"]),
+                                   lb["width"], lb["height"]):
+                    f.write(im.tobytes())
+            for _, q, _, _ in asked([lb], per):
+                p.stdin.write(f"{path}\t{lb['width']}\t{lb['height']}\t{q}\n")
+                p.stdin.flush()
+                line = p.stdout.readline().rstrip("\n").split("\t", 3)
+                if len(line) != 4:
+                    sys.exit(f"{program} gave no answer about {lb['video']}")
+                text[lb["video"], q] = line[3]
+                sure[lb["video"], q] = float(line[2])
+            os.unlink(path)
+    return text, sure
+
+
+def calibration(pairs, bins=10):
+    """pairs: [(probability of "Yes.", the truth is "Yes.")]. Rows of (from,
+    to, how many, mean probability, part that is "Yes."), and the expected
+    calibration error."""
+    rows, error = [], 0.
+    for b in range(bins):
+        part = [x for x in pairs if min(int(x[0] * bins), bins - 1) == b]
+        if part:
+            mean = sum(p for p, _ in part) / len(part)
+            true = sum(t for _, t in part) / len(part)
+            error += abs(mean - true) * len(part) / len(pairs)
+            rows.append((b / bins, (b + 1) / bins, len(part), mean, true))
+    return rows, error
+
+
+def yes_pairs(labels, got, sure, per):
+    out = []
+    for lb, q, attr, answer in asked(labels, per):
+        said = norm(got.get((lb["video"], q), ""))
+        if attr and norm(answer) in ("yes", "no") and said in ("yes", "no"):
+            p = math.exp(sure[lb["video"], q])
+            out.append((p if said == "yes" else 1 - p,
+                        norm(answer) == "yes"))
+    return out
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("labels", nargs="+")
     ap.add_argument("--captions")
+    ap.add_argument("--engine", nargs=2, metavar=("ASK_CLIPS", "MODEL_DIR"))
     ap.add_argument("--torch", metavar="MODEL_DIR")
     ap.add_argument("--save")
     ap.add_argument("--list")
@@ -195,6 +257,7 @@ def main():
                     help="questions of one attribute per clip")
     ap.add_argument("--limit", type=int)
     ap.add_argument("--mistakes", action="store_true")
+    ap.add_argument("--calibration", action="store_true")
     a = ap.parse_args()
     labels = load(a.labels)[:a.limit]
     if a.list:
@@ -203,13 +266,18 @@ def main():
                 f.write(json.dumps({"video": lb["video"], "question": q})
                         + "\n")
         return
-    got = torch_answers(a.torch, labels, a.per) if a.torch else \
-        read_answers(a.captions)
+    if a.torch:
+        got, sure = torch_answers(a.torch, labels, a.per), {}
+    elif a.engine:
+        got, sure = engine_answers(*a.engine, labels, a.per)
+    else:
+        got, sure = read_answers(a.captions)
     if a.save:
         with open(a.save, "w") as f:
             for (v, q), t in got.items():
-                f.write(json.dumps({"video": v, "question": q, "text": t})
-                        + "\n")
+                f.write(json.dumps(
+                    {"video": v, "question": q, "text": t,
+                     **({"logprob": sure[v, q]} if sure else {})}) + "\n")
     t, missing, mistakes = Table(), 0, collections.Counter()
     for lb, q, attr, answer in asked(labels, a.per):
         text = got.get((lb["video"], q))
@@ -226,6 +294,14 @@ def main():
         print(f"| {k} | {100 * r:.1f} % | {n} |")
     if missing:
         print(f"\n{missing} questions have no answer in the file")
+    if a.calibration:
+        rows, error = calibration(yes_pairs(labels, got, sure, a.per))
+        print("\n| probability of yes | questions | mean | it is yes |\n"
+              "|---|---|---|---|")
+        for low, high, n, mean, true in rows:
+            print(f"| {100 * low:.0f}–{100 * high:.0f} % | {n} | "
+                  f"{100 * mean:.1f} % | {100 * true:.1f} % |")
+        print(f"\nexpected calibration error {100 * error:.1f} %")
     if a.mistakes:
         for k, n in mistakes.most_common(40):
             print(n, k)

@@ -14,9 +14,10 @@ Run again with the same --work it goes on from the last checkpoint.
     neighbours, and its positions go on right behind the frames, so that it
     looks just like a prompt with one question.
 
-Two auxiliary heads, dropped at export, read dense labels (data.py): one on
-the tower (what is under each patch), one inside the language model (how it
-moved since the first frame). The learning rate is flat after the warm-up and
+Three auxiliary heads, dropped at export, read dense labels (data.py): one on
+the tower (what is under each patch), two inside the language model (how it
+moved since the first frame; how many are in its group, and whose event came
+when). The learning rate is flat after the warm-up and
 falls to zero over the last part of --steps; a checkpoint is kept from before
 the fall, so that a later run may go on from there with more steps.
 """
@@ -36,13 +37,15 @@ from torch import nn
 
 import data as D
 import generate as G
+from muon import Muon
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOS, EOS, IMAGE, PAD = 1, 2, 3, 4
 CFG = dict(
     vocab=640, image=D.SIZE, patch=D.PATCH, frames=G.FRAMES,
     v_dim=192, v_layers=4, v_heads=6, v_mlp=768,
-    dim=192, layers=5, heads=6, mlp=512, theta=10000.0, aux_layer=2)
+    dim=192, layers=5, heads=6, mlp=512, theta=10000.0,
+    aux_layers=(2, 3))
 
 
 class VisionLayer(nn.Module):
@@ -79,16 +82,20 @@ class TextLayer(nn.Module):
         self.gate_up = nn.Linear(d, 2 * c["mlp"], bias=False)
         self.down_proj = nn.Linear(c["mlp"], d, bias=False)
 
-    def forward(self, x, cos, sin, mask, n):
+    def forward(self, x, cos, sin, mask, n, last):
         """The first n rows are the frames: plain causal attention. The rest
-        is text, `mask` says what it may see."""
+        is text, `mask` says what it may see. The last layer returns the text
+        alone."""
         b, s, d = x.shape
         qkv = self.qkv(self.input_layernorm(x)).view(b, s, 3, self.heads, -1)
         q, k = rope(qkv[:, :, :2], cos, sin).transpose(1, 3).unbind(2)
         v = qkv[:, :, 2].transpose(1, 2)
-        a = torch.cat((attend(q[:, :, :n], k[:, :, :n], v[:, :, :n],
-                              mask[0]),
-                       attend(q[:, :, n:], k, v, mask[1])), 2)
+        a = attend(q[:, :, n:], k, v, mask[1])
+        if last:
+            x, s = x[:, n:], s - n
+        else:
+            a = torch.cat((attend(q[:, :, :n], k[:, :, :n], v[:, :, :n],
+                                  mask[0]), a), 2)
         x = x + self.o_proj(a.transpose(1, 2).reshape(b, s, d))
         g, u = self.gate_up(self.post_attention_layernorm(x)).chunk(2, -1)
         return x + self.down_proj(F.silu(g) * u)
@@ -116,7 +123,8 @@ class Model(nn.Module):
         self.per_frame = n
         self.patch_embedding = nn.Linear(3 * c["patch"] ** 2, c["v_dim"])
         self.position = nn.Parameter(torch.randn(n, c["v_dim"]) * .02)
-        self.vision = nn.ModuleList(VisionLayer(c) for _ in range(c["v_layers"]))
+        self.vision = nn.ModuleList(
+            VisionLayer(c) for _ in range(c["v_layers"]))
         self.linear_1 = nn.Linear(c["v_dim"], c["dim"])
         self.linear_2 = nn.Linear(c["dim"], c["dim"])
         self.embed = nn.Embedding(c["vocab"], c["dim"])
@@ -126,7 +134,9 @@ class Model(nn.Module):
             2 + len(G.PATTERNS) + len(G.BACKGROUNDS)
         self.aux_norm = nn.LayerNorm(c["v_dim"])
         self.aux_vision = nn.Linear(c["v_dim"], na)
+        self.aux_place = nn.Linear(c["v_dim"], n + 2)
         self.aux_motion = nn.Linear(c["dim"], 8)
+        self.aux_group = nn.Linear(c["dim"], 5 + 4 + 10)
         for name, p in self.named_parameters():
             if name.endswith("weight") and p.ndim == 2:
                 nn.init.normal_(p, std=.02 if "embed" == name.split(".")[0]
@@ -162,12 +172,14 @@ class Model(nn.Module):
         return a.cos().to(dtype), a.sin().to(dtype)
 
     def decode(self, x, pos, mask, n):
+        """Rows of text, and the rows of frames inside the model that the
+        auxiliary heads read."""
         cos, sin = self.angles(pos, x.dtype)
-        mid = None
+        mid = []
         for i, layer in enumerate(self.text):
-            if i == self.c["aux_layer"]:
-                mid = x
-            x = layer(x, cos, sin, mask, n)
+            if i in self.c["aux_layers"]:
+                mid.append(x[:, 1:n])
+            x = layer(x, cos, sin, mask, n, i == len(self.text) - 1)
         return self.norm(x), mid
 
     def forward(self, frames, ids, seg):
@@ -196,7 +208,7 @@ class Model(nn.Module):
             ~keep[:, None], -1e4)
         causal = torch.full((n, n), -1e4, dtype=dt).triu(1)
         out, mid = self.decode(x, pos, (causal, mask), n)
-        return vis, mid[:, 1:n], out[:, n:]
+        return vis, mid, out
 
     def look(self, frames):
         px = frames.flatten(0, 1).to(self.linear_1.weight.dtype)
@@ -211,21 +223,45 @@ def losses(m, batch):
     logits = F.linear(out[use], m.embed.weight).float()
     text = F.cross_entropy(logits, tgt[use])
     act = batch["lab"][..., 3].flatten(1)
-    mo = m.aux_motion(mid).float()
+    mo = m.aux_motion(mid[0]).float()
     wa = torch.where(act > 0, 1.0, .1).flatten()
     motion = (F.cross_entropy(mo.flatten(0, 1), act.flatten(),
                               reduction="none") * wa).sum() / wa.sum()
+    group, right_group = group_loss(m, mid[1], batch["lab"], wa)
     right = lambda x, y: (x.detach().argmax(-1) == y).float().mean().item()
     acc.update(tok=right(logits, tgt[use]), act=right(mo[act > 0],
                                                       act[act > 0]),
-               text=text.item(), motion=motion.item())
-    return text, aux, motion, acc
+               text=text.item(), motion=motion.item(), **right_group)
+    return text, aux, motion + group, acc
+
+
+def group_loss(m, mid, lab, wa):
+    """How many are in the group of a shape (not asked of the first frame,
+    whose rows have not seen all of it), which event was whose, and in which
+    ninth of the picture the shape is."""
+    n, order, cell = m.aux_group(mid).float().split((5, 4, 10), -1)
+    many, when = lab[..., 4].clone(), lab[..., 5].flatten(1)
+    many[:, 0] = 0
+    many = many.flatten(1)
+    use, late = many > 0, when > 0
+    loss = F.cross_entropy(n[use], many[use])
+    ninth = lab[..., 6].flatten(1)
+    obj = ninth > 0
+    loss = loss + F.cross_entropy(cell[obj], ninth[obj])
+    loss = loss + (F.cross_entropy(order.flatten(0, 1), when.flatten(),
+                                   reduction="none") * wa).sum() / wa.sum()
+    right = lambda x, y: (x.detach().argmax(-1) == y).float().mean().item()
+    acc = {"n": right(n[use], many[use]), "cell": right(cell[obj], ninth[obj])}
+    if late.any():
+        acc["order"] = right(order[late], when[late])
+    return loss, acc
 
 
 def tower_loss(m, vis, batch):
     lab, off, pat = batch["lab"], batch["off"], batch["pat"]
     b, f, n, _ = lab.shape
-    a = m.aux_vision(m.aux_norm(vis)).float().view(b, f, n, -1)
+    normed = m.aux_norm(vis)
+    a = m.aux_vision(normed).float().view(b, f, n, -1)
     k = (1 + len(G.SHAPES), 1 + len(G.COLOURS), 2, 2, 2 + len(G.PATTERNS),
          len(G.BACKGROUNDS))
     sh, co, sz, of, pt, bg = a.split(k, -1)
@@ -237,6 +273,14 @@ def tower_loss(m, vis, batch):
     aux = ce(sh, lab[..., 0]) + ce(co, lab[..., 1])
     aux = aux + F.cross_entropy(sz[obj], lab[..., 2][obj]) + \
         F.smooth_l1_loss(of[obj], off[obj])
+    # Where the patch is and where the shape is: shapes could be told without
+    # it, and the tower would let it fade, but the language model needs it.
+    patch = torch.arange(n)
+    index, centre = m.aux_place(normed).float().view(b, f, n, -1).split(
+        (n, 2), -1)
+    grid = torch.stack((patch % D.GRID, patch // D.GRID), -1)
+    aux = aux + F.cross_entropy(fl(index), patch.repeat(b * f)) + \
+        F.smooth_l1_loss(centre[obj], (grid + .5 + off)[obj])
     aux = aux + .5 * F.cross_entropy(pt.mean(2).flatten(0, 1),
                                      pat.repeat_interleave(f))
     plain = pat == 0
@@ -248,78 +292,9 @@ def tower_loss(m, vis, batch):
                  "col": right(co[obj], lab[..., 1][obj]),
                  "none": 1 - right(sh[~obj], lab[..., 0][~obj]),
                  "size": right(sz[obj], lab[..., 2][obj]),
+                 "patch": right(fl(index), patch.repeat(b * f)),
                  "off": (of - off)[obj].detach().abs().mean().item(),
                  "pat": right(pt.mean((1, 2)), pat), "aux": aux.item()}
-
-
-class Muon:
-    """Muon for matrices and AdamW for the rest; the model is bf16, the
-    master weights are f32."""
-
-    def __init__(self, model, lr, adam_lr, wd=.02):
-        self.params = list(model.named_parameters())
-        self.lr, self.adam_lr, self.wd = lr, adam_lr, wd
-        self.state = {}
-        for n, p in self.params:
-            self.state[n] = {"w": p.detach().float().clone(),
-                             "m": torch.zeros(p.shape),
-                             **({} if self.matrix(n, p) else
-                                {"v": torch.zeros(p.shape)})}
-        self.t = 0
-
-    @staticmethod
-    def matrix(n, p):
-        return p.ndim == 2 and not n.startswith(
-            ("embed", "position", "aux", "patch_embedding"))
-
-    @staticmethod
-    def orth(g):
-        """Newton-Schulz on a stack [k, rows, columns], rows <= columns."""
-        x = g.bfloat16()
-        x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-        for _ in range(5):
-            a = x @ x.mT
-            x = 3.4445 * x + torch.baddbmm(a, a, a, beta=-4.7750,
-                                           alpha=2.0315) @ x
-        return x.float()
-
-    @torch.no_grad()
-    def step(self, scale):
-        self.t += 1
-        live = [(n, p) for n, p in self.params if p.grad is not None]
-        grads = [p.grad.float() for _, p in live]
-        norm = torch.sqrt(sum(g.pow(2).sum() for g in grads)).item()
-        clip = min(1.0, 1.0 / (norm + 1e-6))
-        stacks = {}
-        for (n, p), g in zip(live, grads):
-            s = self.state[n]
-            g.mul_(clip)
-            if self.matrix(n, p):
-                s["m"].lerp_(g, .05)
-                u = g.lerp_(s["m"], .95)
-                parts = 3 if "qkv" in n else 2 if "gate_up" in n else 1
-                for x, w in zip(u.chunk(parts), s["w"].chunk(parts)):
-                    flip = x.shape[0] > x.shape[1]
-                    x = x.T if flip else x
-                    stacks.setdefault(x.shape, []).append((x, w, flip))
-            else:
-                s["m"].lerp_(g, .1)
-                s["v"].lerp_(g.square_(), .02)
-                mh = s["m"] / (1 - .9 ** self.t)
-                vh = s["v"] / (1 - .98 ** self.t)
-                s["w"].addcdiv_(mh, vh.sqrt_().add_(1e-8),
-                                value=-self.adam_lr * scale)
-        lr = self.lr * scale
-        for items in stacks.values():
-            us = self.orth(torch.stack([x for x, _, _ in items]))
-            for u, (_, w, flip) in zip(us, items):
-                u = u.T if flip else u
-                w.mul_(1 - lr * self.wd * 5).add_(
-                    u, alpha=-lr * max(1, w.shape[0] / w.shape[1]) ** .5)
-        for n, p in live:
-            p.copy_(self.state[n]["w"])
-            p.grad = None
-        return norm
 
 
 class Loader(torch.utils.data.IterableDataset):
@@ -339,8 +314,8 @@ class Loader(torch.utils.data.IterableDataset):
             return list(memo[t])
         torch.set_num_threads(1)
         os.nice(3)
-        for b in D.Stream(enc, D.load_cache(cache) if cache else [], seed,
-                          batch, fresh, keep=keep):
+        clips = [c for p in cache for c in D.load_cache(p)]
+        for b in D.Stream(enc, clips, seed, batch, fresh, keep=keep):
             yield {k: torch.from_numpy(np.asarray(v)) for k, v in b.items()}
 
 
@@ -348,6 +323,35 @@ def save(path, model, opt, step):
     tmp = path + ".tmp"
     torch.save({"step": step, "t": opt.t, "state": opt.state}, tmp)
     os.replace(tmp, path)
+
+
+def restore(a, model, opt):
+    """Takes up the weights to begin with, or the last checkpoint and all that
+    belongs to it; returns its step."""
+    path = a.start or os.path.join(a.work, "last.pt")
+    if a.init and not os.path.exists(path):
+        ck = torch.load(a.init)
+        for n, p in opt.params:
+            had = ck["state"].get(n, {"w": torch.empty(0)})["w"]
+            if n.startswith("aux") and had.shape != p.shape:
+                continue        # a head that the earlier stage did not have
+            opt.state[n]["w"] = had
+            with torch.no_grad():
+                p.copy_(had)
+        print("weights of", a.init)
+    for layer in list(model.vision) + list(model.text):
+        if a.compile:
+            layer.compile(dynamic=False)
+    if not os.path.exists(path):
+        return 0
+    ck = torch.load(path)
+    opt.t = ck["t"]
+    for n, p in opt.params:
+        opt.state[n] = ck["state"][n]
+        with torch.no_grad():
+            p.copy_(opt.state[n]["w"])
+    print("resumed at step", ck["step"])
+    return ck["step"]
 
 
 def train(a):
@@ -359,27 +363,7 @@ def train(a):
     model.frozen = a.freeze
     opt = Muon(model, a.lr, a.adam_lr)
     print(sum(p.numel() for p in model.parameters()), "parameters")
-    step, path = 0, os.path.join(a.work, "last.pt")
-    if a.start:
-        path = a.start
-    if a.init and not os.path.exists(path):
-        ck = torch.load(a.init)
-        for n, p in opt.params:
-            opt.state[n]["w"] = ck["state"][n]["w"]
-            with torch.no_grad():
-                p.copy_(opt.state[n]["w"])
-        print("weights of", a.init)
-    for layer in list(model.vision) + list(model.text):
-        if a.compile:
-            layer.compile(dynamic=False)
-    if os.path.exists(path):
-        ck = torch.load(path)
-        step, opt.t = ck["step"], ck["t"]
-        for n, p in opt.params:
-            opt.state[n] = ck["state"][n]
-            with torch.no_grad():
-                p.copy_(opt.state[n]["w"])
-        print("resumed at step", step)
+    step = restore(a, model, opt)
     path = os.path.join(a.work, "last.pt")
     loader = iter(torch.utils.data.DataLoader(
         Loader(a.cache, a.seed * 1000003 + step, a.batch, a.fresh,
@@ -398,12 +382,13 @@ def train(a):
             (text + a.aux * (aux + motion)).backward()
         scale = min(1, (step + 1) / 150)
         left = a.steps - step
-        if left < fall:
-            scale *= max(left / fall, .01)
-        if a.fall_minutes:
-            scale *= 1 - (time.time() - t0) / 60 / a.fall_minutes
-            if scale <= 0:
+        if a.minutes:
+            gone = (time.time() - t0) / 60 / a.minutes
+            if gone >= 1:
                 break
+            scale *= min(1, (1 - gone) / a.fall)
+        elif left < fall:
+            scale *= max(left / fall, .01)
         acc["gn"] = opt.step(scale)
         step += 1
         acc["busy"] = time.time() - tw
@@ -417,7 +402,7 @@ def train(a):
             log.flush()
         if step % 100 == 0 or step == a.steps:
             save(path, model, opt, step)
-        if left == fall and not a.fall_minutes:
+        if left == fall and not a.minutes:
             save(os.path.join(a.work, "flat.pt"), model, opt, step)
     save(path, model, opt, step)
 
@@ -541,7 +526,7 @@ def export(a):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ap.add_argument("--cache")
+    ap.add_argument("--cache", nargs="*", default=[])
     ap.add_argument("--work", default="work")
     ap.add_argument("--init", help="weights to begin with, at step 0")
     ap.add_argument("--tower", action="store_true",
@@ -552,9 +537,10 @@ def main():
                     help="torch.compile the layers (needs a C++ compiler)")
     ap.add_argument("--start", help="go on from this checkpoint instead")
     ap.add_argument("--steps", type=int, default=9000)
-    ap.add_argument("--fall", type=float, default=.25)
-    ap.add_argument("--fall-minutes", type=float,
-                    help="let the rate fall by the clock, then stop")
+    ap.add_argument("--fall", type=float, default=.25,
+                    help="the last part of the stage, in which the rate falls")
+    ap.add_argument("--minutes", type=float, help="stop after that long, "
+                    "the rate falling by the clock instead of --steps")
     ap.add_argument("--batch", type=int, default=32)
     ap.add_argument("--fresh", type=float, default=.4)
     ap.add_argument("--lr", type=float, default=.02)
