@@ -29,6 +29,7 @@ typedef struct {
   NevaLlava *model;
   const NevaConfig *config;
   gsize n_frames, n_ids, n_steps, vocab;
+  gsize stored_vocab;    /* a converted model may have more rows: padding */
   gsize media_start;     /* of the media run, NeMo only */
   gsize tokenizer_vocab; /* ids from here on are never sampled; 0: all are */
   gint32 *ids;           /* [n_ids], as stored */
@@ -243,8 +244,12 @@ prompt_logits (Check *c, NevaSequence *sequence)
   float *logits = g_new (float, c->n_ids * c->vocab);
   const NevaStepItem item = {sequence, c->ids, rows, c->n_ids, logits, TRUE};
 
-  if (neva_llava_step (c->model, &item, 1, &error))
+  if (neva_llava_step (c->model, &item, 1, &error)) {
+    for (gsize i = 0; i < c->n_ids; i++)
+      memmove (logits + i * c->stored_vocab, logits + i * c->vocab,
+          c->stored_vocab * sizeof *logits);
     return logits;
+  }
   report_failure (c->r, "prompt logits", error->message);
   g_free (logits);
   return NULL;
@@ -271,20 +276,25 @@ check_steps (Check *c, NevaSequence *sequence, const float *last, double bound)
   gsize n, n_ids, equal = 0;
   const float *want = stored (c->r, c->st, "step_logits", "F32", &n);
   const guint8 *ids = stored (c->r, c->st, "greedy_ids", "I64", &n_ids);
-  g_autofree float *logits = g_memdup2 (last, c->vocab * sizeof (float));
-  const gsize sampled = c->tokenizer_vocab ? c->tokenizer_vocab : c->vocab;
+  g_autofree float *logits = g_new (float, c->vocab);
+  const gsize sampled =
+      c->tokenizer_vocab ? c->tokenizer_vocab : c->stored_vocab;
   double worst = 0;
 
-  if (!want || !ids || n != c->n_steps * c->vocab || sampled > c->vocab)
+  if (!want || !ids || n != c->n_steps * c->stored_vocab ||
+      sampled > c->stored_vocab) {
+    report_failure (c->r, "step logits", "stored shapes do not fit");
     return;
+  }
+  memcpy (logits, last, c->stored_vocab * sizeof *logits);
   for (gsize i = 0; i < c->n_steps; i++) {
     gint32 id = argmax (logits, sampled);
     const NevaStepItem item = {sequence, &id, NULL, 1, logits, FALSE};
     gint64 expected;
 
     memcpy (&expected, ids + i * 8, 8);
-    worst =
-        fmax (worst, largest_difference (logits, want + i * c->vocab, sampled));
+    worst = fmax (worst,
+        largest_difference (logits, want + i * c->stored_vocab, sampled));
     equal += id == expected;
     id = (gint32) expected; /* later steps stay comparable */
     if (!neva_llava_step (c->model, &item, 1, &error)) {
@@ -341,7 +351,7 @@ check_logits (Check *c, const float *want, const float *bf16, gsize n)
   }
   if (logits) {
     report_error (c->r, "prompt logits", error, bound);
-    check_steps (c, sequence, logits + (c->n_ids - 1) * c->vocab, bound);
+    check_steps (c, sequence, logits + (c->n_ids - 1) * c->stored_vocab, bound);
   }
   neva_sequence_free (sequence);
 }
@@ -360,7 +370,9 @@ check_f32 (Check *c)
   if (!open_model (c, NEVA_WEIGHTS_F32) || !want)
     return;
   check_pixels (c->r, &c->config->preprocess, c->st);
-  if (n != c->n_ids * c->vocab || (bf16 && n_bf16 != n)) {
+  c->stored_vocab = n / c->n_ids;
+  if (n != c->n_ids * c->stored_vocab || c->stored_vocab > c->vocab ||
+      (bf16 && n_bf16 != n)) {
     report_failure (c->r, "prompt logits", "stored shape does not fit");
     return;
   }
@@ -382,8 +394,8 @@ check_bf16 (Check *c)
   NevaSequence *sequence;
   g_autofree float *logits = NULL;
 
-  if (!want || !naive || !open_model (c, NEVA_WEIGHTS_BF16) ||
-      !encode (c, FALSE))
+  if (!want || !naive || !c->stored_vocab || n_bf16 != n ||
+      !open_model (c, NEVA_WEIGHTS_BF16) || !encode (c, FALSE))
     return;
   if (c->rounded)
     neva_llava_round_rotary (c->model);
