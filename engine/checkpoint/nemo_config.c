@@ -221,7 +221,10 @@ read_data (const NevaHfReader *top, NevaConfig *c)
   const char *aspect = neva_hf_string (&d, "image_aspect_ratio", "square");
   const char *template = neva_hf_string (&d, "conv_template", "nvgpt");
 
-  c->num_frames = (guint) neva_hf_int (&d, "num_frames", 8, -1, 4096);
+  g_strlcpy (c->media_type, neva_hf_string (&d, "media_type", "image"),
+      sizeof c->media_type);
+  c->num_frames = (guint) neva_hf_int (
+      &d, "num_frames", strcmp (c->media_type, "video") ? 1 : 8, -1, 4096);
   if ((gint) c->num_frames < 1)
     neva_hf_fail (&d, "num_frames", NEVA_ERROR_UNSUPPORTED,
         "a number of at least 1 is expected");
@@ -233,6 +236,9 @@ read_data (const NevaHfReader *top, NevaConfig *c)
   if (!strcmp (aspect, "keep"))
     neva_hf_fail (&d, "image_aspect_ratio", NEVA_ERROR_UNSUPPORTED,
         "'keep' gives pictures that no tower takes");
+  if (!strcmp (splice, "first") || !strcmp (splice, "middle") ||
+      !strcmp (splice, "last"))
+    g_strlcpy (c->frame_choice, splice, sizeof c->frame_choice);
   c->preprocess.pad = !strcmp (aspect, "pad");
   g_strlcpy (c->conv_template, template, sizeof c->conv_template);
   g_strlcpy (c->prompt, "Describe the video.", sizeof c->prompt);

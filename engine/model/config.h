@@ -89,6 +89,8 @@ typedef struct {
   guint n_eos;
   guint num_frames;       /* default 8; config.json "neva": {"num_frames"} */
   char conv_template[32]; /* "neva": {"conv_template"}; default "v1" */
+  char media_type[8];     /* NeMo: "image" or "video", its prompts' marker */
+  char frame_choice[8];   /* NeMo: "first", "middle", "last"; else "" */
   char prompt[256]; /* "neva": {"prompt"}; default "Describe the video." */
 } NevaConfig;
 

@@ -420,6 +420,15 @@ neva_sampler_next (NevaSampler *self, float *logits, gsize n, double *logprob)
   return id;
 }
 
+void
+neva_sampler_logprobs (const NevaSampler *self, float *logprobs)
+{
+  const double norm = log_sum_exp (self->raw, self->vocab);
+
+  for (gsize i = 0; i < self->vocab; i++)
+    logprobs[i] = (float) (self->raw[i] - norm);
+}
+
 gsize
 neva_sampler_distribution (NevaSampler *self, float *logits, gsize n,
     gint32 *ids, double *probabilities, gsize max)

@@ -33,6 +33,10 @@ void neva_sampler_accept_prompt (
 gint32 neva_sampler_next (
     NevaSampler *sampler, float *logits, gsize n, double *logprob);
 
+/* Natural logs of all probabilities [vocab] before the last choice, temperature,
+ * penalty and truncation; after a next () with logprob. */
+void neva_sampler_logprobs (const NevaSampler *sampler, float *logprobs);
+
 /* The distribution that next () would draw from, for tests: ids and
  * probabilities, most probable first; returns how many (0: no choice). */
 gsize neva_sampler_distribution (NevaSampler *sampler, float *logits, gsize n,

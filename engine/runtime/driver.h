@@ -74,8 +74,14 @@ typedef struct {
   /* What is certain so far: valid UTF-8, cleaned, never taken back. Valid until
    * the next call. */
   const char *(*answer_text) (NevaDriverAnswer *answer);
-  /* No token follows; all of the text. (transfer full) */
-  char *(*answer_finish) (NevaDriverAnswer *answer);
+  /* No token follows; all of the text. ids [n_ids]: prompt and answer.
+   * full_text: out, (transfer full), where the question asks for it; else it
+   * stays as it is. (transfer full) */
+  char *(*answer_finish) (NevaDriverAnswer *answer, const gint32 *ids,
+      gsize n_ids, char **full_text);
+  /* The log-probabilities of the vocabulary before the last token, where the
+   * question asks for them: [*n], valid until the next step. May be NULL. */
+  const float *(*answer_logprobs) (NevaDriverAnswer *answer, gsize *n);
 } NevaDriverClass;
 
 struct _NevaDriver {

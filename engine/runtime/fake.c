@@ -59,6 +59,7 @@ struct _NevaDriverAnswer {
   gint64 asked_us;
   GString *text;
   char **stop;
+  gboolean full_text;
 };
 
 static gboolean
@@ -442,6 +443,7 @@ fake_answer_new (NevaDriver *driver, const NevaQuestion *question,
   answer->driver = (FakeDriver *) driver;
   answer->text = g_string_new (NULL);
   answer->stop = g_strdupv ((char **) question->stop);
+  answer->full_text = question->full_text;
   return answer;
 }
 
@@ -478,8 +480,17 @@ fake_answer_text (NevaDriverAnswer *answer)
 }
 
 static char *
-fake_answer_finish (NevaDriverAnswer *answer)
+fake_answer_finish (
+    NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids, char **full_text)
 {
+  GString *prompt = g_string_new (NULL);
+
+  for (gsize i = 0; i < n_ids && ids[i] != FAKE_ASK; i++)
+    if (ids[i] != FAKE_SYSTEM_END && ids[i] != FAKE_MEDIA)
+      g_string_append_unichar (prompt, (gunichar) ids[i]);
+  if (answer->full_text)
+    *full_text = g_strdup_printf ("%s\n%s", prompt->str, answer->text->str);
+  g_string_free (prompt, TRUE);
   return g_strdup (answer->text->str);
 }
 

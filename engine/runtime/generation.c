@@ -14,6 +14,8 @@ neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
   g->prefixes = prefixes;
   g->admitted_us = g_get_monotonic_time ();
   g->rows = g_ptr_array_new ();
+  g->tokens = g_array_new (FALSE, FALSE, sizeof (NevaToken));
+  g->logprobs = g_array_new (FALSE, FALSE, sizeof (float));
   g->fed =
       neva_fed_new (&request->prompt, question->frames, question->n_frames);
   g->answer.prompt_tokens = request->prompt.ids->len;
@@ -44,6 +46,8 @@ neva_generation_free (NevaGeneration *g)
     neva_fed_free (g->fed);
   }
   g_ptr_array_unref (g->rows);
+  g_array_unref (g->tokens);
+  g_array_unref (g->logprobs);
   neva_request_unref (g->request);
   g_free (g);
 }
@@ -97,6 +101,20 @@ end (NevaGeneration *g, NevaFinish finish)
   g->finish = finish;
 }
 
+static void
+keep_token (NevaGeneration *g, const NevaDriverItem *item)
+{
+  const NevaDriverClass *klass = g->driver->klass;
+  const NevaToken token = {item->token, item->logprob};
+
+  g_array_append_val (g->tokens, token);
+  if (g->request->question.all_probs && klass->answer_logprobs) {
+    const float *all = klass->answer_logprobs (g->state, &g->answer.n_logprobs);
+
+    g_array_append_vals (g->logprobs, all, (guint) g->answer.n_logprobs);
+  }
+}
+
 gboolean
 neva_generation_advance (
     NevaGeneration *g, const NevaDriverItem *item, GError **error)
@@ -124,6 +142,7 @@ neva_generation_advance (
   g_array_append_val (g->fed->ids, item->token);
   g->answer.generated_tokens++;
   g->sum_logprob += item->logprob;
+  keep_token (g, item);
 
   if (klass->answer_push (g->state, item->token))
     end (g, NEVA_FINISH_STOP);
@@ -170,6 +189,12 @@ neva_generation_settle (NevaGeneration *g)
   answer->prefill_ns = (g->prefilled_us - g->admitted_us) * 1000;
   answer->first_token_ns = (g->first_token_us - request->asked_us) * 1000;
   answer->decode_ns = (now - g->prefilled_us) * 1000;
-  neva_request_answer (
-      g->request, answer, g->driver->klass->answer_finish (g->state));
+  answer->text = g->driver->klass->answer_finish (g->state,
+      (const gint32 *) (void *) g->fed->ids->data, g->fed->ids->len,
+      (char **) &answer->full_text);
+  answer->tokens = (const NevaToken *) (void *) g_array_steal (g->tokens, NULL);
+  if (g->logprobs->len > 0)
+    answer->full_logprob =
+        (const float *) (void *) g_array_steal (g->logprobs, NULL);
+  neva_request_answer (g->request, answer);
 }

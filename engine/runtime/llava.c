@@ -6,6 +6,7 @@
 #include <string.h>
 #include "model/llava.h"
 #include "model/sampler.h"
+#include "text/clean.h"
 #include "text/nemo_prompt.h"
 #include "text/stop.h"
 
@@ -23,11 +24,17 @@ struct _NevaDriverAnswer {
   NevaDetokenizer *detokenizer;
   NevaStop *stop;
   GArray *stop_ids; /* gint32 */
+  char **ends;      /* NeMo's rules: texts that the answer stops behind, or NULL
+                     */
   char *conv_template;
-  float *logits;  /* [vocab] */
-  GString *piece; /* scratch */
-  GString *text;  /* certain, before the final cleaning */
-  GString *shown; /* scratch of answer_text () */
+  NevaClean clean;
+  const char *marker;           /* of full_text; NULL: not wanted */
+  gsize media_start, media_len; /* of the prompt */
+  float *logits;                /* [vocab] */
+  float *logprobs;              /* [n_ids]; NULL: not wanted */
+  GString *piece;               /* scratch */
+  GString *text;                /* certain, before the final cleaning */
+  GString *shown;               /* scratch of answer_text () */
   gboolean stopped;
 };
 
@@ -239,8 +246,10 @@ llava_answer_free (NevaDriverAnswer *answer)
   g_clear_pointer (&answer->detokenizer, neva_detokenizer_free);
   g_clear_pointer (&answer->stop, neva_stop_free);
   g_array_unref (answer->stop_ids);
+  g_strfreev (answer->ends);
   g_free (answer->conv_template);
   g_free (answer->logits);
+  g_free (answer->logprobs);
   g_string_free (answer->piece, TRUE);
   g_string_free (answer->text, TRUE);
   g_string_free (answer->shown, TRUE);
@@ -256,21 +265,41 @@ set_stops (NevaDriverAnswer *answer, const NevaQuestion *question)
   const gint32 eos = neva_tokenizer_eos (self->tokenizer);
   g_autoptr (GPtrArray) strings = g_ptr_array_new ();
 
-  for (const char *const *s = neva_prompt_stops (answer->conv_template); *s;
-       s++)
+  for (const char *const *s = neva_prompt_stops (answer->conv_template);
+       !question->own_stops_only && *s; s++)
     g_ptr_array_add (strings, (gpointer) *s);
   for (const char *const *s = question->stop; s && *s; s++)
     if (**s)
       g_ptr_array_add (strings, (gpointer) *s);
   g_ptr_array_add (strings, NULL);
-  answer->stop = neva_stop_new ((const char *const *) strings->pdata);
+  answer->stop = neva_stop_new (
+      question->own_stops_only ? NULL : (const char *const *) strings->pdata);
 
   answer->stop_ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   g_array_append_vals (answer->stop_ids, config->eos, config->n_eos);
   if (!config->n_eos && eos >= 0)
     g_array_append_val (answer->stop_ids, eos);
-  neva_prompt_stop_ids (
-      self->tokenizer, (const char *const *) strings->pdata, answer->stop_ids);
+  if (question->own_stops_only) {
+    answer->ends = g_strdupv ((char **) strings->pdata);
+    neva_nemo_stop_ids (self->tokenizer, (const char *const *) strings->pdata,
+        answer->stop_ids);
+  } else {
+    neva_prompt_stop_ids (self->tokenizer, (const char *const *) strings->pdata,
+        answer->stop_ids);
+  }
+}
+
+static void
+set_full_text (NevaDriverAnswer *answer, const NevaQuestion *question,
+    const NevaPrompt *prompt)
+{
+  if (!question->full_text && question->clean != NEVA_CLEAN_NEMO)
+    return;
+  answer->marker =
+      question->media_type == NEVA_MEDIA_IMAGE ? "<image>" : "<video>";
+  answer->clean = question->clean;
+  answer->media_start = prompt->media_start;
+  answer->media_len = prompt->media_len;
 }
 
 static NevaDriverAnswer *
@@ -286,8 +315,11 @@ llava_answer_new (NevaDriver *driver, const NevaQuestion *question,
   answer->shown = g_string_new (NULL);
   answer->conv_template = g_strdup (template_of (self, question));
   set_stops (answer, question);
+  set_full_text (answer, question, prompt);
   answer->logits =
       g_try_new (float, neva_llava_config (self->llava)->text.vocab);
+  if (question->all_probs)
+    answer->logprobs = g_new (float, self->n_ids);
   answer->detokenizer = neva_detokenizer_new (self->tokenizer);
   answer->sampler = make_sampler (self, question, error);
   if (answer->sampler && answer->logits) {
@@ -320,6 +352,12 @@ llava_answer_push (NevaDriverAnswer *answer, gint32 token)
   neva_detokenizer_push (answer->detokenizer, token, answer->piece);
   answer->stopped = neva_stop_push (answer->stop, answer->piece->str,
       (gssize) answer->piece->len, answer->text);
+  for (char **end = answer->ends; end && *end && !answer->stopped; end++) {
+    if (!g_str_has_suffix (answer->text->str, *end))
+      continue;
+    g_string_truncate (answer->text, answer->text->len - strlen (*end));
+    answer->stopped = TRUE;
+  }
   return answer->stopped;
 }
 
@@ -327,14 +365,70 @@ llava_answer_push (NevaDriverAnswer *answer, gint32 token)
 static const char *
 llava_answer_text (NevaDriverAnswer *answer)
 {
-  g_string_assign (answer->shown, answer->text->str);
+  g_string_assign (
+      answer->shown, answer->clean == NEVA_CLEAN_NEMO ? "" : answer->text->str);
   g_strstrip (answer->shown->str);
   return answer->shown->str;
 }
 
+/* Outside of NeMo the media have one id that decodes to nothing, or to as many
+ * words as there are tokens: the marker stands where they stood. */
 static char *
-llava_answer_finish (NevaDriverAnswer *answer)
+text_with_marker (
+    const NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids)
 {
+  const NevaTokenizer *tokenizer = answer->driver->tokenizer;
+  const gsize start = answer->media_start, behind = start + answer->media_len;
+  g_autoptr (GArray) rest = g_array_new (FALSE, FALSE, sizeof (gint32));
+  g_autofree char *before = NULL, *all = NULL;
+
+  g_array_append_vals (rest, ids, (guint) start);
+  before = neva_tokenizer_decode (tokenizer, ids, start, TRUE, NULL);
+  g_array_append_vals (rest, ids + behind, (guint) (n_ids - behind));
+  all = neva_tokenizer_decode (
+      tokenizer, (const gint32 *) (void *) rest->data, rest->len, TRUE, NULL);
+  if (answer->media_len == 0)
+    return g_steal_pointer (&all);
+  if (!g_str_has_prefix (all, before))
+    return g_strconcat (answer->marker, all, NULL);
+  return g_strconcat (before, answer->marker, all + strlen (before), NULL);
+}
+
+static char *
+make_full_text (const NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids)
+{
+  const LlavaDriver *self = answer->driver;
+  const NevaConfig *config = neva_llava_config (self->llava);
+  g_autofree char *raw = NULL;
+
+  if (!config->nemo)
+    return text_with_marker (answer, ids, n_ids);
+  raw = neva_tokenizer_decode (self->tokenizer, ids, n_ids, TRUE, NULL);
+  return neva_clean_full_text (raw, config->llama3_tokens, answer->marker);
+}
+
+static const float *
+llava_answer_logprobs (NevaDriverAnswer *answer, gsize *n)
+{
+  neva_sampler_logprobs (answer->sampler, answer->logprobs);
+  *n = answer->driver->n_ids;
+  return answer->logprobs;
+}
+
+static char *
+llava_answer_finish (
+    NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids, char **full_text)
+{
+  g_autofree char *full =
+      answer->marker ? make_full_text (answer, ids, n_ids) : NULL;
+  char *nemo = answer->clean == NEVA_CLEAN_NEMO
+                   ? neva_clean_nemo (answer->conv_template, full)
+                   : NULL;
+
+  if (full)
+    *full_text = g_steal_pointer (&full);
+  if (nemo)
+    return nemo;
   if (!answer->stopped) {
     g_string_truncate (answer->piece, 0);
     neva_detokenizer_flush (answer->detokenizer, answer->piece);
@@ -362,6 +456,7 @@ static const NevaDriverClass llava_class = {
     .answer_push = llava_answer_push,
     .answer_text = llava_answer_text,
     .answer_finish = llava_answer_finish,
+    .answer_logprobs = llava_answer_logprobs,
 };
 
 static void
@@ -392,7 +487,9 @@ fill_info (LlavaDriver *self, const char *path)
       .vocab_size = config->text.vocab,
       .weight_bytes = neva_llava_weight_bytes (self->llava),
       .prompt = config->prompt,
-      .conv_template = config->conv_template};
+      .conv_template = config->conv_template,
+      .media_type = *config->media_type ? config->media_type : NULL,
+      .frame_choice = *config->frame_choice ? config->frame_choice : NULL};
 }
 
 NevaDriver *

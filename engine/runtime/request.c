@@ -24,6 +24,9 @@ request_free (NevaRequest *request)
   g_strfreev ((char **) request->question.stop);
   neva_prompt_clear (&request->prompt);
   g_free (request->text);
+  g_free (request->full_text);
+  g_free (request->tokens);
+  g_free (request->full_logprob);
   g_clear_error (&request->error);
   g_mutex_clear (&request->lock);
   g_cond_clear (&request->cond);
@@ -208,15 +211,20 @@ finish (NevaRequest *request)
 }
 
 void
-neva_request_answer (NevaRequest *request, const NevaAnswer *answer, char *text)
+neva_request_answer (NevaRequest *request, const NevaAnswer *answer)
 {
   if (!settle (request)) {
-    g_free (text);
+    g_free ((gpointer) answer->text);
+    g_free ((gpointer) answer->full_text);
+    g_free ((gpointer) answer->tokens);
+    g_free ((gpointer) answer->full_logprob);
     return;
   }
-  request->text = text;
+  request->text = (char *) answer->text;
+  request->full_text = (char *) answer->full_text;
+  request->tokens = (NevaToken *) answer->tokens;
+  request->full_logprob = (float *) answer->full_logprob;
   request->answer = *answer;
-  request->answer.text = text;
   neva_worker_count (
       request->model->worker, NEVA_OUTCOME_ANSWER, &request->answer);
   finish (request);

@@ -72,7 +72,9 @@ struct _NevaRequest {
   gint settled;        /* atomic, written under lock: the outcome is decided */
   gboolean finished;   /* lock: `done` has returned */
   NevaAnswer answer;   /* after settled */
-  char *text;
+  char *text, *full_text;
+  NevaToken *tokens;
+  float *full_logprob;
   GError *error;
 };
 
@@ -117,10 +119,9 @@ NevaEmbeddingState neva_embedding_state (NevaEmbedding *embedding);
 gboolean neva_request_is_settled (NevaRequest *request);
 /* Calls `partial` unless the request is settled. */
 void neva_request_call_partial (NevaRequest *request, const char *text);
-/* Settles the request and calls `done`; nothing when it is settled already.
- * answer->text is ignored; text: (transfer full). */
-void neva_request_answer (
-    NevaRequest *request, const NevaAnswer *answer, char *text);
+/* Settles the request and calls `done`; nothing when it is settled already. The
+ * answer's pointers are (transfer full). */
+void neva_request_answer (NevaRequest *request, const NevaAnswer *answer);
 /* error: (transfer full). */
 void neva_request_fail (NevaRequest *request, GError *error);
 

@@ -137,3 +137,35 @@ neva_nemo_prompt_build (const NevaTokenizer *tokenizer, const char *text,
   *prompt = built;
   return TRUE;
 }
+
+/* Tokens of `text`; 0 when it cannot be encoded. *last: the last of them. */
+static guint
+count_ids (const NevaTokenizer *tokenizer, const char *text, gint32 *last)
+{
+  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
+
+  if (!neva_tokenizer_encode (tokenizer, text, -1, ids, NULL) || !ids->len)
+    return 0;
+  *last = g_array_index (ids, gint32, ids->len - 1);
+  return ids->len;
+}
+
+void
+neva_nemo_stop_ids (
+    const NevaTokenizer *tokenizer, const char *const *strings, GArray *ids)
+{
+  const gint32 eos = neva_tokenizer_eos (tokenizer);
+  gint32 last = -1;
+  const guint before = count_ids (tokenizer, "<extra_id_1>", &last);
+
+  for (; strings && *strings; strings++) {
+    g_autofree char *text = g_strconcat ("<extra_id_1>", *strings, NULL);
+
+    if (strcmp (*strings, "<|endoftext|>") == 0) {
+      if (eos >= 0)
+        g_array_append_val (ids, eos);
+    } else if (count_ids (tokenizer, text, &last) == before + 1) {
+      g_array_append_val (ids, last);
+    }
+  }
+}

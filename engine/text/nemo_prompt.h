@@ -24,4 +24,10 @@ gboolean neva_nemo_prompt_build (const NevaTokenizer *tokenizer,
     const char *text, const char *conv_template, const NevaNemoMedia *media,
     gsize media_tokens, NevaPrompt *prompt, GError **error);
 
+/* Appends the ids (gint32) of the end strings that are one token behind
+ * <extra_id_1>, as NeMo finds them (spec 4.5); "<|endoftext|>" is the eos id.
+ */
+void neva_nemo_stop_ids (
+    const NevaTokenizer *tokenizer, const char *const *strings, GArray *ids);
+
 #endif /* NEVA_NEMO_PROMPT_H */

@@ -49,6 +49,10 @@ typedef struct {
   guint64 weight_bytes;      /* resident, packed copies included */
   const char *prompt;        /* default question */
   const char *conv_template; /* default prompt template */
+  const char *media_type;    /* "image" or "video": the marker that a NeMo
+                                model's prompts hold; NULL: any */
+  const char *frame_choice;  /* "first", "middle", "last": the one frame of a
+                                video that is shown; NULL: uniform */
 } NevaModelInfo;
 
 /* Called on the loading thread; fraction in 0..1. */

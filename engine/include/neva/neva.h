@@ -5,6 +5,7 @@
 
 #include <neva/convert.h>
 #include <neva/error.h>
+#include <neva/eval.h>
 #include <neva/frame.h>
 #include <neva/json.h>
 #include <neva/judge.h>

@@ -45,6 +45,15 @@ gboolean neva_embedding_is_ready (NevaEmbedding *embedding);
 
 typedef struct _NevaRequest NevaRequest;
 
+/* How an answer's text is made of what the model wrote (spec 3.6). */
+typedef enum {
+  NEVA_CLEAN_EXACT, /* the end marker goes, and white space at the ends */
+  NEVA_CLEAN_NEMO   /* as the original, bit for bit, defects included; such an
+                       answer has no partial text */
+} NevaClean;
+
+typedef enum { NEVA_MEDIA_VIDEO, NEVA_MEDIA_IMAGE } NevaMediaType;
+
 /* All members are copied or referenced by neva_model_ask (). */
 typedef struct {
   NevaEmbedding *const *frames; /* [n_frames] of the same model, in order */
@@ -54,6 +63,12 @@ typedef struct {
   const char *conv_template;    /* NULL: the model's own */
   const char *const *stop;      /* NULL-terminated stop strings, or NULL */
   guint max_tokens;             /* 0: 256 */
+  gboolean own_stops_only;      /* only `stop` and the eos id end the answer, by
+                                   NeMo's rules; not the template's strings */
+  NevaClean clean;
+  NevaMediaType media_type; /* what full_text calls the media */
+  gboolean full_text;       /* wanted in the answer */
+  gboolean all_probs;       /* full_logprob is wanted in the answer */
   NevaSampling sampling;
   gint priority; /* higher goes first; 0 is normal */
 } NevaQuestion;
@@ -68,8 +83,23 @@ typedef enum {
   NEVA_FINISH_LENGTH /* max_tokens or the context */
 } NevaFinish;
 
+/* A generated token; logprob: natural log of its probability before
+ * temperature, penalty and truncation. */
 typedef struct {
-  const char *text; /* cleaned answer, UTF-8; owned by the request */
+  gint32 id;
+  double logprob;
+} NevaToken;
+
+/* Pointers are owned by the request. */
+typedef struct {
+  const char *text;      /* cleaned answer, UTF-8 */
+  const char *full_text; /* prompt and answer with the end marker, the media as
+                            one <video> or <image>; NULL unless asked for */
+  const NevaToken *tokens;   /* [generated_tokens], the one that ended it too */
+  const float *full_logprob; /* [generated_tokens][n_logprobs] log-probabilities
+                                of the whole vocabulary; NULL unless asked for
+                              */
+  gsize n_logprobs;
   NevaFinish finish;
   guint prompt_tokens, reused_tokens, generated_tokens;
   double mean_logprob; /* of the generated tokens, natural log */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <string.h>
+#include "text/clean.h"
+
+#define UNKNOWN " \xe2\x81\x87 " /* how sentencepiece writes id 0 */
+
+/* Bytes of `unit` repeated at least once at `at`, followed by `end`; 0: not. */
+static gsize
+match_run (const char *at, const char *unit, const char *end)
+{
+  const gsize n = strlen (unit);
+  gsize length = 0;
+
+  while (strncmp (at + length, unit, n) == 0)
+    length += n;
+  if (length == 0 || !g_str_has_prefix (at + length, end))
+    return 0;
+  return length + strlen (end);
+}
+
+static char *
+replace_runs (const char *text, const char *start, const char *unit,
+    const char *end, const char *marker)
+{
+  GString *out = g_string_new (NULL);
+  const char *found;
+
+  while ((found = strstr (text, start))) {
+    const char *run = found + strlen (start);
+    const gsize length = match_run (run, unit, end);
+
+    g_string_append_len (out, text, found - text);
+    g_string_append (out, length ? marker : start);
+    text = run + length;
+  }
+  g_string_append (out, text);
+  return g_string_free (out, FALSE);
+}
+
+char *
+neva_clean_full_text (
+    const char *raw, gboolean llama3_tokens, const char *marker)
+{
+  const char *start =
+      llama3_tokens ? "<|reserved_special_token_4|>" : "<extra_id_4>";
+  const char *patch =
+      llama3_tokens ? "<|reserved_special_token_3|>" : "<extra_id_3>";
+  const char *end =
+      llama3_tokens ? "<|reserved_special_token_5|>" : "<extra_id_5>";
+  g_autofree char *once = replace_runs (raw, start, UNKNOWN, end, marker);
+
+  return replace_runs (once, start, patch, end, marker);
+}
+
+/* The text behind the last `marker`, or all of it. */
+static const char *
+after_last (const char *text, const char *marker)
+{
+  const char *found = g_strrstr (text, marker);
+
+  return found ? found + strlen (marker) : text;
+}
+
+/* Behind the line that the last label begins. */
+static const char *
+after_labels (const char *text)
+{
+  const char *label = g_strrstr (text, "<extra_id_2>quality:");
+  const char *newline = label ? strchr (label, '\n') : NULL;
+
+  if (!label)
+    return text;
+  return newline ? newline + 1 : label + strlen (label);
+}
+
+/* Python's str.strip (set), set of ASCII characters. (transfer full) */
+static char *
+strip_set (const char *text, const char *set)
+{
+  gsize length;
+
+  text += strspn (text, set);
+  for (length = strlen (text); length > 0; length--)
+    if (!strchr (set, text[length - 1]))
+      break;
+  return g_strndup (text, length);
+}
+
+/* What str.strip () takes away. */
+static gboolean
+is_space (gunichar c)
+{
+  return g_unichar_isspace (c) || c == 0x0b || c == 0x85 ||
+         (c >= 0x1c && c <= 0x1f);
+}
+
+static char *
+strip_space (char *text)
+{
+  char *start = text, *end = text + strlen (text);
+
+  while (*start && is_space (g_utf8_get_char (start)))
+    start = g_utf8_next_char (start);
+  while (end > start) {
+    char *last = g_utf8_prev_char (end);
+
+    if (!is_space (g_utf8_get_char (last)))
+      break;
+    end = last;
+  }
+  *end = '\0';
+  memmove (text, start, strlen (start) + 1);
+  return text;
+}
+
+static char *
+llama3_clean (const char *text)
+{
+  char *answer = g_strdup (after_last (text, "assistant<|end_header_id|>\n\n"));
+
+  while (g_str_has_suffix (answer, "<|eot_id|>"))
+    answer[strlen (answer) - strlen ("<|eot_id|>")] = '\0';
+  return answer;
+}
+
+char *
+neva_clean_nemo (const char *conv_template, const char *full_text)
+{
+  const char *t = conv_template;
+  char *answer;
+
+  if (!strcmp (t, "nvgpt") || !strcmp (t, "nv_steerlm"))
+    answer = strip_set (after_labels (full_text), "<extra_id_1>");
+  else if (!strcmp (t, "nv_dpo"))
+    answer = strip_set (
+        after_last (full_text, "<extra_id_1>Assistant\n"), "<extra_id_1>");
+  else if (!strcmp (t, "llama_2"))
+    answer = g_strdup (after_last (full_text, "[/INST] "));
+  else if (!strcmp (t, "llama_3"))
+    answer = llama3_clean (full_text);
+  else if (!strcmp (t, "yi_34b"))
+    answer = strip_set (
+        after_last (full_text, "<|im_start|>assistant\n"), "<|im_end|>");
+  else if (!strcmp (t, "v1"))
+    answer = g_strdup (after_last (full_text, "ASSISTANT: "));
+  else
+    answer = g_strdup (full_text);
+  return strip_space (answer);
+}
