@@ -33,8 +33,8 @@ void neva_sampler_accept_prompt (
 gint32 neva_sampler_next (
     NevaSampler *sampler, float *logits, gsize n, double *logprob);
 
-/* Natural logs of all probabilities [vocab] before the last choice, temperature,
- * penalty and truncation; after a next () with logprob. */
+/* Natural logs of all probabilities [vocab] before the last choice,
+ * temperature, penalty and truncation; after a next () with logprob. */
 void neva_sampler_logprobs (const NevaSampler *sampler, float *logprobs);
 
 /* The distribution that next () would draw from, for tests: ids and

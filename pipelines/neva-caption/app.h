@@ -4,7 +4,7 @@
 #define NEVA_CAPTION_APP_H
 
 #include "options.h"
-#include "progress.h"
+#include "common/progress.h"
 #include "writer.h"
 
 /* A subtitle for --mux. */

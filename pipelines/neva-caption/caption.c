@@ -8,7 +8,7 @@
 #include <gst/pbutils/pbutils.h>
 #include <string.h>
 #include "app.h"
-#include "missing.h"
+#include "common/missing.h"
 
 #define PROGRESS_MS 150
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "app.h"
-#include "paths.h"
+#include "common/paths.h"
 
 void
 app_complain (App *app, const char *format, ...)
@@ -145,7 +145,7 @@ main (int argc, char **argv)
     goto done;
   }
   app.loop = g_main_loop_new (NULL, FALSE);
-  progress_init (&app.progress, options.quiet);
+  progress_init (&app.progress, options.quiet, "caption");
   if (options.mux) {
     app.subtitles = g_array_new (FALSE, FALSE, sizeof (Subtitle));
     g_array_set_clear_func (app.subtitles, subtitle_clear);

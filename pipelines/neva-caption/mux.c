@@ -10,7 +10,7 @@
 #include <gst/pbutils/pbutils.h>
 #include <string.h>
 #include "app.h"
-#include "missing.h"
+#include "common/missing.h"
 
 #define DEFAULT_SHOWN (4 * GST_SECOND)
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "options.h"
-#include "paths.h"
+#include "common/paths.h"
 
 #define SUBTITLE_WINDOW (4 * GST_SECOND)
 #define MAX_LIST_LINE (1u << 20)

@@ -4,7 +4,7 @@
 #include "config.h"
 #include <string.h>
 #include "check.h"
-#include "missing.h"
+#include "common/missing.h"
 #include "options.h"
 #include "writer.h"
 

@@ -99,7 +99,7 @@ missing_make (const char *element)
   GstElement *made = gst_element_factory_make (element, NULL);
 
   if (!made)
-    g_printerr ("neva-caption: no element '%s': install %s\n", element,
+    g_printerr ("%s: no element '%s': install %s\n", g_get_prgname (), element,
         missing_element_package (element));
   return made;
 }

@@ -10,9 +10,9 @@
 #define DEFAULT_COLUMNS 80
 
 void
-progress_init (Progress *self, gboolean quiet)
+progress_init (Progress *self, gboolean quiet, const char *noun)
 {
-  *self = (Progress){.on = !quiet && isatty (STDERR_FILENO)};
+  *self = (Progress){.noun = noun, .on = !quiet && isatty (STDERR_FILENO)};
 }
 
 static int
@@ -27,7 +27,7 @@ columns (void)
 
 void
 progress_show (Progress *self, double fraction, const char *what,
-    const char *file, guint captions)
+    const char *file, guint count)
 {
   char bar[BAR + 1];
   g_autofree char *line = NULL;
@@ -40,13 +40,13 @@ progress_show (Progress *self, double fraction, const char *what,
   bar[BAR] = '\0';
   if (fraction >= 0) {
     memset (bar, '#', (gsize) (CLAMP (fraction, 0, 1) * BAR));
-    line = g_strdup_printf ("[%s] %3d%%  %s  %u caption%s  %s", bar,
-        (int) (CLAMP (fraction, 0, 1) * 100), what, captions,
-        captions == 1 ? "" : "s", file);
+    line = g_strdup_printf ("[%s] %3d%%  %s  %u %s%s  %s", bar,
+        (int) (CLAMP (fraction, 0, 1) * 100), what, count, self->noun,
+        count == 1 ? "" : "s", file);
   } else {
     bar[self->turn++ % BAR] = '#';
-    line = g_strdup_printf ("[%s]       %s  %u caption%s  %s", bar, what,
-        captions, captions == 1 ? "" : "s", file);
+    line = g_strdup_printf ("[%s]       %s  %u %s%s  %s", bar, what, count,
+        self->noun, count == 1 ? "" : "s", file);
   }
   if (g_utf8_validate (line, -1, NULL) && g_utf8_strlen (line, -1) > width)
     *g_utf8_offset_to_pointer (line, width) = '\0';

@@ -84,8 +84,8 @@ paths_find_plugin (void)
   if (plugin && known ())
     return TRUE;
 
-  g_printerr ("neva-caption: GStreamer does not know the neva elements%s%s; "
+  g_printerr ("%s: GStreamer does not know the neva elements%s%s; "
               "install the plugin or set GST_PLUGIN_PATH\n",
-      error ? ": " : "", error ? error->message : "");
+      g_get_prgname (), error ? ": " : "", error ? error->message : "");
   return FALSE;
 }

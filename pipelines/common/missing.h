@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which Debian package brings what GStreamer lacks. */
-#ifndef NEVA_CAPTION_MISSING_H
-#define NEVA_CAPTION_MISSING_H
+#ifndef NEVA_COMMON_MISSING_H
+#define NEVA_COMMON_MISSING_H
 
 #include <gst/gst.h>
 
@@ -20,4 +20,4 @@ char *missing_describe (GstMessage *message);
  */
 GstElement *missing_make (const char *element);
 
-#endif /* NEVA_CAPTION_MISSING_H */
+#endif /* NEVA_COMMON_MISSING_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Where an installed program, or one that is run from its build folder, finds
  * the plugin and the demo model. */
-#ifndef NEVA_CAPTION_PATHS_H
-#define NEVA_CAPTION_PATHS_H
+#ifndef NEVA_COMMON_PATHS_H
+#define NEVA_COMMON_PATHS_H
 
 #include <glib.h>
 
@@ -14,4 +14,4 @@ char *paths_find_model (const char *named);
  * found; a message was printed. */
 gboolean paths_find_plugin (void);
 
-#endif /* NEVA_CAPTION_PATHS_H */
+#endif /* NEVA_COMMON_PATHS_H */

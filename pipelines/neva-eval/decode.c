@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* uridecodebin ! nevaframesampler ! videoconvert ! videoflip ! appsink
+ *
+ * for a video; an image is turned and chosen by nobody, as in the original. */
+#include "config.h"
+#include <gst/app/gstappsink.h>
+#include <gst/pbutils/pbutils.h>
+#include <gst/video/video.h>
+#include "common/missing.h"
+#include "console.h"
+#include "decode.h"
+#include "gstnevaframe.h"
+
+#define POLL (50 * GST_MSECOND)
+
+typedef struct {
+  NevaModel *model;
+  const char *name;
+  GCancellable *cancellable;
+  GstElement *pipeline, *first, *sink;
+  GPtrArray *frames; /* NevaEmbedding */
+  gint linked;       /* atomic: a video stream was found */
+  gint no_video;     /* atomic: there is none */
+} Decode;
+
+/* ---- The pipeline ------------------------------------------------------- */
+
+static void
+on_pad (GstElement *source, GstPad *pad, gpointer data)
+{
+  Decode *d = data;
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (d->first, "sink");
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+
+  (void) source;
+  if (!gst_pad_is_linked (sink) && caps && gst_caps_get_size (caps) > 0 &&
+      gst_structure_has_name (
+          gst_caps_get_structure (caps, 0), "video/x-raw") &&
+      gst_pad_link (pad, sink) == GST_PAD_LINK_OK)
+    g_atomic_int_set (&d->linked, TRUE);
+}
+
+static void
+on_no_more_pads (GstElement *source, gpointer data)
+{
+  Decode *d = data;
+
+  (void) source;
+  if (!g_atomic_int_get (&d->linked))
+    g_atomic_int_set (&d->no_video, TRUE);
+}
+
+/* (transfer none): made and in the pipeline; NULL with error. */
+static GstElement *
+add (Decode *d, const char *element, GError **error)
+{
+  GstElement *made = missing_make (element);
+
+  if (made)
+    gst_bin_add (GST_BIN (d->pipeline), made);
+  else
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "GStreamer has no element '%s'", element);
+  return made;
+}
+
+static void
+configure (Decode *d, GstElement *source, const char *uri)
+{
+  g_autoptr (GstCaps) any = gst_caps_from_string ("video/x-raw(ANY)");
+  g_autoptr (GstCaps) taken =
+      gst_caps_from_string (GST_VIDEO_CAPS_MAKE (GST_NEVA_VIDEO_FORMATS));
+
+  /* only what leads to video is decoded */
+  g_object_set (
+      source, "uri", uri, "caps", any, "expose-all-streams", FALSE, NULL);
+  g_signal_connect (source, "pad-added", G_CALLBACK (on_pad), d);
+  g_signal_connect (source, "no-more-pads", G_CALLBACK (on_no_more_pads), d);
+  g_object_set (d->sink, "caps", taken, "sync", FALSE, NULL);
+}
+
+static gboolean
+build (Decode *d, const char *uri, const DecodeWhat *what, GError **error)
+{
+  const gboolean video = what->type == NEVA_MEDIA_VIDEO;
+  GstElement *source, *sampler = NULL, *convert, *flip = NULL;
+
+  d->pipeline = gst_object_ref_sink (gst_pipeline_new (NULL));
+  if (!(source = add (d, "uridecodebin", error)) ||
+      (video && !(sampler = add (d, "nevaframesampler", error))) ||
+      !(convert = add (d, "videoconvert", error)) ||
+      (video && !(flip = add (d, "videoflip", error))) ||
+      !(d->sink = add (d, "appsink", error)))
+    return FALSE;
+  d->first = video ? sampler : convert;
+  configure (d, source, uri);
+  if (video) {
+    g_object_set (sampler, "num-frames", what->num_frames, NULL);
+    gst_util_set_object_arg (G_OBJECT (sampler), "mode",
+        what->frame_choice ? what->frame_choice : "uniform");
+    gst_util_set_object_arg (G_OBJECT (flip), "video-direction", "auto");
+  }
+  if (video ? gst_element_link_many (sampler, convert, flip, d->sink, NULL)
+            : gst_element_link (convert, d->sink))
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "the elements do not fit together");
+  return FALSE;
+}
+
+/* ---- Running it --------------------------------------------------------- */
+
+static gboolean
+take (Decode *d, GstSample *sample, GError **error)
+{
+  GstBuffer *buffer = gst_sample_get_buffer (sample);
+  GstCaps *caps = gst_sample_get_caps (sample);
+  const GstClockTime pts = buffer ? GST_BUFFER_PTS (buffer) : 0;
+  NevaEmbedding *embedding = NULL;
+  GstVideoFrame frame;
+  GstVideoInfo info;
+  NevaFrame seen;
+
+  if (!buffer || !caps || !gst_video_info_from_caps (&info, caps) ||
+      !gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s: a frame cannot be read", d->name);
+    return FALSE;
+  }
+  if (gst_neva_frame_init (
+          &seen, &frame, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1))
+    embedding = neva_model_encode (d->model, &seen, d->cancellable, error);
+  else
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s: frames in a format that is not read", d->name);
+  gst_video_frame_unmap (&frame);
+  if (!embedding)
+    return FALSE;
+  g_ptr_array_add (d->frames, embedding);
+  return TRUE;
+}
+
+static void
+set_from_message (const Decode *d, GstMessage *message, GError **error)
+{
+  g_autoptr (GError) why = NULL;
+
+  gst_message_parse_error (message, &why, NULL);
+  g_set_error (
+      error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: %s", d->name, why->message);
+}
+
+/* FALSE with error when the pipeline has failed. */
+static gboolean
+check_bus (Decode *d, GstBus *bus, char **missing, GError **error)
+{
+  GstMessage *message;
+
+  while ((message = gst_bus_pop_filtered (bus,
+              GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_ELEMENT))) {
+    g_autoptr (GstMessage) owned = message;
+    g_autoptr (GError) warning = NULL;
+
+    if (gst_is_missing_plugin_message (message)) {
+      g_free (*missing);
+      *missing = missing_describe (message);
+    } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING && !*missing) {
+      gst_message_parse_warning (message, &warning, NULL);
+      console_complain ("warning: %s: %s", d->name, warning->message);
+    } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+      if (*missing)
+        g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED, "%s: %s",
+            d->name, *missing);
+      else
+        set_from_message (d, message, error);
+      return FALSE;
+    }
+  }
+  if (!g_atomic_int_get (&d->no_video))
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: %s", d->name,
+      *missing ? *missing : "there is no picture in it");
+  return FALSE;
+}
+
+/* Frames until the end, or `most` of them. */
+static gboolean
+run (Decode *d, guint most, GError **error)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (d->pipeline);
+  g_autofree char *missing = NULL;
+  gboolean ok = TRUE;
+
+  gst_element_set_state (d->pipeline, GST_STATE_PLAYING);
+  while (ok && d->frames->len < most) {
+    g_autoptr (GstSample) sample =
+        gst_app_sink_try_pull_sample (GST_APP_SINK (d->sink), POLL);
+
+    if (g_cancellable_is_cancelled (d->cancellable)) {
+      g_set_error (
+          error, NEVA_ERROR, NEVA_ERROR_CANCELLED, "%s: cancelled", d->name);
+      ok = FALSE;
+    } else if (sample) {
+      ok = take (d, sample, error);
+    } else {
+      ok = check_bus (d, bus, &missing, error);
+      if (gst_app_sink_is_eos (GST_APP_SINK (d->sink)))
+        break;
+    }
+  }
+  /* an error is followed by the end of what there is */
+  ok = ok && check_bus (d, bus, &missing, error);
+  gst_element_set_state (d->pipeline, GST_STATE_NULL);
+  return ok;
+}
+
+GPtrArray *
+decode_media (NevaModel *model, const char *path, const char *name,
+    const DecodeWhat *what, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *uri = gst_filename_to_uri (path, error);
+  const guint want = what->type == NEVA_MEDIA_IMAGE || what->frame_choice
+                         ? 1
+                         : what->num_frames;
+  Decode d = {.model = model, .name = name, .cancellable = cancellable};
+  gboolean ok;
+
+  if (!uri)
+    return NULL;
+  d.frames =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) neva_embedding_unref);
+  ok = build (&d, uri, what, error) && run (&d, want, error);
+  gst_object_unref (d.pipeline);
+  if (ok && d.frames->len == 0) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: no picture came out of it", name);
+    ok = FALSE;
+  }
+  if (!ok) {
+    g_ptr_array_unref (d.frames);
+    return NULL;
+  }
+  while (d.frames->len < want)
+    g_ptr_array_add (
+        d.frames, neva_embedding_ref (d.frames->pdata[d.frames->len - 1]));
+  return d.frames;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <stdio.h>
+#include <string.h>
+#include "options.h"
+
+/* What neva_inference.yaml has, but for sizes that suit one machine of the
+ * authors. */
+static void
+set_defaults (Options *o)
+{
+  static const char *const ends[] = {"<extra_id_1>", "<extra_id_7>", NULL};
+
+  *o = (Options){.rules = {.media_type = NEVA_MEDIA_IMAGE},
+      .sampling = {.greedy = FALSE,
+          .top_p = 0.9,
+          .temperature = 0.2,
+          .repetition_penalty = 1.2,
+          .seed = 1234},
+      .max_tokens = 256,
+      .end_strings = g_strdupv ((char **) ends),
+      .tensor_parallel = 1,
+      .pipeline_parallel = 1};
+}
+
+void
+options_clear (Options *o)
+{
+  g_free (o->neva_model_file);
+  g_free (o->base_model_file);
+  g_free (o->vision_tower);
+  g_free (o->prompt_file);
+  g_free (o->output_file);
+  g_free (o->media_base_path);
+  g_free (o->conv_template);
+  g_free (o->system_prompt);
+  g_free (o->device);
+  g_strfreev (o->end_strings);
+}
+
+static void
+print_help (void)
+{
+  printf (
+      "usage: neva-eval [--config FILE.yaml] key=value…\n\n"
+      "Answers the questions of a prompt file about images and videos, as "
+      "NeMo's\nneva_evaluation.py does, with its keys. Keys may be written "
+      "key=, +key= or ++key=.\n\n"
+      "  --config FILE      a neva_inference.yaml; keys override it\n"
+      "  --config-path DIR, --config-name NAME   the same, as Hydra has it\n"
+      "  --resume           the same as resume=True\n"
+      "  --grouped          the same as order=grouped\n"
+      "  --quiet            the same as quiet=True\n"
+      "  --help, --version\n\n"
+      "Keys:\n");
+  keys_print ();
+  printf ("\nExit status: 0 all answered; 1 failure; 2 the configuration is "
+          "wrong; 3 some\nquestions were not answered (standard error says "
+          "which), all others were;\n4 the model cannot be used; 5 the output "
+          "cannot be written; 130 interrupted, what\nwas done is kept.\n");
+}
+
+/* ---- The configuration file --------------------------------------------- */
+
+static gboolean
+on_setting (
+    const char *key, const char *json, gpointer user_data, GError **error)
+{
+  return keys_set (user_data, key, json, NULL, error);
+}
+
+static gboolean
+read_config (Options *o, const char *path, GError **error)
+{
+  g_autofree char *text = NULL;
+  g_autoptr (GError) io = NULL;
+  gsize length;
+
+  if (!g_file_get_contents (path, &text, &length, &io)) {
+    g_set_error (
+        error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s: %s", path, io->message);
+    return FALSE;
+  }
+  if (neva_settings_parse (text, length, path, on_setting, o, error))
+    return TRUE;
+  if (error && *error && !g_str_has_prefix ((*error)->message, path))
+    g_prefix_error (error, "%s: ", path);
+  return FALSE;
+}
+
+/* ---- The command line --------------------------------------------------- */
+
+typedef struct {
+  const char *config, *config_path, *config_name;
+} Flags;
+
+/* The value of "--name VALUE" or "--name=VALUE"; NULL: not this one. */
+static const char *
+flag_value (char **argv, int *i, const char *name, gboolean *missing)
+{
+  const char *argument = argv[*i];
+  const gsize n = strlen (name);
+
+  if (strncmp (argument, name, n) || (argument[n] && argument[n] != '='))
+    return NULL;
+  if (argument[n] == '=')
+    return argument + n + 1;
+  *missing = !argv[*i + 1];
+  return *missing ? "" : argv[++*i];
+}
+
+static gboolean
+parse_flag (Options *o, Flags *flags, char **argv, int *i, GError **error)
+{
+  const struct {
+    const char *name;
+    const char **at;
+  } valued[] = {{"--config-path", &flags->config_path},
+      {"--config-name", &flags->config_name}, {"--config", &flags->config}};
+  const struct {
+    const char *name;
+    gboolean *at;
+  } plain[] = {{"--resume", &o->resume}, {"--grouped", &o->grouped},
+      {"--quiet", &o->quiet}};
+  const char *argument = argv[*i];
+  gboolean missing = FALSE;
+
+  for (gsize k = 0; k < G_N_ELEMENTS (valued); k++) {
+    const char *value = flag_value (argv, i, valued[k].name, &missing);
+
+    if (value && !missing) {
+      *valued[k].at = value;
+      return TRUE;
+    }
+  }
+  for (gsize k = 0; k < G_N_ELEMENTS (plain); k++) {
+    if (!strcmp (argument, plain[k].name))
+      return *plain[k].at = TRUE;
+  }
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "%s: %s", argument,
+      missing ? "a value is missing" : "no such option");
+  return FALSE;
+}
+
+static gboolean
+parse_override (Options *o, const char *argument, GError **error)
+{
+  const char *name = argument + strspn (argument, "+");
+  const char *equals = strchr (name, '=');
+  g_autofree char *key = NULL, *json = NULL;
+
+  if (!equals || name - argument > 2) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s: key=value is expected", argument);
+    return FALSE;
+  }
+  key = g_strndup (name, (gsize) (equals - name));
+  json = neva_setting_value (equals + 1);
+  return keys_set (o, key, json, equals + 1, error);
+}
+
+static gboolean
+parse_arguments (Options *o, int argc, char **argv, GError **error)
+{
+  Flags flags = {NULL};
+  g_autofree char *config = NULL;
+
+  for (int i = 1; i < argc; i++)
+    if (g_str_has_prefix (argv[i], "--") &&
+        !parse_flag (o, &flags, argv, &i, error))
+      return FALSE;
+  if (flags.config_name)
+    config = g_strconcat (flags.config_path ? flags.config_path : ".", "/",
+        flags.config_name,
+        g_str_has_suffix (flags.config_name, ".yaml") ? "" : ".yaml", NULL);
+  else
+    config = g_strdup (flags.config);
+  if (config && !read_config (o, config, error))
+    return FALSE;
+  for (int i = 1; i < argc; i++) {
+    if (!g_str_has_prefix (argv[i], "--")) {
+      if (!parse_override (o, argv[i], error))
+        return FALSE;
+    } else if (!strchr (argv[i], '=') &&
+               g_str_has_prefix (argv[i], "--config")) {
+      i++;
+    }
+  }
+  return TRUE;
+}
+
+/* ---- Checks ------------------------------------------------------------- */
+
+static gboolean
+check (const Options *o, GError **error)
+{
+  const char *missing = !o->neva_model_file   ? "neva_model_file"
+                        : !o->prompt_file     ? "prompt_file"
+                        : !o->output_file     ? "output_file"
+                        : !o->media_base_path ? "inference.media_base_path"
+                                              : NULL;
+  const char *wrong = NULL;
+
+  if (missing) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s is not given: %s=… or --config FILE", missing, missing);
+    return FALSE;
+  }
+  if (o->all_probs && !o->sampling.compute_logprob)
+    wrong = "inference.all_probs=True needs inference.compute_logprob=True";
+  else if (!o->sampling.greedy && !(o->sampling.temperature > 0))
+    wrong = "inference.temperature: a positive number is expected (or "
+            "inference.greedy=True)";
+  else if (!(o->sampling.repetition_penalty > 0))
+    wrong = "inference.repetition_penalty: a positive number is expected";
+  else if (o->max_tokens == 0)
+    wrong = "inference.tokens_to_generate=0: an answer has at least one token";
+  else if (o->quantize)
+    wrong = "quantization.enable=True: weights=int8 or weights=int4 quantise "
+            "at load; there is no calibration here";
+  else if (!strcmp (o->output_file, "-") && o->resume)
+    wrong = "standard output cannot be resumed";
+  else if (!strcmp (o->output_file, o->prompt_file))
+    wrong = "output_file would overwrite prompt_file";
+  if (wrong)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "%s", wrong);
+  return !wrong;
+}
+
+gboolean
+options_parse (Options *o, int argc, char **argv, ExitCode *code)
+{
+  g_autoptr (GError) error = NULL;
+
+  set_defaults (o);
+  *code = EXIT_DONE;
+  for (int i = 1; i < argc; i++) {
+    if (!strcmp (argv[i], "--help") || !strcmp (argv[i], "-h")) {
+      print_help ();
+      return FALSE;
+    }
+    if (!strcmp (argv[i], "--version")) {
+      printf ("neva-eval %s\n", NEVA_VERSION);
+      return FALSE;
+    }
+  }
+  if (parse_arguments (o, argc, argv, &error) && check (o, &error))
+    return TRUE;
+  g_printerr ("neva-eval: %s\n", error->message);
+  *code = EXIT_USAGE;
+  return FALSE;
+}
