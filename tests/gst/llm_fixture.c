@@ -282,3 +282,34 @@ llm_wait_event (GstHarness *h, GstEventType type)
   fail ("no %s event came", gst_event_type_get_name (type));
   return NULL;
 }
+
+gpointer
+llm_push_main (gpointer data)
+{
+  LlmPusher *p = data;
+
+  for (guint64 i = p->from; i < p->to && p->flow == GST_FLOW_OK; i++)
+    p->flow = llm_push_clip (p->f, i);
+  if (p->event)
+    gst_harness_push_event (p->f->h, p->event);
+  g_atomic_int_set (&p->returned, TRUE);
+  return NULL;
+}
+
+void
+llm_flush (Llm *f)
+{
+  gst_harness_push_event (f->h, gst_event_new_flush_start ());
+  gst_harness_push_event (f->h, gst_event_new_flush_stop (TRUE));
+}
+
+void
+llm_new_segment (Llm *f, GstClockTime start, GstClockTime base)
+{
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = start;
+  segment.base = base;
+  gst_harness_push_event (f->h, gst_event_new_segment (&segment));
+}

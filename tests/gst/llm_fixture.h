@@ -67,4 +67,19 @@ const char *llm_caption_of (GstBuffer *buffer);
 /* Reads events until one of that type comes; (transfer full). */
 GstEvent *llm_wait_event (GstHarness *h, GstEventType type);
 
+/* Another thread that pushes, and may wait: clips [from, to), then the event if
+ * there is one. */
+typedef struct {
+  Llm *f;
+  guint64 from, to;
+  GstEvent *event;
+  gint returned; /* atomic */
+  GstFlowReturn flow;
+} LlmPusher;
+gpointer llm_push_main (gpointer pusher);
+
+void llm_flush (Llm *f);
+/* In time, at running time base. */
+void llm_new_segment (Llm *f, GstClockTime start, GstClockTime base);
+
 #endif /* NEVA_TESTS_LLM_FIXTURE_H */
