@@ -72,6 +72,8 @@ neva_cpu_alloc (NevaBackend *b, gsize bytes, GError **error)
         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
       memory = NULL;
+    else
+      madvise (memory, bytes, MADV_HUGEPAGE); /* fewer misses; may refuse */
   }
   if (!memory)
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
