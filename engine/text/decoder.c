@@ -330,3 +330,25 @@ neva_decoding_flush (NevaDecoding *self, GString *out)
   else
     end_byte_run (self, out);
 }
+
+void
+neva_decoder_append_bytes (const NevaDecoder *decoder, const char *piece,
+    gboolean literal, gboolean first, GByteArray *bytes)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  const int byte =
+      decoder->byte_fallback && !literal ? fallback_byte (piece) : -1;
+  NevaDecoding decoding;
+
+  if (decoder->byte_level) {
+    neva_bytelevel_decode (piece, strlen (piece), text);
+  } else if (byte >= 0) {
+    g_string_append_c (text, (char) byte);
+  } else {
+    neva_decoding_init (&decoding, decoder, TRUE);
+    decoding.started = decoding.lead_done = !first;
+    neva_decoding_push (&decoding, piece, literal, text);
+    neva_decoding_clear (&decoding);
+  }
+  g_byte_array_append (bytes, (const guint8 *) text->str, (guint) text->len);
+}

@@ -38,6 +38,11 @@ NevaDecoder *neva_decoder_new_sentencepiece (NevaLead lead);
 void neva_decoder_free (NevaDecoder *decoder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaDecoder, neva_decoder_free)
 
+/* Appends what the piece adds to a text, as bytes that need not be whole
+ * characters. first: it is the first piece. */
+void neva_decoder_append_bytes (const NevaDecoder *decoder, const char *piece,
+    gboolean literal, gboolean first, GByteArray *bytes);
+
 /* State of one text. streaming: characters are given out as soon as they are
  * complete, even where whole_runs would have to wait. */
 typedef struct {

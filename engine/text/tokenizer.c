@@ -381,6 +381,18 @@ decode_one (const NevaTokenizer *self, NevaDecoding *decoding, gint32 id,
       piece->literal, out);
 }
 
+void
+neva_tokenizer_append_bytes (
+    const NevaTokenizer *self, gint32 id, gboolean first, GByteArray *bytes)
+{
+  const NevaPiece *piece = piece_at (self, id);
+
+  if (piece && !piece->silent && !piece->special)
+    neva_decoder_append_bytes (self->decoder,
+        piece->surface ? piece->surface : piece->text, piece->literal, first,
+        bytes);
+}
+
 char *
 neva_tokenizer_decode (const NevaTokenizer *self, const gint32 *ids,
     gsize n_ids, gboolean skip_special, gsize *length)

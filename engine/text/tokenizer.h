@@ -39,8 +39,13 @@ char *neva_tokenizer_decode (const NevaTokenizer *tokenizer, const gint32 *ids,
     gsize n_ids, gboolean skip_special, gsize *length);
 /* Exact piece or added token; -1 when the vocabulary has none. */
 gint32 neva_tokenizer_find (const NevaTokenizer *tokenizer, const char *piece);
-/* (transfer none) NULL out of range or in a hole. For messages and grammar. */
+/* (transfer none) NULL out of range or in a hole. For messages. */
 const char *neva_tokenizer_piece (const NevaTokenizer *tokenizer, gint32 id);
+/* Appends the bytes that the token adds to a decoded text, which may be part of
+ * a character; nothing for special tokens and ids without text. first: it is
+ * the text's first token. For grammars. */
+void neva_tokenizer_append_bytes (const NevaTokenizer *tokenizer, gint32 id,
+    gboolean first, GByteArray *bytes);
 /* Largest id + 1. */
 gsize neva_tokenizer_size (const NevaTokenizer *tokenizer);
 gint32 neva_tokenizer_bos (const NevaTokenizer *tokenizer); /* -1: none */
