@@ -8,12 +8,14 @@
 #include "model/sampler.h"
 #include "text/clean.h"
 #include "text/nemo_prompt.h"
+#include "text/grammar/constraint.h"
 #include "text/stop.h"
 
 typedef struct {
   NevaDriver parent;
   NevaLlava *llava;
   NevaTokenizer *tokenizer;
+  NevaConstrainer *constrainer; /* worker's thread; NULL until needed */
   char *name, *architecture;
   gsize n_ids; /* ids from here on are never chosen */
 } LlavaDriver;
@@ -21,6 +23,7 @@ typedef struct {
 struct _NevaDriverAnswer {
   LlavaDriver *driver;
   NevaSampler *sampler;
+  NevaConstraint *constraint; /* or NULL: any text */
   NevaDetokenizer *detokenizer;
   NevaStop *stop;
   GArray *stop_ids; /* gint32 */
@@ -50,6 +53,7 @@ llava_free (NevaDriver *driver)
   LlavaDriver *self = (LlavaDriver *) driver;
 
   neva_llava_free (self->llava);
+  g_clear_pointer (&self->constrainer, neva_constrainer_free);
   if (self->tokenizer)
     neva_tokenizer_free (self->tokenizer);
   g_free (self->name);
@@ -231,9 +235,13 @@ llava_step (
   if (!passed (driver, ok, fault, error))
     return FALSE;
   for (gsize i = 0; i < n_items; i++)
-    if (items[i].answer)
+    if (items[i].answer) {
+      if (items[i].answer->constraint)
+        neva_constraint_apply (
+            items[i].answer->constraint, items[i].answer->logits, vocab);
       items[i].token = neva_sampler_next (items[i].answer->sampler,
           items[i].answer->logits, vocab, &items[i].logprob);
+    }
   return TRUE;
 }
 
@@ -243,6 +251,7 @@ static void
 llava_answer_free (NevaDriverAnswer *answer)
 {
   g_clear_pointer (&answer->sampler, neva_sampler_free);
+  g_clear_pointer (&answer->constraint, neva_constraint_free);
   g_clear_pointer (&answer->detokenizer, neva_detokenizer_free);
   g_clear_pointer (&answer->stop, neva_stop_free);
   g_array_unref (answer->stop_ids);
@@ -302,6 +311,28 @@ set_full_text (NevaDriverAnswer *answer, const NevaQuestion *question,
   answer->media_len = prompt->media_len;
 }
 
+/* The grammar knows where the answer ends. */
+static gboolean
+set_grammar (NevaDriverAnswer *answer, const NevaQuestion *question,
+    const NevaPrompt *prompt, GError **error)
+{
+  LlavaDriver *self = answer->driver;
+  const guint context = self->parent.info.context_length;
+  const guint room = context - MIN (context, prompt->ids->len);
+
+  if (!question->grammar)
+    return TRUE;
+  if (!self->constrainer)
+    self->constrainer = neva_constrainer_new (self->tokenizer, self->n_ids);
+  g_clear_pointer (&answer->stop, neva_stop_free);
+  answer->stop = neva_stop_new (NULL);
+  answer->constraint = neva_constraint_new (self->constrainer,
+      question->grammar, MIN (question->max_tokens, room),
+      (const gint32 *) (void *) answer->stop_ids->data, answer->stop_ids->len,
+      error);
+  return answer->constraint != NULL;
+}
+
 static NevaDriverAnswer *
 llava_answer_new (NevaDriver *driver, const NevaQuestion *question,
     const NevaPrompt *prompt, GError **error)
@@ -323,6 +354,10 @@ llava_answer_new (NevaDriver *driver, const NevaQuestion *question,
   answer->detokenizer = neva_detokenizer_new (self->tokenizer);
   answer->sampler = make_sampler (self, question, error);
   if (answer->sampler && answer->logits) {
+    if (!set_grammar (answer, question, prompt, error)) {
+      llava_answer_free (answer);
+      return NULL;
+    }
     neva_sampler_accept_prompt (answer->sampler,
         (const gint32 *) (void *) prompt->ids->data, prompt->ids->len);
     return answer;
@@ -352,6 +387,8 @@ llava_answer_push (NevaDriverAnswer *answer, gint32 token)
   neva_detokenizer_push (answer->detokenizer, token, answer->piece);
   answer->stopped = neva_stop_push (answer->stop, answer->piece->str,
       (gssize) answer->piece->len, answer->text);
+  if (answer->constraint)
+    return neva_constraint_accept (answer->constraint, token);
   for (char **end = answer->ends; end && *end && !answer->stopped; end++) {
     if (!g_str_has_suffix (answer->text->str, *end))
       continue;
@@ -365,6 +402,8 @@ llava_answer_push (NevaDriverAnswer *answer, gint32 token)
 static const char *
 llava_answer_text (NevaDriverAnswer *answer)
 {
+  if (answer->constraint)
+    return answer->text->str;
   g_string_assign (
       answer->shown, answer->clean == NEVA_CLEAN_NEMO ? "" : answer->text->str);
   g_strstrip (answer->shown->str);
@@ -436,6 +475,8 @@ llava_answer_finish (
             (gssize) answer->piece->len, answer->text))
       neva_stop_flush (answer->stop, answer->text);
   }
+  if (answer->constraint)
+    return g_strdup (answer->text->str);
   return neva_prompt_clean (answer->conv_template, answer->text->str);
 }
 

@@ -22,6 +22,7 @@ request_free (NevaRequest *request)
   g_free ((gpointer) request->question.system_prompt);
   g_free ((gpointer) request->question.conv_template);
   g_strfreev ((char **) request->question.stop);
+  g_clear_pointer (&request->question.grammar, neva_grammar_unref);
   neva_prompt_clear (&request->prompt);
   g_free (request->text);
   g_free (request->full_text);
@@ -50,6 +51,8 @@ request_new (NevaModel *model, const NevaQuestion *question)
   copy->system_prompt = g_strdup (question->system_prompt);
   copy->conv_template = g_strdup (question->conv_template);
   copy->stop = (const char *const *) g_strdupv ((char **) question->stop);
+  copy->grammar =
+      question->grammar ? neva_grammar_ref (question->grammar) : NULL;
   if (copy->max_tokens == 0)
     copy->max_tokens = DEFAULT_MAX_TOKENS;
 

@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 #include <neva/frame.h>
+#include <neva/grammar.h>
 #include <neva/model.h>
 #include <neva/sampling.h>
 
@@ -62,9 +63,11 @@ typedef struct {
   const char *system_prompt;    /* NULL: the template's own */
   const char *conv_template;    /* NULL: the model's own */
   const char *const *stop;      /* NULL-terminated stop strings, or NULL */
-  guint max_tokens;             /* 0: 256 */
-  gboolean own_stops_only;      /* only `stop` and the eos id end the answer, by
-                                   NeMo's rules; not the template's strings */
+  NevaGrammar *grammar;    /* what the answer must look like, or NULL: any text;
+                              stop strings and cleaning are then left out */
+  guint max_tokens;        /* 0: 256 */
+  gboolean own_stops_only; /* only `stop` and the eos id end the answer, by
+                              NeMo's rules; not the template's strings */
   NevaClean clean;
   NevaMediaType media_type; /* what full_text calls the media */
   gboolean full_text;       /* wanted in the answer */
