@@ -141,21 +141,46 @@ neva_file_map_check (const NevaFileMap *map, GError **error)
       map->path, NEVA_ERROR_BAD_FILE, "was truncated while in use", error);
 }
 
+/* lock held; NULL when no map holds it. */
+static const NevaFileMap *
+find_map (const void *data)
+{
+  const guint8 *at = data;
+
+  for (guint i = 0; maps && i < maps->len; i++) {
+    const NevaFileMap *map = maps->pdata[i];
+
+    if (at >= map->data && at < map->data + map->length)
+      return map;
+  }
+  return NULL;
+}
+
 gboolean
 neva_file_map_check_data (const void *data, GError **error)
 {
-  gboolean ok = TRUE;
+  const NevaFileMap *map;
+  gboolean ok;
 
   g_mutex_lock (&lock);
-  for (guint i = 0; maps && i < maps->len; i++) {
-    const NevaFileMap *map = maps->pdata[i];
-    const guint8 *at = data;
-
-    if (at >= map->data && at < map->data + map->length) {
-      ok = neva_file_map_check (map, error);
-      break;
-    }
-  }
+  map = find_map (data);
+  ok = !map || neva_file_map_check (map, error);
   g_mutex_unlock (&lock);
   return ok;
+}
+
+void
+neva_file_map_release (const void *data, gsize length)
+{
+  const gsize page = (gsize) sysconf (_SC_PAGESIZE);
+  /* only pages that hold nothing of a neighbour */
+  const gsize from = ((gsize) data + page - 1) / page * page;
+  const gsize to = ((gsize) data + length) / page * page;
+
+  if (to <= from)
+    return;
+  g_mutex_lock (&lock);
+  if (find_map (data))
+    madvise ((void *) from, to - from, MADV_DONTNEED);
+  g_mutex_unlock (&lock);
 }

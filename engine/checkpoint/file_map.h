@@ -29,4 +29,8 @@ gboolean neva_file_map_check (const NevaFileMap *map, GError **error);
 /* The same of the map that holds `data`; TRUE when none does. */
 gboolean neva_file_map_check_data (const void *data, GError **error);
 
+/* Bytes that lie in a map are no longer needed in memory; reading them again
+ * gets them from the file. Bytes elsewhere are left alone. */
+void neva_file_map_release (const void *data, gsize length);
+
 #endif /* NEVA_FILE_MAP_H */

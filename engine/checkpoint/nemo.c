@@ -32,6 +32,12 @@ neva_nemo_clear (NevaNemo *nemo)
   neva_nemo_info_clear (&nemo->info);
 }
 
+static gboolean
+check_bundle (gconstpointer bundle, GError **error)
+{
+  return neva_bundle_check (bundle, error);
+}
+
 /* The bundle's tensors under their own names; both live as long as `set`. */
 static const NevaTensorSet *
 read_tensors (
@@ -39,7 +45,8 @@ read_tensors (
 {
   NevaTensorSet *theirs;
 
-  neva_tensor_set_keep (set, bundle, (GDestroyNotify) neva_bundle_free);
+  neva_tensor_set_keep_checked (
+      set, bundle, (GDestroyNotify) neva_bundle_free, check_bundle);
   theirs = neva_nemo_tensors_read (bundle, gated, error);
   if (theirs)
     neva_tensor_set_keep (set, theirs, (GDestroyNotify) neva_tensor_set_free);

@@ -37,20 +37,6 @@ add (Map *m, const NevaTensorView *view, const char *format, ...)
   return neva_tensor_set_add (m->to, name, view, m->error);
 }
 
-/* Rows [from, from + n) of a tensor. */
-static NevaTensorView
-rows (const NevaTensorView *view, gsize from, gsize n)
-{
-  NevaTensorView part = *view;
-  const gsize row = view->shape[0] ? view->bytes / view->shape[0] : 0;
-
-  part.shape[0] = n;
-  part.n_elements = view->shape[0] ? view->n_elements / view->shape[0] * n : 0;
-  part.bytes = row * n;
-  part.data = (const char *) view->data + from * row;
-  return part;
-}
-
 static gboolean
 bad_shape (Map *m, const NevaTensorView *view, gsize expected)
 {
@@ -69,28 +55,31 @@ split_qkv (Map *m, const NevaTensorView *view, guint layer, const char *what)
   const gsize per_group = m->t->heads / groups;
   const gsize total = (m->t->heads + 2 * groups) * d;
   static const char letter[] = "qkv";
-  gsize row;
 
   if (!view->n_dims || view->shape[0] != total)
     return bad_shape (m, view, total);
-  row = view->bytes / total;
   for (guint i = 0; i < 3; i++) {
     const gsize heads = i ? 1 : per_group; /* of this letter in a group */
     const gsize skip = i ? per_group + i - 1 : 0;
     g_autofree char *name = g_strdup_printf (
         TEXT "layers.%u.self_attn.%c_proj.%s", layer, letter[i], what);
     gsize shape[NEVA_TENSOR_MAX_DIMS];
-    void *to;
+    g_autoptr (NevaAssembly) part = NULL;
 
     memcpy (shape, view->shape, sizeof shape);
     shape[0] = groups * heads * d;
-    if (!neva_tensor_set_allocate (
-            m->to, name, view->dtype, view->n_dims, shape, &to, m->error))
+    part = neva_assembly_new (view->dtype, view->n_dims, shape);
+    for (gsize g = 0; part && g < groups; g++) {
+      const NevaTensorView from =
+          neva_tensor_rows (view, (g * (per_group + 2) + skip) * d, heads * d);
+
+      neva_assembly_add_rows (part, &from, g * heads * d);
+    }
+    if (!part)
+      return bad_shape (m, view, total);
+    if (!neva_tensor_set_add_assembly (
+            m->to, name, g_steal_pointer (&part), m->error))
       return FALSE;
-    for (gsize g = 0; g < groups; g++)
-      memcpy ((char *) to + g * heads * d * row,
-          (const char *) view->data + (g * (per_group + 2) + skip) * d * row,
-          heads * d * row);
   }
   return TRUE;
 }
@@ -106,10 +95,10 @@ split_fc1 (Map *m, const NevaTensorView *view, guint layer, const char *gate,
     return add (m, view, TEXT "layers.%u.%s.%s", layer, up, what);
   if (!view->n_dims || view->shape[0] != 2 * (gsize) m->t->ffn)
     return bad_shape (m, view, 2 * (gsize) m->t->ffn);
-  part = rows (view, 0, m->t->ffn);
+  part = neva_tensor_rows (view, 0, m->t->ffn);
   if (!add (m, &part, TEXT "layers.%u.%s.%s", layer, gate, what))
     return FALSE;
-  part = rows (view, m->t->ffn, m->t->ffn);
+  part = neva_tensor_rows (view, m->t->ffn, m->t->ffn);
   return add (m, &part, TEXT "layers.%u.%s.%s", layer, up, what);
 }
 

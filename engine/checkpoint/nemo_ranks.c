@@ -135,16 +135,21 @@ layer_of (const char *name, const char **digits, const char **rest)
 }
 
 static gboolean
+same_shape (const NevaTensorView *a, const NevaTensorView *b)
+{
+  return a->n_dims == b->n_dims && !strcmp (a->dtype, b->dtype) &&
+         !memcmp (a->shape, b->shape, a->n_dims * sizeof *a->shape);
+}
+
+static gboolean
 merge (const Ranks *r, const char *name, const NevaTensorView *const *parts,
     Split split, GError **error)
 {
   const NevaTensorView *first = parts[0];
   const guint axis = split == COLUMNS ? 1 : 0;
   const guint halves = split == ROWS_GATED ? 2 : 1;
-  gsize shape[NEVA_TENSOR_MAX_DIMS], part[NEVA_TENSOR_MAX_DIMS];
-  gsize offset[NEVA_TENSOR_MAX_DIMS] = {0};
-  const gsize element = neva_dtype_name_bytes (first->dtype);
-  void *to;
+  gsize shape[NEVA_TENSOR_MAX_DIMS], offset[NEVA_TENSOR_MAX_DIMS] = {0}, n;
+  g_autoptr (NevaAssembly) whole = NULL;
 
   if (axis >= first->n_dims || first->shape[axis] % halves) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
@@ -152,34 +157,27 @@ merge (const Ranks *r, const char *name, const NevaTensorView *const *parts,
         neva_bundle_path (r->bundle), name);
     return FALSE;
   }
-  for (guint t = 1; t < r->tp; t++) {
-    if (parts[t]->n_dims == first->n_dims &&
-        !strcmp (parts[t]->dtype, first->dtype) &&
-        !memcmp (parts[t]->shape, first->shape,
-            first->n_dims * sizeof *first->shape))
-      continue;
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: tensor '%s' differs in shape between ranks 0 and %u",
-        neva_bundle_path (r->bundle), name, t);
-    return FALSE;
-  }
-
+  n = first->shape[axis] / halves;
   memcpy (shape, first->shape, sizeof shape);
-  memcpy (part, first->shape, sizeof part);
-  part[axis] /= halves;
-  if (!g_size_checked_mul (&shape[axis], first->shape[axis], r->tp) ||
-      !neva_tensor_set_allocate (
-          r->set, name, first->dtype, first->n_dims, shape, &to, error))
-    return FALSE;
+  if (g_size_checked_mul (&shape[axis], first->shape[axis], r->tp))
+    whole = neva_assembly_new (first->dtype, first->n_dims, shape);
   for (guint t = 0; t < r->tp; t++) {
+    if (!whole || !same_shape (parts[t], first)) {
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+          "%s: tensor '%s' differs in shape between ranks 0 and %u",
+          neva_bundle_path (r->bundle), name, t);
+      return FALSE;
+    }
     for (guint h = 0; h < halves; h++) {
-      offset[axis] = (h * r->tp + t) * part[axis];
-      neva_copy_block (to, first->n_dims, shape, offset,
-          (const char *) parts[t]->data + h * first->bytes / halves, part, part,
-          element);
+      const NevaTensorView part =
+          axis ? *parts[t] : neva_tensor_rows (parts[t], h * n, n);
+
+      offset[axis] = (h * r->tp + t) * n;
+      neva_assembly_add (whole, &part, part.shape, offset, part.shape);
     }
   }
-  return TRUE;
+  return neva_tensor_set_add_assembly (
+      r->set, name, g_steal_pointer (&whole), error);
 }
 
 static gboolean

@@ -24,22 +24,20 @@ unstack (const NevaTensorSet *from, NevaTensorSet *to, GError **error)
     const NevaTensorView *view = g_ptr_array_index (all, i);
     const char *layers = strstr (view->name, LAYERS);
     const char *rest = layers ? layers + strlen (LAYERS) : NULL;
-    NevaTensorView slice = *view;
 
     if (!rest || g_ascii_isdigit (*rest) || !view->n_dims) {
       if (!neva_tensor_set_add (to, view->name, view, error))
         return FALSE;
       continue;
     }
-    slice.n_dims--;
-    memmove (slice.shape, view->shape + 1, slice.n_dims * sizeof *slice.shape);
-    slice.n_elements /= MAX (view->shape[0], 1);
-    slice.bytes /= MAX (view->shape[0], 1);
     for (gsize layer = 0; layer < view->shape[0]; layer++) {
       g_autofree char *name = g_strdup_printf ("%.*s%" G_GSIZE_FORMAT ".%s",
           (int) (rest - view->name), view->name, layer, rest);
+      NevaTensorView slice = neva_tensor_rows (view, layer, 1);
 
-      slice.data = (const char *) view->data + layer * slice.bytes;
+      slice.n_dims--;
+      memmove (
+          slice.shape, view->shape + 1, slice.n_dims * sizeof *slice.shape);
       if (!neva_tensor_set_add (to, name, &slice, error))
         return FALSE;
     }

@@ -9,8 +9,6 @@
 
 #include <neva/error.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define MAX_HEADER (100u << 20)
 #define MAX_INDEX (64u << 20)
@@ -296,17 +294,4 @@ neva_safetensors_file (const NevaSafetensors *st, const NevaTensorView *view)
       return f->path;
   }
   return "";
-}
-
-void
-neva_safetensors_release (const NevaSafetensors *st, const NevaTensorView *view)
-{
-  const gsize page = (gsize) sysconf (_SC_PAGESIZE);
-  const gsize begin = (gsize) view->data;
-  /* Only pages that hold nothing of a neighbour. */
-  const gsize from = (begin + page - 1) / page * page;
-  const gsize to = (begin + view->bytes) / page * page;
-
-  if (to > from)
-    madvise ((void *) from, to - from, MADV_DONTNEED);
 }

@@ -15,14 +15,17 @@ typedef struct _NevaSafetensors NevaSafetensors;
 
 #define NEVA_TENSOR_MAX_DIMS 8
 
-/* A tensor as it lies in the file: row-major, contiguous, little endian. */
+/* A tensor as it lies in the file: row-major, contiguous, little endian. Or one
+ * that is put together when it is held (assembly.h); then data is NULL. */
 typedef struct {
   const char *name;  /* owned by the checkpoint */
   const char *dtype; /* "F32", "BF16", "F16", "U8", "I64", … */
   guint n_dims;
   gsize shape[NEVA_TENSOR_MAX_DIMS];
   gsize n_elements, bytes;
-  const void *data; /* into the map; element-aligned or not */
+  const void *data;               /* into the map; element-aligned or not */
+  struct _NevaAssembly *assembly; /* NULL: data lies there */
+  gsize assembly_offset;          /* bytes, of this view's first element */
 } NevaTensorView;
 
 /* path: a folder (with model.safetensors or an index) or one file.
@@ -38,9 +41,6 @@ const NevaTensorView *neva_safetensors_find (
 const char **neva_safetensors_names (const NevaSafetensors *st);
 /* (transfer none): path of the file that holds a tensor, for messages. */
 const char *neva_safetensors_file (
-    const NevaSafetensors *st, const NevaTensorView *view);
-/* Tell the kernel that the mapped bytes of a tensor are no longer needed. */
-void neva_safetensors_release (
     const NevaSafetensors *st, const NevaTensorView *view);
 
 #endif /* NEVA_SAFETENSORS_H */

@@ -7,13 +7,14 @@
 typedef struct {
   gpointer owner;
   GDestroyNotify destroy;
+  gboolean (*check) (gconstpointer owner, GError **error); /* NULL */
 } Kept;
 
 struct _NevaTensorSet {
   char *path; /* for messages */
   GPtrArray *tensors;
   GHashTable *by_name; /* borrows names and views */
-  GPtrArray *memory;   /* names and assembled data */
+  GPtrArray *memory;   /* names */
   GArray *kept;        /* Kept */
 };
 
@@ -52,9 +53,28 @@ void
 neva_tensor_set_keep (
     NevaTensorSet *set, gpointer owner, GDestroyNotify destroy)
 {
-  const Kept kept = {owner, destroy};
+  neva_tensor_set_keep_checked (set, owner, destroy, NULL);
+}
+
+void
+neva_tensor_set_keep_checked (NevaTensorSet *set, gpointer owner,
+    GDestroyNotify destroy, gboolean (*check) (gconstpointer, GError **))
+{
+  const Kept kept = {owner, destroy, check};
 
   g_array_append_val (set->kept, kept);
+}
+
+gboolean
+neva_tensor_set_check (const NevaTensorSet *set, GError **error)
+{
+  for (guint i = 0; i < set->kept->len; i++) {
+    const Kept *kept = &g_array_index (set->kept, Kept, i);
+
+    if (kept->check && !kept->check (kept->owner, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 gboolean
@@ -96,33 +116,29 @@ neva_dtype_name_bytes (const char *dtype)
 }
 
 gboolean
-neva_tensor_set_allocate (NevaTensorSet *set, const char *name,
-    const char *dtype, guint n_dims, const gsize *shape, void **data,
-    GError **error)
+neva_tensor_set_add_assembly (NevaTensorSet *set, const char *name,
+    NevaAssembly *assembly, GError **error)
 {
-  NevaTensorView view = {.dtype = dtype, .n_dims = n_dims, .n_elements = 1};
-  gboolean fits = n_dims <= NEVA_TENSOR_MAX_DIMS;
-  gpointer memory = NULL;
+  const NevaTensorView view = neva_assembly_view (assembly, name);
 
-  for (guint d = 0; fits && d < n_dims; d++) {
-    view.shape[d] = shape[d];
-    fits = g_size_checked_mul (&view.n_elements, view.n_elements, shape[d]);
-  }
-  fits = fits && g_size_checked_mul (&view.bytes, view.n_elements,
-                     neva_dtype_name_bytes (dtype));
-  if (fits)
-    memory = g_try_malloc0 (MAX (view.bytes, 1));
-  if (!memory) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
-        "%s: tensor '%s': no memory for it", set->path, name);
-    return FALSE;
-  }
-  g_ptr_array_add (set->memory, memory);
-  view.data = memory;
-  if (!neva_tensor_set_add (set, name, &view, error))
-    return FALSE;
-  *data = memory;
-  return TRUE;
+  neva_tensor_set_keep (set, assembly, (GDestroyNotify) neva_assembly_free);
+  return neva_tensor_set_add (set, name, &view, error);
+}
+
+NevaTensorView
+neva_tensor_rows (const NevaTensorView *view, gsize from, gsize n)
+{
+  NevaTensorView part = *view;
+  const gsize row = view->shape[0] ? view->bytes / view->shape[0] : 0;
+
+  part.shape[0] = n;
+  part.n_elements = view->shape[0] ? view->n_elements / view->shape[0] * n : 0;
+  part.bytes = row * n;
+  if (view->assembly)
+    part.assembly_offset += from * row;
+  else
+    part.data = (const char *) view->data + from * row;
+  return part;
 }
 
 const NevaTensorView *

@@ -5,6 +5,7 @@
 #ifndef NEVA_TENSOR_SET_H
 #define NEVA_TENSOR_SET_H
 
+#include "checkpoint/assembly.h"
 #include "checkpoint/safetensors.h"
 
 typedef struct _NevaTensorSet NevaTensorSet;
@@ -17,21 +18,29 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTensorSet, neva_tensor_set_free)
 void neva_tensor_set_keep (
     NevaTensorSet *set, gpointer owner, GDestroyNotify destroy);
 
+/* The same for an owner whose bytes may turn out not to be the file's:
+ * neva_tensor_set_check () asks `check`. */
+void neva_tensor_set_keep_checked (NevaTensorSet *set, gpointer owner,
+    GDestroyNotify destroy, gboolean (*check) (gconstpointer, GError **));
+gboolean neva_tensor_set_check (const NevaTensorSet *set, GError **error);
+
 /* A tensor whose data lives elsewhere (kept alive by keep ()). The name is
  * copied, view->name is not looked at. A name twice is an error. */
 gboolean neva_tensor_set_add (NevaTensorSet *set, const char *name,
     const NevaTensorView *view, GError **error);
 
-/* A tensor to be assembled: memory of `shape` in `dtype`, zeroed, owned by the
- * set; *data to write to. */
-gboolean neva_tensor_set_allocate (NevaTensorSet *set, const char *name,
-    const char *dtype, guint n_dims, const gsize *shape, void **data,
-    GError **error);
+/* A tensor that is put together when it is held; takes over the assembly. */
+gboolean neva_tensor_set_add_assembly (NevaTensorSet *set, const char *name,
+    NevaAssembly *assembly, GError **error);
 
 const NevaTensorView *neva_tensor_set_find (
     const NevaTensorSet *set, const char *name);
 /* (element-type NevaTensorView *) (transfer none): in the order added. */
 const GPtrArray *neva_tensor_set_all (const NevaTensorSet *set);
+
+/* Rows [from, from + n) of a tensor; its name stays. */
+NevaTensorView neva_tensor_rows (
+    const NevaTensorView *view, gsize from, gsize n);
 
 /* Bytes of an element of "F32", "BF16", …; 0: unknown. */
 gsize neva_dtype_name_bytes (const char *dtype);

@@ -3,12 +3,21 @@
 #include "checkpoint/tensor_source.h"
 #include "checkpoint/fault_guard.h"
 #include "checkpoint/file_map.h"
+#include "log.h"
+
+/* What find () gave of a tensor that is put together. */
+typedef struct {
+  NevaTensorView view; /* with data */
+  guint users;
+} Held;
 
 struct _NevaTensorSource {
   NevaSafetensors *st; /* one of the two */
   NevaTensorSet *set;
   char *path; /* of a set */
-  guint hits; /* neva_fault_guard_count () when all was well */
+  GMutex lock;
+  GHashTable *held; /* lock: view -> Held */
+  guint hits;       /* neva_fault_guard_count () when all was well */
 };
 
 NevaTensorSource *
@@ -17,6 +26,8 @@ neva_tensor_source_from_safetensors (NevaSafetensors *st)
   NevaTensorSource *source = g_new0 (NevaTensorSource, 1);
 
   source->st = st;
+  g_mutex_init (&source->lock);
+  source->held = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   return source;
 }
 
@@ -26,6 +37,8 @@ neva_tensor_source_from_set (NevaTensorSet *set, const char *path)
   NevaTensorSource *source = g_new0 (NevaTensorSource, 1);
 
   source->set = set;
+  g_mutex_init (&source->lock);
+  source->held = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   source->path = g_strdup (path);
   return source;
 }
@@ -37,29 +50,53 @@ neva_tensor_source_free (NevaTensorSource *source)
     return;
   neva_safetensors_free (source->st);
   neva_tensor_set_free (source->set);
+  g_hash_table_unref (source->held);
+  g_mutex_clear (&source->lock);
   g_free (source->path);
   g_free (source);
 }
 
 const NevaTensorView *
-neva_tensor_source_find (const NevaTensorSource *source, const char *name)
+neva_tensor_source_peek (const NevaTensorSource *source, const char *name)
 {
   return source->st ? neva_safetensors_find (source->st, name)
                     : neva_tensor_set_find (source->set, name);
 }
 
 const NevaTensorView *
-neva_tensor_source_peek (const NevaTensorSource *source, const char *name)
+neva_tensor_source_find (NevaTensorSource *source, const char *name)
 {
-  return neva_tensor_source_find (source, name);
+  const NevaTensorView *view = neva_tensor_source_peek (source, name);
+  g_autoptr (GError) error = NULL;
+  Held *held;
+
+  if (!view || !view->assembly)
+    return view;
+  g_mutex_lock (&source->lock);
+  held = g_hash_table_lookup (source->held, view);
+  if (!held) {
+    held = g_new0 (Held, 1);
+    held->view = *view;
+    held->view.data = neva_tensor_hold (view, &error);
+    if (held->view.data)
+      g_hash_table_insert (source->held, (gpointer) view, held);
+    else
+      g_clear_pointer (&held, g_free);
+  }
+  if (held)
+    held->users++;
+  g_mutex_unlock (&source->lock);
+  if (!held)
+    neva_warning ("%s", error->message);
+  return held ? &held->view : NULL;
 }
 
-const guint8 *
+const void *
 neva_tensor_source_data (
     const NevaTensorSource *source, const NevaTensorView *view, GError **error)
 {
-  (void) source, (void) error;
-  return view->data;
+  (void) source;
+  return neva_tensor_hold (view, error);
 }
 
 const char **
@@ -86,10 +123,27 @@ neva_tensor_source_file (
 
 void
 neva_tensor_source_release (
-    const NevaTensorSource *source, const NevaTensorView *view)
+    NevaTensorSource *source, const NevaTensorView *view)
 {
-  if (source->st)
-    neva_safetensors_release (source->st, view);
+  const NevaTensorView *original;
+  Held *held;
+
+  if (view->assembly && !view->data) {
+    neva_tensor_let_go (view);
+    return;
+  }
+  if (view->assembly) {
+    original = neva_tensor_source_peek (source, view->name);
+    g_mutex_lock (&source->lock);
+    held = g_hash_table_lookup (source->held, original);
+    if (held && --held->users == 0) {
+      neva_tensor_let_go (original);
+      g_hash_table_remove (source->held, original);
+    }
+    g_mutex_unlock (&source->lock);
+    return;
+  }
+  neva_file_map_release (view->data, view->bytes);
 }
 
 gboolean
@@ -103,6 +157,8 @@ neva_tensor_source_check (
   if (source->set) {
     const GPtrArray *all = neva_tensor_set_all (source->set);
 
+    if (!neva_tensor_set_check (source->set, error))
+      return FALSE;
     for (guint i = 0; i < all->len; i++) {
       const NevaTensorView *view = all->pdata[i];
 

@@ -17,24 +17,25 @@ NevaTensorSource *neva_tensor_source_from_set (
 void neva_tensor_source_free (NevaTensorSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTensorSource, neva_tensor_source_free)
 
-/* (transfer none) NULL when there is no such tensor. */
+/* (transfer none) NULL when there is no such tensor, or (with a warning) no
+ * memory to put it together. The data is there until as many release ()s. Any
+ * thread. */
 const NevaTensorView *neva_tensor_source_find (
-    const NevaTensorSource *source, const char *name);
-/* The same without its data: view->data may be NULL, which data () is asked
- * for. */
+    NevaTensorSource *source, const char *name);
+/* The same without its data (view->data may be NULL): data () gives it, until
+ * release (). (transfer none) */
 const NevaTensorView *neva_tensor_source_peek (
     const NevaTensorSource *source, const char *name);
-/* A peeked tensor's bytes until release (); NULL with error. */
-const guint8 *neva_tensor_source_data (
+const void *neva_tensor_source_data (
     const NevaTensorSource *source, const NevaTensorView *view, GError **error);
 /* (transfer container): all names in file order, NULL-terminated. */
 const char **neva_tensor_source_names (const NevaTensorSource *source);
 /* The file that holds a tensor, for messages. */
 const char *neva_tensor_source_file (
     const NevaTensorSource *source, const NevaTensorView *view);
-/* The mapped bytes of a tensor are no longer needed. */
+/* The bytes of a tensor, mapped or put together, are no longer needed. */
 void neva_tensor_source_release (
-    const NevaTensorSource *source, const NevaTensorView *view);
+    NevaTensorSource *source, const NevaTensorView *view);
 /* Is what was read of the tensors so far what the files held? Else
  * NEVA_ERROR_BAD_FILE naming the one that was cut short. *error may be set: the
  * reason goes before what came of it. One relaxed load while no mapped file of

@@ -113,14 +113,16 @@ open_chunk (const Reader *r, const char *name, const char *key, GError **error)
   return neva_torch_archive_read (data + offset, length, path, error);
 }
 
+/* Adds a chunk; the first one gives the type. *n: its elements. */
 static gboolean
-copy_chunk (const Reader *r, const char *name, const NevaPickleValue *chunk,
-    guint n_dims, const gsize *shape, void **to, GError **error)
+add_chunk (const Reader *r, const char *name, const NevaPickleValue *chunk,
+    guint n_dims, const gsize *shape, NevaAssembly **whole, gsize *n,
+    GError **error)
 {
   gsize offsets[NEVA_TENSOR_MAX_DIMS], sizes[NEVA_TENSOR_MAX_DIMS];
   guint n_offsets, n_sizes;
   g_autofree char *key = NULL;
-  g_autoptr (NevaTorchArchive) archive = NULL;
+  NevaTorchArchive *archive;
   const NevaTensorView *view;
 
   if (!read_size (neva_pickle_get (chunk, "offsets"), &n_offsets, offsets) ||
@@ -131,17 +133,21 @@ copy_chunk (const Reader *r, const char *name, const NevaPickleValue *chunk,
   archive = open_chunk (r, name, key, error);
   if (!archive)
     return FALSE;
+  neva_tensor_set_keep (
+      r->set, archive, (GDestroyNotify) neva_torch_archive_free);
   view = neva_torch_archive_find (archive, "");
   if (!view || view->n_dims != n_dims ||
       memcmp (view->shape, sizes, n_dims * sizeof *sizes))
     return fail (r, name, "a chunk of another shape than announced", error);
-  if (!*to && !neva_tensor_set_allocate (
-                  r->set, name, view->dtype, n_dims, shape, to, error))
-    return FALSE;
-  if (strcmp (neva_tensor_set_find (r->set, name)->dtype, view->dtype) ||
-      !neva_copy_block (*to, n_dims, shape, offsets, view->data, sizes, sizes,
-          neva_dtype_name_bytes (view->dtype)))
+  if (!*whole && !(*whole = neva_assembly_new (view->dtype, n_dims, shape)))
+    return fail (r, name, "a shape that overflows", error);
+  for (guint d = 0; d < n_dims; d++) {
+    if (offsets[d] > shape[d] || sizes[d] > shape[d] - offsets[d])
+      return fail (r, name, "a chunk that does not fit", error);
+  }
+  if (!neva_assembly_add (*whole, view, sizes, offsets, sizes))
     return fail (r, name, "a chunk that does not fit", error);
+  *n = view->n_elements;
   return TRUE;
 }
 
@@ -151,8 +157,8 @@ read_tensor (const Reader *r, const char *name, const NevaPickleValue *metadata,
 {
   const NevaPickleValue *chunks = neva_pickle_get (metadata, "chunks");
   gsize shape[NEVA_TENSOR_MAX_DIMS], total = 1, covered = 0;
+  g_autoptr (NevaAssembly) whole = NULL;
   guint n_dims;
-  void *to = NULL;
 
   if (!read_size (neva_pickle_get (metadata, "size"), &n_dims, shape) ||
       !chunks || chunks->kind != NEVA_PICKLE_SEQUENCE || !chunks->n_items)
@@ -162,19 +168,19 @@ read_tensor (const Reader *r, const char *name, const NevaPickleValue *metadata,
       return fail (r, name, "a shape that overflows", error);
   }
   for (gsize i = 0; i < chunks->n_items; i++) {
-    gsize sizes[NEVA_TENSOR_MAX_DIMS], n = 1;
-    guint n_sizes;
+    gsize n;
 
-    if (!copy_chunk (r, name, chunks->items[i], n_dims, shape, &to, error))
+    if (!add_chunk (
+            r, name, chunks->items[i], n_dims, shape, &whole, &n, error))
       return FALSE;
-    read_size (neva_pickle_get (chunks->items[i], "sizes"), &n_sizes, sizes);
-    for (guint d = 0; d < n_dims; d++)
-      n *= sizes[d];
+    if (n > total - covered)
+      return fail (r, name, "chunks that cover it twice", error);
     covered += n;
   }
-  return covered == total
-             ? TRUE
-             : fail (r, name, "chunks that do not cover it", error);
+  if (covered != total)
+    return fail (r, name, "chunks that do not cover it", error);
+  return neva_tensor_set_add_assembly (
+      r->set, name, g_steal_pointer (&whole), error);
 }
 
 gboolean

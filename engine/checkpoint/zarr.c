@@ -148,31 +148,29 @@ read_array (NevaBundle *bundle, Array *a, NevaTensorSet *set, GError **error)
   const char *slash = strrchr (a->path, '/');
   const char *name = slash ? slash + 1 : a->path;
   gsize index[NEVA_TENSOR_MAX_DIMS] = {0}, offset[NEVA_TENSOR_MAX_DIMS];
-  const void *chunk;
-  void *to;
+  g_autoptr (NevaAssembly) whole =
+      neva_assembly_new (a->dtype, a->n_dims, a->shape);
+  NevaTensorView chunk = {.dtype = a->dtype, .n_dims = a->n_dims};
 
-  /* A lying shape must not reserve memory: the first chunk has to be there,
-   * and no array is larger than its chunks are many. */
-  if (!find_chunk (bundle, a, index, &chunk, error) ||
-      !neva_tensor_set_allocate (
-          set, name, a->dtype, a->n_dims, a->shape, &to, error))
-    return FALSE;
+  if (!whole)
+    return fail (bundle, a, error, "a shape that overflows");
   for (;;) {
     guint d;
 
-    if (!find_chunk (bundle, a, index, &chunk, error))
+    /* no array is larger than its chunks are many */
+    if (!find_chunk (bundle, a, index, &chunk.data, error))
       return FALSE;
     for (d = 0; d < a->n_dims; d++)
       offset[d] = index[d] * a->chunk[d];
-    neva_copy_block (
-        to, a->n_dims, a->shape, offset, chunk, a->chunk, a->chunk, a->element);
+    neva_assembly_add (whole, &chunk, a->chunk, offset, a->chunk);
     for (d = a->n_dims; d-- > 0;) {
       if (++index[d] * a->chunk[d] < a->shape[d])
         break;
       index[d] = 0;
     }
     if (d == (guint) -1)
-      return TRUE;
+      return neva_tensor_set_add_assembly (
+          set, name, g_steal_pointer (&whole), error);
   }
 }
 

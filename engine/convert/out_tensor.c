@@ -198,8 +198,8 @@ step (NevaOutProgress *p, NevaSink *sink, gsize bytes, GError **error)
 }
 
 static gboolean
-write_block (const NevaOutPart *part, const NevaTensorSource *source,
-    NevaSink *sink, NevaOutProgress *p, GError **error)
+write_block (const NevaOutPart *part, NevaTensorSource *source, NevaSink *sink,
+    NevaOutProgress *p, GError **error)
 {
   const gsize element = neva_dtype_name_bytes (part->from->dtype);
   const gsize pitch = row_elements (part->from) * element;
@@ -229,7 +229,7 @@ write_block (const NevaOutPart *part, const NevaTensorSource *source,
 }
 
 gboolean
-neva_out_write (const NevaOutTensor *t, const NevaTensorSource *source,
+neva_out_write (const NevaOutTensor *t, NevaTensorSource *source,
     NevaSink *sink, NevaOutProgress *p, GError **error)
 {
   const gsize element = neva_dtype_name_bytes (t->dtype);

@@ -59,8 +59,7 @@ typedef struct {
 } NevaOutProgress;
 
 /* The tensor's bytes, little endian, row-major. */
-gboolean neva_out_write (const NevaOutTensor *tensor,
-    const NevaTensorSource *source, NevaSink *sink, NevaOutProgress *progress,
-    GError **error);
+gboolean neva_out_write (const NevaOutTensor *tensor, NevaTensorSource *source,
+    NevaSink *sink, NevaOutProgress *progress, GError **error);
 
 #endif /* NEVA_OUT_TENSOR_H */

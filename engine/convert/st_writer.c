@@ -60,7 +60,7 @@ make_header (const NevaOutList *tensors, guint first, guint n, gsize *length)
 
 static gboolean
 write_file (const char *path, const NevaOutList *tensors, guint first, guint n,
-    const NevaTensorSource *source, NevaOutProgress *progress, GError **error)
+    NevaTensorSource *source, NevaOutProgress *progress, GError **error)
 {
   gsize length;
   g_autofree char *header = make_header (tensors, first, n, &length);
@@ -125,8 +125,8 @@ write_index (const char *folder, const NevaOutList *tensors, GHashTable *files,
 
 gboolean
 neva_st_write (const char *folder, const NevaOutList *tensors,
-    const NevaTensorSource *source, guint64 shard_bytes,
-    NevaOutProgress *progress, GError **error)
+    NevaTensorSource *source, guint64 shard_bytes, NevaOutProgress *progress,
+    GError **error)
 {
   g_autoptr (GHashTable) files =
       g_hash_table_new_full (NULL, NULL, NULL, g_free);

@@ -10,7 +10,7 @@
  * model.safetensors.index.json, into a folder. A shard holds at most
  * shard_bytes, or one tensor that is larger. */
 gboolean neva_st_write (const char *folder, const NevaOutList *tensors,
-    const NevaTensorSource *source, guint64 shard_bytes,
-    NevaOutProgress *progress, GError **error);
+    NevaTensorSource *source, guint64 shard_bytes, NevaOutProgress *progress,
+    GError **error);
 
 #endif /* NEVA_ST_WRITER_H */

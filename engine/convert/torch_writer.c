@@ -267,7 +267,7 @@ pickle (const NevaOutList *tensors)
 
 gboolean
 neva_torch_write (NevaSink *sink, const NevaOutList *tensors,
-    const NevaTensorSource *source, NevaOutProgress *progress, GError **error)
+    NevaTensorSource *source, NevaOutProgress *progress, GError **error)
 {
   g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (Member));
   g_autoptr (GByteArray) structure = NULL;

@@ -9,6 +9,6 @@
 
 /* Appends the archive to the sink; its offsets count from there. */
 gboolean neva_torch_write (NevaSink *sink, const NevaOutList *tensors,
-    const NevaTensorSource *source, NevaOutProgress *progress, GError **error);
+    NevaTensorSource *source, NevaOutProgress *progress, GError **error);
 
 #endif /* NEVA_TORCH_WRITER_H */

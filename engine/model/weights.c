@@ -56,7 +56,7 @@ find_spelling (NevaWeightStore *s)
 
     /* the default, so that messages name something */
     if (!s->prefix[spellings[i].part] ||
-        neva_tensor_source_find (s->source, name))
+        neva_tensor_source_peek (s->source, name))
       s->prefix[spellings[i].part] = spellings[i].prefix;
   }
 }
@@ -252,11 +252,11 @@ neva_weights_head (
   const char *name = head_names[0];
 
   for (gsize i = 0; i < G_N_ELEMENTS (head_names); i++) {
-    if (neva_tensor_source_find (s->source, head_names[i]))
+    if (neva_tensor_source_peek (s->source, head_names[i]))
       name = head_names[i];
   }
   /* A checkpoint that stores it means it, whatever the config says. */
-  if (tied && !neva_tensor_source_find (s->source, name))
+  if (tied && !neva_tensor_source_peek (s->source, name))
     name = table;
   load_matrix (s, m, NEVA_ROLE_TEXT, vocab, hidden, name);
 }

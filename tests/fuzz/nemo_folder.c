@@ -83,9 +83,12 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     abort ();
   for (guint i = 0; set && i < neva_tensor_set_all (set)->len; i++) {
     const NevaTensorView *view = neva_tensor_set_all (set)->pdata[i];
+    const guint8 *bytes = neva_tensor_hold (view, NULL);
 
-    for (gsize k = 0; k < view->bytes; k++)
-      fuzz_sink += ((const guint8 *) view->data)[k];
+    for (gsize k = 0; bytes && k < view->bytes; k++)
+      fuzz_sink += bytes[k];
+    if (bytes)
+      neva_tensor_let_go (view);
   }
   if (set)
     neva_tensor_set_free (set);
