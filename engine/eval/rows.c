@@ -119,15 +119,26 @@ copy_members (JsonObject *from)
 }
 
 static void
+add_token (
+    JsonArray *ids, JsonArray *logprobs, const NevaToken *token, gboolean known)
+{
+  json_array_add_int_element (ids, token->id);
+  if (known)
+    json_array_add_double_element (logprobs, token->logprob);
+}
+
+/* As the original's generate () returns them: all ids, and the log-probability
+ * of each but the first. */
+static void
 add_scores (JsonObject *row, const NevaAnswer *scores)
 {
   JsonArray *ids = json_array_new (), *logprobs = json_array_new (),
             *full = json_array_new ();
 
-  for (guint i = 0; i < scores->generated_tokens; i++) {
-    json_array_add_int_element (ids, scores->tokens[i].id);
-    json_array_add_double_element (logprobs, scores->tokens[i].logprob);
-  }
+  for (guint i = 0; scores->prompt && i < scores->prompt_tokens; i++)
+    add_token (ids, logprobs, &scores->prompt[i], i > 0);
+  for (guint i = 0; i < scores->generated_tokens; i++)
+    add_token (ids, logprobs, &scores->tokens[i], TRUE);
   json_object_set_array_member (row, "token_ids", ids);
   json_object_set_array_member (row, "logprob", logprobs);
   for (guint i = 0; scores->full_logprob && i < scores->generated_tokens; i++) {

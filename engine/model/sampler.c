@@ -420,6 +420,13 @@ neva_sampler_next (NevaSampler *self, float *logits, gsize n, double *logprob)
   return id;
 }
 
+double
+neva_sampler_logprob (const float *logits, gsize n, gint32 id)
+{
+  return id >= 0 && (gsize) id < n ? logits[id] - log_sum_exp (logits, n)
+                                   : -INFINITY;
+}
+
 void
 neva_sampler_logprobs (const NevaSampler *self, float *logprobs)
 {

@@ -33,6 +33,10 @@ void neva_sampler_accept_prompt (
 gint32 neva_sampler_next (
     NevaSampler *sampler, float *logits, gsize n, double *logprob);
 
+/* Natural log of the probability of `id` by logits [n]; -inf for an id beyond.
+ */
+double neva_sampler_logprob (const float *logits, gsize n, gint32 id);
+
 /* Natural logs of all probabilities [vocab] before the last choice,
  * temperature, penalty and truncation; after a next () with logprob. */
 void neva_sampler_logprobs (const NevaSampler *sampler, float *logprobs);

@@ -30,6 +30,9 @@ typedef struct {
   const gint32 *ids;        /* [n]; not used where rows[i] is not NULL */
   const float *const *rows; /* [n] feature rows, or NULL: all from ids */
   gsize n;                  /* 0 only after NEVA_TOKEN_NOT_YET */
+  NevaToken *scores; /* out: the logprobs of tokens whose ids are set: [i] after
+                        what is fed up to ids[i] */
+  gsize n_scores;    /* <= n */
   NevaDriverAnswer *answer; /* chooses the token after the last one fed; NULL:
                                none is wanted */
   gint32 token;             /* out: the token, or NEVA_TOKEN_NOT_YET */

@@ -423,6 +423,8 @@ fake_step (
   for (gsize i = 0; i < n_items; i++) {
     if (!feed (fake, &items[i], error))
       return FALSE;
+    for (gsize k = 0; k < items[i].n_scores; k++)
+      items[i].scores[k].logprob = -0.5;
     if (items[i].answer)
       choose (fake, &items[i], &wait_ns);
     else

@@ -2,6 +2,20 @@
 #include "config.h"
 #include "runtime/generation.h"
 
+/* Tokens whose prompt is scored in one step: each needs the logits of the whole
+ * vocabulary. */
+#define MAX_SCORED 64
+
+static NevaToken *
+list_prompt (const NevaFed *fed)
+{
+  NevaToken *tokens = g_new (NevaToken, fed->ids->len);
+
+  for (guint i = 0; i < fed->ids->len; i++)
+    tokens[i] = (NevaToken){g_array_index (fed->ids, gint32, i), 0.0};
+  return tokens;
+}
+
 NevaGeneration *
 neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
     NevaRequest *request, GError **error)
@@ -19,7 +33,10 @@ neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
   g->fed =
       neva_fed_new (&request->prompt, question->frames, question->n_frames);
   g->answer.prompt_tokens = request->prompt.ids->len;
-  g->sequence = neva_prefixes_take (prefixes, g->fed, &g->n_fed);
+  if (question->prompt_logprobs)
+    g->prompt = list_prompt (g->fed);
+  else
+    g->sequence = neva_prefixes_take (prefixes, g->fed, &g->n_fed);
   g->answer.reused_tokens = (guint) g->n_fed;
   if (!g->sequence)
     g->sequence = driver->klass->sequence_new (driver, error);
@@ -46,6 +63,7 @@ neva_generation_free (NevaGeneration *g)
     neva_fed_free (g->fed);
   }
   g_ptr_array_unref (g->rows);
+  g_free (g->prompt);
   g_array_unref (g->tokens);
   g_array_unref (g->logprobs);
   neva_request_unref (g->request);
@@ -77,13 +95,21 @@ void
 neva_generation_plan (NevaGeneration *g, gsize max, NevaDriverItem *item)
 {
   const NevaFed *fed = g->fed;
-  const gsize pending = neva_generation_pending (g), n = MIN (pending, max);
+  const gsize pending = neva_generation_pending (g);
+  const gsize scored = g->prompt && g->n_fed + 1 < g->answer.prompt_tokens
+                           ? g->answer.prompt_tokens - 1 - g->n_fed
+                           : 0;
+  const gsize n = MIN (pending, scored ? MIN (max, MAX_SCORED) : max);
 
   g->n_planned = n;
   *item = (NevaDriverItem){.sequence = g->sequence,
       .ids = &g_array_index (fed->ids, gint32, g->n_fed),
       .n = n,
       .answer = n == pending ? g->state : NULL};
+  if (scored) {
+    item->scores = &g->prompt[g->n_fed + 1];
+    item->n_scores = MIN (n, scored);
+  }
 
   if (g->n_fed < fed->media_start + fed->media_len &&
       g->n_fed + n > fed->media_start) {
@@ -147,7 +173,7 @@ neva_generation_advance (
   if (klass->answer_push (g->state, item->token))
     end (g, NEVA_FINISH_STOP);
   else if (g->answer.generated_tokens >= question->max_tokens ||
-           g->fed->ids->len >= g->driver->info.context_length)
+           g->fed->ids->len > g->driver->info.context_length)
     end (g, NEVA_FINISH_LENGTH);
   else
     neva_request_call_partial (g->request, klass->answer_text (g->state));
@@ -192,6 +218,7 @@ neva_generation_settle (NevaGeneration *g)
   answer->text = g->driver->klass->answer_finish (g->state,
       (const gint32 *) (void *) g->fed->ids->data, g->fed->ids->len,
       (char **) &answer->full_text);
+  answer->prompt = g_steal_pointer (&g->prompt);
   answer->tokens = (const NevaToken *) (void *) g_array_steal (g->tokens, NULL);
   if (g->logprobs->len > 0)
     answer->full_logprob =

@@ -26,8 +26,9 @@ typedef struct {
   NevaFinish finish;
   NevaAnswer answer;
   double sum_logprob;
-  GArray *tokens;   /* NevaToken */
-  GArray *logprobs; /* float; all_probs only */
+  NevaToken *prompt; /* [prompt_tokens]; prompt_logprobs only */
+  GArray *tokens;    /* NevaToken */
+  GArray *logprobs;  /* float; all_probs only */
   gint64 admitted_us, prefilled_us, first_token_us;
 } NevaGeneration;
 

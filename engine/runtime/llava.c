@@ -214,6 +214,33 @@ llava_kv_bytes (NevaDriver *driver)
   return neva_llava_kv_bytes (((LlavaDriver *) driver)->llava);
 }
 
+/* Logits of all of the item's tokens, kept in `rows`. */
+static gboolean
+want_all_logits (
+    NevaStepItem *item, gsize vocab, GPtrArray *rows, GError **error)
+{
+  item->all_logits = TRUE;
+  item->logits = g_try_malloc_n (item->n, vocab * sizeof (float));
+  g_ptr_array_add (rows, item->logits);
+  if (!item->logits)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "no memory for the logits of %" G_GSIZE_FORMAT " tokens", item->n);
+  return item->logits != NULL;
+}
+
+static void
+score (const LlavaDriver *self, NevaDriverItem *item, const float *logits)
+{
+  const gsize vocab = neva_llava_config (self->llava)->text.vocab;
+
+  for (gsize i = 0; i < item->n_scores; i++)
+    item->scores[i].logprob = neva_sampler_logprob (
+        logits + i * vocab, self->n_ids, item->scores[i].id);
+  if (item->answer)
+    memcpy (item->answer->logits, logits + (item->n - 1) * vocab,
+        vocab * sizeof (float));
+}
+
 static gboolean
 llava_step (
     NevaDriver *driver, NevaDriverItem *items, gsize n_items, GError **error)
@@ -221,19 +248,26 @@ llava_step (
   LlavaDriver *self = (LlavaDriver *) driver;
   const gsize vocab = neva_llava_config (self->llava)->text.vocab;
   NevaStepItem step[NEVA_MAX_RUNNING];
+  g_autoptr (GPtrArray) scored = g_ptr_array_new_with_free_func (g_free);
   GError *fault = NULL;
   gboolean ok;
 
   g_return_val_if_fail (n_items <= NEVA_MAX_RUNNING, FALSE);
-  for (gsize i = 0; i < n_items; i++)
+  for (gsize i = 0; i < n_items; i++) {
     step[i] = (NevaStepItem){.sequence = sequence_of (items[i].sequence),
         .ids = items[i].ids,
         .rows = items[i].rows,
         .n = items[i].n,
         .logits = items[i].answer ? items[i].answer->logits : NULL};
+    if (items[i].n_scores && !want_all_logits (&step[i], vocab, scored, error))
+      return FALSE;
+  }
   ok = neva_llava_step (self->llava, step, n_items, &fault);
   if (!passed (driver, ok, fault, error))
     return FALSE;
+  for (gsize i = 0; i < n_items; i++)
+    if (items[i].n_scores)
+      score (self, &items[i], step[i].logits);
   for (gsize i = 0; i < n_items; i++)
     if (items[i].answer) {
       if (items[i].answer->constraint)

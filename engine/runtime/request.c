@@ -26,6 +26,7 @@ request_free (NevaRequest *request)
   neva_prompt_clear (&request->prompt);
   g_free (request->text);
   g_free (request->full_text);
+  g_free (request->prompt_scores);
   g_free (request->tokens);
   g_free (request->full_logprob);
   g_clear_error (&request->error);
@@ -33,6 +34,22 @@ request_free (NevaRequest *request)
   g_cond_clear (&request->cond);
   neva_model_unref (request->model);
   g_free (request);
+}
+
+/* (transfer full) */
+static char *
+prompt_text (const NevaModelInfo *info, const NevaQuestion *question)
+{
+  const char *text = question->prompt ? question->prompt : info->prompt;
+  const char *type = info->media_type ? info->media_type
+                     : question->media_type == NEVA_MEDIA_IMAGE ? "image"
+                                                                : "video";
+
+  if (question->n_frames == 0 || question->insert_media == NEVA_INSERT_NONE)
+    return g_strdup (text);
+  return question->insert_media == NEVA_INSERT_LEFT
+             ? g_strdup_printf ("<%s>%s", type, text)
+             : g_strdup_printf ("%s<%s>", text, type);
 }
 
 static NevaRequest *
@@ -46,8 +63,7 @@ request_new (NevaModel *model, const NevaQuestion *question)
     frames[i] = neva_embedding_ref (question->frames[i]);
   *copy = *question;
   copy->frames = frames;
-  copy->prompt = g_strdup (
-      question->prompt ? question->prompt : model->driver->info.prompt);
+  copy->prompt = prompt_text (&model->driver->info, question);
   copy->system_prompt = g_strdup (question->system_prompt);
   copy->conv_template = g_strdup (question->conv_template);
   copy->stop = (const char *const *) g_strdupv ((char **) question->stop);
@@ -84,8 +100,8 @@ check_length (NevaRequest *request, GError **error)
   const NevaModelInfo *info = &request->model->driver->info;
   const NevaPrompt *prompt = &request->prompt;
 
-  /* One place must be left for the answer. */
-  if (prompt->ids->len < info->context_length)
+  /* The last token of an answer is never fed, so it needs no place. */
+  if (prompt->ids->len <= info->context_length)
     return TRUE;
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_TOO_LONG,
       "the prompt of %u tokens (%" G_GSIZE_FORMAT
@@ -219,12 +235,14 @@ neva_request_answer (NevaRequest *request, const NevaAnswer *answer)
   if (!settle (request)) {
     g_free ((gpointer) answer->text);
     g_free ((gpointer) answer->full_text);
+    g_free ((gpointer) answer->prompt);
     g_free ((gpointer) answer->tokens);
     g_free ((gpointer) answer->full_logprob);
     return;
   }
   request->text = (char *) answer->text;
   request->full_text = (char *) answer->full_text;
+  request->prompt_scores = (NevaToken *) answer->prompt;
   request->tokens = (NevaToken *) answer->tokens;
   request->full_logprob = (float *) answer->full_logprob;
   request->answer = *answer;

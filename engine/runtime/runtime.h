@@ -73,7 +73,7 @@ struct _NevaRequest {
   gboolean finished;   /* lock: `done` has returned */
   NevaAnswer answer;   /* after settled */
   char *text, *full_text;
-  NevaToken *tokens;
+  NevaToken *prompt_scores, *tokens;
   float *full_logprob;
   GError *error;
 };

@@ -19,11 +19,14 @@ enum {
   PROP_TEMPERATURE,
   PROP_REPETITION_PENALTY,
   PROP_PENALTY_MODE,
+  PROP_REPETITION_PENALTY_MODE,
   PROP_COMPUTE_LOGPROB,
   PROP_MIN_TOKENS,
   PROP_MAX_TOKENS,
   PROP_TOKENS_TO_GENERATE,
   PROP_END_STRINGS,
+  PROP_CLEAN,
+  PROP_INSERT_MEDIA_TOKEN,
   PROP_SEED,
   PROP_OUTPUT,
   PROP_TIMING,
@@ -96,6 +99,18 @@ DEFINE_ENUM (penalty_mode_type, "GstNevaLlmPenaltyMode",
         "As NeMo computes it: needs compute-logprob, and raises negative "
         "logits",
         "nemo"})
+DEFINE_ENUM (clean_type, "GstNevaLlmClean",
+    {NEVA_CLEAN_EXACT, "The end marker goes, and white space around the text",
+        "exact"},
+    {NEVA_CLEAN_NEMO,
+        "As NeMo cuts it, letters that belong to the text included; no partial "
+        "captions",
+        "nemo"})
+DEFINE_ENUM (insert_type, "GstNevaLlmInsertMediaToken",
+    {NEVA_INSERT_NONE,
+        "Where the prompt has it, else where the template wants it", "none"},
+    {NEVA_INSERT_LEFT, "In front of the prompt", "left"},
+    {NEVA_INSERT_RIGHT, "Behind the prompt", "right"})
 
 /* ---- Values ---- */
 
@@ -186,6 +201,7 @@ set_sampling (NevaSampling *sampling, guint id, const GValue *value)
       sampling->repetition_penalty = g_value_get_double (value);
       return TRUE;
     case PROP_PENALTY_MODE:
+    case PROP_REPETITION_PENALTY_MODE:
       sampling->penalty_mode = (NevaPenaltyMode) g_value_get_enum (value);
       return TRUE;
     case PROP_COMPUTE_LOGPROB:
@@ -222,6 +238,7 @@ get_sampling (const NevaSampling *sampling, guint id, GValue *value)
       g_value_set_double (value, sampling->repetition_penalty);
       return TRUE;
     case PROP_PENALTY_MODE:
+    case PROP_REPETITION_PENALTY_MODE:
       g_value_set_enum (value, (gint) sampling->penalty_mode);
       return TRUE;
     case PROP_COMPUTE_LOGPROB:
@@ -254,6 +271,12 @@ set_question (GstNevaLlmSettings *settings, guint id, const GValue *value)
     case PROP_END_STRINGS:
       set_strings (&settings->end_strings, value);
       return TRUE;
+    case PROP_CLEAN:
+      settings->clean = (NevaClean) g_value_get_enum (value);
+      return TRUE;
+    case PROP_INSERT_MEDIA_TOKEN:
+      settings->insert_media = (NevaInsertMedia) g_value_get_enum (value);
+      return TRUE;
     case PROP_MAX_TOKENS:
     case PROP_TOKENS_TO_GENERATE:
       settings->max_tokens = g_value_get_uint (value);
@@ -278,6 +301,12 @@ get_question (const GstNevaLlmSettings *settings, guint id, GValue *value)
       return TRUE;
     case PROP_END_STRINGS:
       get_strings (settings->end_strings, value);
+      return TRUE;
+    case PROP_CLEAN:
+      g_value_set_enum (value, (gint) settings->clean);
+      return TRUE;
+    case PROP_INSERT_MEDIA_TOKEN:
+      g_value_set_enum (value, (gint) settings->insert_media);
       return TRUE;
     case PROP_MAX_TOKENS:
     case PROP_TOKENS_TO_GENERATE:
@@ -393,6 +422,13 @@ install_prompt (GObjectClass *klass)
       g_param_spec_string ("template", "Conversation template",
           "Name of the prompt template; the model's own if unset", NULL,
           PLAYING));
+  g_object_class_install_property (klass, PROP_INSERT_MEDIA_TOKEN,
+      g_param_spec_enum ("insert-media-token", "Insert media token",
+          "Where the marker of the video goes into the prompt", insert_type (),
+          NEVA_INSERT_NONE, PLAYING));
+  g_object_class_install_property (klass, PROP_CLEAN,
+      g_param_spec_enum ("clean", "Clean", "How the model's text is cleaned",
+          clean_type (), NEVA_CLEAN_EXACT, PLAYING));
 }
 
 static void
@@ -425,6 +461,10 @@ install_sampling (GObjectClass *klass)
   g_object_class_install_property (klass, PROP_PENALTY_MODE,
       g_param_spec_enum ("penalty-mode", "Penalty mode",
           "How repetition-penalty is applied", penalty_mode_type (),
+          (gint) d.penalty_mode, PLAYING));
+  g_object_class_install_property (klass, PROP_REPETITION_PENALTY_MODE,
+      g_param_spec_enum ("repetition-penalty-mode", "Repetition penalty mode",
+          "The same as penalty-mode", penalty_mode_type (),
           (gint) d.penalty_mode, PLAYING));
   g_object_class_install_property (klass, PROP_COMPUTE_LOGPROB,
       g_param_spec_boolean ("compute-logprob", "Compute log-probabilities",

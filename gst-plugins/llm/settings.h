@@ -42,6 +42,8 @@ typedef struct {
   char **end_strings;                           /* or NULL */
   NevaSampling sampling;
   guint max_tokens;
+  NevaClean clean;
+  NevaInsertMedia insert_media;
 
   GstNevaLlmOutput output;
   GstNevaLlmTiming timing;

@@ -254,6 +254,8 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
   question.conv_template = settings.conv_template;
   question.stop = (const char *const *) settings.end_strings;
   question.max_tokens = settings.max_tokens;
+  question.clean = settings.clean;
+  question.insert_media = settings.insert_media;
   question.sampling = settings.sampling;
   request =
       neva_model_ask (model, &question, settings.partial ? on_partial : NULL,

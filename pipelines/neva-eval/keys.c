@@ -64,7 +64,7 @@ static const Key keys[] = {
     {"inference.compute_logprob", KEY_BOOL, AT (sampling.compute_logprob),
         "adds token_ids and logprob to the rows"},
     {"inference.all_probs", KEY_BOOL, AT (all_probs),
-        "adds full_logprob; needs compute_logprob"},
+        "adds full_logprob, of each generated token; needs compute_logprob"},
     {"inference.end_strings", KEY_STRINGS, AT (end_strings),
         "what ends an answer beside eos"},
     {"inference.add_BOS", KEY_IGNORED, 0, NULL},

@@ -205,7 +205,8 @@ ask (Work *work, gsize index, const GPtrArray *frames)
       .clean = o->clean,
       .media_type = o->rules.media_type,
       .full_text = TRUE,
-      .all_probs = o->all_probs};
+      .all_probs = o->all_probs,
+      .prompt_logprobs = o->sampling.compute_logprob};
   Asked *asked = g_new0 (Asked, 1);
   NevaRequest *request = NULL;
   g_autoptr (GError) error = NULL;

@@ -82,7 +82,8 @@ check_limits (void)
   g_autoptr (NevaModel) model = must_open ("fake:one two three?tokens=100");
   NevaQuestion question = NEVA_QUESTION_DEFAULT;
   const char *stop[] = {"three", NULL};
-  g_autoptr (NevaRequest) shorter = NULL, stopped = NULL, full = NULL;
+  g_autoptr (NevaRequest) shorter = NULL, stopped = NULL, full = NULL,
+                          one = NULL;
   NevaModelOptions options = {.context_length = 20};
   g_autoptr (NevaModel) small = NULL;
   g_autoptr (GError) error = NULL;
@@ -109,10 +110,15 @@ check_limits (void)
   question.prompt = "0123456789";
   full = neva_model_ask (small, &question, NULL, NULL, NULL, NULL, NULL, NULL);
   answer = must_answer (full);
-  CHECK (answer->generated_tokens == 8, "%u", answer->generated_tokens);
+  /* context + 1 - prompt, which is 10 and two ends */
+  CHECK (answer->generated_tokens == 9, "%u", answer->generated_tokens);
   CHECK (answer->finish == NEVA_FINISH_LENGTH, "%d", answer->finish);
 
   question.prompt = "012345678901234567";
+  one = neva_model_ask (small, &question, NULL, NULL, NULL, NULL, NULL, NULL);
+  answer = must_answer (one);
+  CHECK (answer->generated_tokens == 1, "%u", answer->generated_tokens);
+  question.prompt = "0123456789012345678";
   CHECK (
       !neva_model_ask (small, &question, NULL, NULL, NULL, NULL, NULL, &error),
       "accepted");

@@ -104,6 +104,21 @@ GST_START_TEST (test_overlapping_clips_share_frames)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_the_marker_goes_where_it_is_told)
+{
+  Llm f;
+
+  llm_init (&f, "model=fake:echo prompt=What? insert-media-token=left", 0);
+  llm_play (&f);
+  llm_push_clip (&f, 0);
+  expect_echo (&f, 0, "prompt=<video>What?; frames=");
+  g_object_set (f.llm, "insert-media-token", 2, NULL);
+  llm_push_clip (&f, 1);
+  expect_echo (&f, 1, "prompt=What?<video>; frames=");
+  llm_clear (&f);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_sampling_properties_have_the_names_of_the_yaml)
 {
   gboolean greedy, logprob;
@@ -111,12 +126,14 @@ GST_START_TEST (test_sampling_properties_have_the_names_of_the_yaml)
   double top_p, temperature, penalty;
   guint min, max;
   guint64 seed;
+  gint mode, same_mode, clean, insert;
   GValue ends = G_VALUE_INIT;
   Llm f;
 
   llm_init (&f,
       "greedy=false top-k=5 top-p=0.5 temperature=0.7 repetition-penalty=1.3 "
       "min-tokens-to-generate=3 tokens-to-generate=17 compute-logprob=true "
+      "repetition-penalty-mode=nemo clean=nemo insert-media-token=left "
       "seed=99 end-strings=\"<\\\"red\\\",\\\"<|end|>\\\">\" "
       "output=text model=\"fake:a red car\"",
       0);
@@ -127,6 +144,9 @@ GST_START_TEST (test_sampling_properties_have_the_names_of_the_yaml)
   fail_unless (!greedy && logprob && top_k == 5 && min == 3 && max == 17);
   fail_unless (seed == 99 && top_p == 0.5 && temperature == 0.7);
   fail_unless (penalty == 1.3);
+  g_object_get (f.llm, "penalty-mode", &mode, "repetition-penalty-mode",
+      &same_mode, "clean", &clean, "insert-media-token", &insert, NULL);
+  fail_unless (mode == 1 && same_mode == 1 && clean == 1 && insert == 1);
   g_value_init (&ends, GST_TYPE_ARRAY);
   g_object_get_property (G_OBJECT (f.llm), "end-strings", &ends);
   fail_unless_equals_int (gst_value_array_get_size (&ends), 2);
@@ -222,6 +242,7 @@ llm_questions_suite (void)
   tcase_add_test (tc, test_the_last_frame_of_a_short_clip_counts_repeatedly);
   tcase_add_test (tc, test_doubled_frames_count_once);
   tcase_add_test (tc, test_overlapping_clips_share_frames);
+  tcase_add_test (tc, test_the_marker_goes_where_it_is_told);
   tcase_add_test (tc, test_sampling_properties_have_the_names_of_the_yaml);
   tcase_add_test (tc, test_partial_text_grows_and_ends_final);
   tcase_add_test (tc, test_frames_of_nevaencoder_need_no_model_here);

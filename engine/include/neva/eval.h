@@ -40,12 +40,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (NevaMediaFile, neva_media_file_clear)
 
 /* ---- Prompt files ------------------------------------------------------- */
 
-typedef enum {
-  NEVA_INSERT_NONE,
-  NEVA_INSERT_LEFT, /* marker + text */
-  NEVA_INSERT_RIGHT /* text + marker */
-} NevaInsertMedia;
-
 typedef struct {
   NevaMediaType media_type; /* the key that names the file, and the marker */
   NevaInsertMedia insert;

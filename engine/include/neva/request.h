@@ -55,6 +55,13 @@ typedef enum {
 
 typedef enum { NEVA_MEDIA_VIDEO, NEVA_MEDIA_IMAGE } NevaMediaType;
 
+/* Where the marker <video> or <image> goes into a question's text. */
+typedef enum {
+  NEVA_INSERT_NONE, /* nowhere: where the text has none, templates put one */
+  NEVA_INSERT_LEFT, /* marker + text */
+  NEVA_INSERT_RIGHT /* text + marker */
+} NevaInsertMedia;
+
 /* All members are copied or referenced by neva_model_ask (). */
 typedef struct {
   NevaEmbedding *const *frames; /* [n_frames] of the same model, in order */
@@ -69,9 +76,13 @@ typedef struct {
   gboolean own_stops_only; /* only `stop` and the eos id end the answer, by
                               NeMo's rules; not the template's strings */
   NevaClean clean;
-  NevaMediaType media_type; /* what full_text calls the media */
-  gboolean full_text;       /* wanted in the answer */
-  gboolean all_probs;       /* full_logprob is wanted in the answer */
+  NevaMediaType media_type;     /* what full_text calls the media */
+  NevaInsertMedia insert_media; /* of a question with frames: the marker that
+                                   the model takes, else that of media_type */
+  gboolean full_text;           /* wanted in the answer */
+  gboolean all_probs;           /* full_logprob is wanted in the answer */
+  gboolean prompt_logprobs; /* prompt is wanted in the answer: slower, nothing
+                               is reused */
   NevaSampling sampling;
   gint priority; /* higher goes first; 0 is normal */
 } NevaQuestion;
@@ -98,7 +109,9 @@ typedef struct {
   const char *text;      /* cleaned answer, UTF-8 */
   const char *full_text; /* prompt and answer with the end marker, the media as
                             one <video> or <image>; NULL unless asked for */
-  const NevaToken *tokens;   /* [generated_tokens], the one that ended it too */
+  const NevaToken *prompt; /* [prompt_tokens], media placeholders too; the first
+                              has the logprob 0; NULL unless asked for */
+  const NevaToken *tokens; /* [generated_tokens], the one that ended it too */
   const float *full_logprob; /* [generated_tokens][n_logprobs] log-probabilities
                                 of the whole vocabulary; NULL unless asked for
                               */
