@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* From here on memory comes straight from the OS: zero, and not touched before
  * it is used. */
@@ -17,6 +18,10 @@
 
 /* Some 10 us of one thread: as long as it takes to wake another. */
 #define MIN_OPERATIONS (128u << 10)
+
+/* Weights are read from end to end for every token; large pages make that
+ * faster. A block is aligned to them. */
+#define LARGE_PAGE ((gsize) 2 << 20)
 
 static void
 set_fault (NevaBackendCpu *c, gsize bytes)
@@ -56,6 +61,30 @@ neva_cpu_run (NevaBackendCpu *c, NevaPoolFunc func, void *data, gsize n_tasks,
     set_fault (c, work_bytes * neva_pool_threads (c->pool));
 }
 
+static void *
+map_memory (gsize bytes)
+{
+  const gsize page = (gsize) sysconf (_SC_PAGESIZE);
+  const gsize used = (bytes + page - 1) / page * page;
+  const gsize slack = bytes >= LARGE_PAGE ? LARGE_PAGE : 0;
+  guint8 *map = mmap (NULL, used + slack, PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  gsize before;
+
+  if (map == MAP_FAILED)
+    return NULL;
+  if (!slack)
+    return map;
+  before = (LARGE_PAGE - (gsize) map % LARGE_PAGE) % LARGE_PAGE;
+  if (before)
+    munmap (map, before);
+  if (before < slack)
+    munmap (map + before + used, slack - before);
+  /* where it is refused, small pages work too */
+  madvise (map + before, used, MADV_HUGEPAGE);
+  return map + before;
+}
+
 void *
 neva_cpu_alloc (NevaBackend *b, gsize bytes, GError **error)
 {
@@ -67,13 +96,8 @@ neva_cpu_alloc (NevaBackend *b, gsize bytes, GError **error)
     memory = aligned_alloc (64, (bytes + 63) / 64 * 64);
     if (memory)
       memset (memory, 0, bytes);
-  } else if (bytes < G_MAXSSIZE) {
-    memory = mmap (NULL, bytes, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-      memory = NULL;
-    else
-      madvise (memory, bytes, MADV_HUGEPAGE); /* fewer misses; may refuse */
+  } else if (bytes < G_MAXSSIZE - LARGE_PAGE) {
+    memory = map_memory (bytes);
   }
   if (!memory)
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,

@@ -10,6 +10,7 @@
  * others waiting, few enough that a chunk reuses the activations it loaded. */
 #define CHUNKS 4
 #define MAX_CHUNK 16      /* panels */
+#define FEW_ROWS 16       /* up to here a product is a stream of weights */
 #define TILE_FLOATS 1024  /* rows x panels of a gated tile: 256 KiB */
 #define MIN_PREPARE 32768 /* floats, below: one thread prepares */
 
@@ -59,33 +60,83 @@ prepare (NevaBackendCpu *c, NevaDType type, const float *x, gsize ldx, gsize m,
   return c->fault == NULL;
 }
 
+/* Panels 0 .. total in tasks: one run for each thread, then chunks. */
+typedef struct {
+  gsize total, threads, run, chunk;
+} Split;
+
+/* With few rows, one long run of neighbouring panels for each thread: every
+ * start of a stream costs. A fifth is left to be handed out in small pieces, so
+ * that a thread that was held up does not keep the others waiting; kernels of
+ * packed weights read two panels side by side. */
+static Split
+split (const NevaBackendCpu *c, NevaDType type, gsize m, gsize total)
+{
+  const gsize threads = neva_pool_threads (c->pool);
+
+  if (m > FEW_ROWS)
+    return (Split){
+        total, threads, 0, CLAMP (total / (threads * CHUNKS), 1, MAX_CHUNK)};
+  const gsize run = total * 4 / 5 / threads / 2 * 2;
+  const gboolean pairs = type == NEVA_DTYPE_I8 || type == NEVA_DTYPE_I4;
+
+  return (Split){total, threads, run, run && pairs ? 2 : 1};
+}
+
+static gsize
+split_tasks (const Split *s)
+{
+  const gsize rest = s->total - s->threads * s->run;
+
+  return (s->run ? s->threads : 0) + (rest + s->chunk - 1) / s->chunk;
+}
+
+/* Panels [*p0, *p1) of a task. */
+static void
+split_range (const Split *s, gsize task, gsize *p0, gsize *p1)
+{
+  const gsize runs = s->run ? s->threads : 0;
+
+  if (task < runs) {
+    *p0 = task * s->run;
+    *p1 = *p0 + s->run;
+  } else {
+    *p0 = runs * s->run + (task - runs) * s->chunk;
+    *p1 = MIN (*p0 + s->chunk, s->total);
+  }
+}
+
 typedef struct {
   NevaBackendCpu *c;
   const NevaProduct *products;
-  gsize n_products, m, chunk; /* chunk: panels of a task */
+  gsize m;
+  Split split;
 } LinearJob;
 
 static gsize
-panels (const NevaProduct *p)
+panels (const NevaWeight *w)
 {
-  return (p->w->w.n + NEVA_MATMUL_PANEL - 1) / NEVA_MATMUL_PANEL;
+  return (w->n + NEVA_MATMUL_PANEL - 1) / NEVA_MATMUL_PANEL;
 }
 
 static void
 linear_task (void *data, gsize task, void *work)
 {
   const LinearJob *j = data;
-  const NevaProduct *p = j->products;
-  gsize chunks, n0, n1;
+  gsize p0, p1;
 
-  while (task >= (chunks = (panels (p) + j->chunk - 1) / j->chunk)) {
-    task -= chunks;
-    p++;
+  split_range (&j->split, task, &p0, &p1);
+  for (const NevaProduct *p = j->products; p1; p++) {
+    const NevaWeight *w = &p->w->w;
+    const gsize n = panels (w), end = MIN (p1, n);
+
+    if (p0 < end)
+      j->c->kernels.matmul[w->type](p->dst, p->ldd, j->c->xq, w, &p->epilogue,
+          j->m, p0 * NEVA_MATMUL_PANEL, MIN (end * NEVA_MATMUL_PANEL, w->n),
+          work);
+    p0 = p0 > n ? p0 - n : 0;
+    p1 -= end;
   }
-  n0 = task * j->chunk * NEVA_MATMUL_PANEL;
-  n1 = MIN (n0 + j->chunk * NEVA_MATMUL_PANEL, p->w->w.n);
-  j->c->kernels.matmul[p->w->w.type](
-      p->dst, p->ldd, j->c->xq, &p->w->w, &p->epilogue, j->m, n0, n1, work);
 }
 
 /* Products of one weight type: they share the prepared activations. */
@@ -94,18 +145,15 @@ run_products (NevaBackendCpu *c, const float *x, gsize ldx, gsize m,
     const NevaProduct *products, gsize n_products)
 {
   const NevaWeight *w = &products->w->w;
-  const gsize threads = neva_pool_threads (c->pool);
-  LinearJob j = {c, products, n_products, m, 0};
-  gsize total = 0, n_tasks = 0;
+  LinearJob j = {.c = c, .products = products, .m = m};
+  gsize total = 0;
 
   if (!prepare (c, w->type, x, ldx, m, w->k))
     return;
   for (gsize i = 0; i < n_products; i++)
-    total += panels (&products[i]);
-  j.chunk = CLAMP (total / (threads * CHUNKS), 1, MAX_CHUNK);
-  for (gsize i = 0; i < n_products; i++)
-    n_tasks += (panels (&products[i]) + j.chunk - 1) / j.chunk;
-  neva_cpu_run (c, linear_task, &j, n_tasks,
+    total += panels (&products[i].w->w);
+  j.split = split (c, w->type, m, total);
+  neva_cpu_run (c, linear_task, &j, split_tasks (&j.split),
       neva_matmul_work_bytes (w->type, m, w->k),
       m * w->k * total * NEVA_MATMUL_PANEL);
 }
@@ -130,8 +178,15 @@ neva_cpu_linear (NevaBackend *b, const float *x, gsize ldx, gsize m,
 typedef struct {
   NevaBackendCpu *c;
   const NevaGated *g;
-  gsize m, chunk;
+  gsize m;
+  Split split;
 } GatedJob;
+
+static gsize
+widest (const Split *s)
+{
+  return MAX (s->run, s->chunk) * NEVA_MATMUL_PANEL;
+}
 
 /* The `up` half of a chunk stays in this thread's cache: the wider of the two
  * results of an MLP never travels to memory. */
@@ -141,12 +196,15 @@ gated_task (void *data, gsize task, void *work)
   const GatedJob *j = data;
   const NevaGated *g = j->g;
   const NevaMatmulFn matmul = j->c->kernels.matmul[g->up->w.type];
-  const gsize width = j->chunk * NEVA_MATMUL_PANEL, n0 = task * width;
-  const gsize n1 = MIN (n0 + width, g->up->w.n);
   const NevaEpilogue up = {.bias = g->up_bias}, gate = {.bias = g->gate_bias};
+  const gsize width = widest (&j->split);
   float *tile = work; /* [m][width] */
   void *scratch = tile + j->m * width;
+  gsize n0, n1;
 
+  split_range (&j->split, task, &n0, &n1);
+  n0 *= NEVA_MATMUL_PANEL;
+  n1 = MIN (n1 * NEVA_MATMUL_PANEL, g->up->w.n);
   /* the kernel writes column n0 at dst + n0 */
   matmul (tile - n0, width, j->c->xq, &g->up->w, &up, j->m, n0, n1, scratch);
   matmul (g->dst, g->ldd, j->c->xq, &g->gate->w, &gate, j->m, n0, n1, scratch);
@@ -160,18 +218,17 @@ neva_cpu_gated (
 {
   NevaBackendCpu *c = neva_cpu (b);
   const NevaWeight *w = &g->up->w;
-  const gsize threads = neva_pool_threads (c->pool);
-  const gsize total = (w->n + NEVA_MATMUL_PANEL - 1) / NEVA_MATMUL_PANEL;
-  GatedJob j = {c, g, m, 1};
+  GatedJob j = {.c = c, .g = g, .m = m};
   gsize work;
 
   if (!m || !prepare (c, w->type, x, ldx, m, w->k))
     return;
+  j.split = split (c, w->type, m, panels (w));
   /* many rows fill the cache with one panel; few rows leave room for more */
-  j.chunk =
-      CLAMP (MIN (total / (threads * CHUNKS), TILE_FLOATS / m), 1, MAX_CHUNK);
-  work = m * j.chunk * NEVA_MATMUL_PANEL * sizeof (float) +
+  if (m > FEW_ROWS)
+    j.split.chunk = CLAMP (j.split.chunk, 1, MAX (TILE_FLOATS / m, 1));
+  work = m * widest (&j.split) * sizeof (float) +
          neva_matmul_work_bytes (w->type, m, w->k);
-  neva_cpu_run (c, gated_task, &j, (total + j.chunk - 1) / j.chunk, work,
-      2 * m * w->k * w->n);
+  neva_cpu_run (
+      c, gated_task, &j, split_tasks (&j.split), work, 2 * m * w->k * w->n);
 }

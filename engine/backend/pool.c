@@ -15,9 +15,10 @@
 
 #define MAX_THREADS 256
 #define CLOSED G_MAXUINT32 /* as next task: no job has that many */
-/* Between the jobs of one forward pass lie a few microseconds; waking a sleeper
- * costs more. Some 20-50 us, then a thread sleeps. */
-#define SPINS 1000
+/* Between the jobs of one forward pass lie some microseconds; waking a sleeper
+ * costs more. Counted in time: a pause is 10 to 140 cycles, by processor. */
+#define SPIN_US 100
+#define SPINS 64 /* between looks at the clock */
 
 #if defined(__x86_64__) || defined(__i386__)
 #define RELAX() __builtin_ia32_pause ()
@@ -82,24 +83,43 @@ take_tasks (NevaPool *p, guint index)
   }
 }
 
+static guint
+generation (NevaPool *p)
+{
+  return (guint) (atomic_load (&p->ticket) >> 32);
+}
+
+/* Returns: FALSE when a waiting thread should go to sleep. `until`: 0 at first.
+ */
+static gboolean
+keep_spinning (gint64 *until)
+{
+  const gint64 now = g_get_monotonic_time ();
+
+  if (!*until)
+    *until = now + SPIN_US;
+  return now < *until;
+}
+
 /* Until the generation is no longer `seen`. */
 static guint
 wait_for_job (NevaPool *p, guint seen)
 {
-  for (guint i = 0; i < SPINS; i++) {
-    const guint now = (guint) (atomic_load (&p->ticket) >> 32);
+  gint64 until = 0;
 
-    if (now != seen)
-      return now;
-    RELAX ();
-  }
+  while (keep_spinning (&until))
+    for (guint i = 0; i < SPINS; i++) {
+      if (generation (p) != seen)
+        return generation (p);
+      RELAX ();
+    }
   g_mutex_lock (&p->lock);
   atomic_fetch_add (&p->sleepers, 1);
-  while ((guint) (atomic_load (&p->ticket) >> 32) == seen)
+  while (generation (p) == seen)
     g_cond_wait (&p->wake, &p->lock);
   atomic_fetch_sub (&p->sleepers, 1);
   g_mutex_unlock (&p->lock);
-  return (guint) (atomic_load (&p->ticket) >> 32);
+  return generation (p);
 }
 
 static gpointer
@@ -258,11 +278,14 @@ publish (NevaPool *p, NevaPoolFunc func, void *data, guint n_tasks)
 static void
 wait_until_done (NevaPool *p, guint n_tasks)
 {
-  for (guint i = 0; i < SPINS; i++) {
-    if (atomic_load (&p->done) == n_tasks)
-      return;
-    RELAX ();
-  }
+  gint64 until = 0;
+
+  while (keep_spinning (&until))
+    for (guint i = 0; i < SPINS; i++) {
+      if (atomic_load (&p->done) == n_tasks)
+        return;
+      RELAX ();
+    }
   g_mutex_lock (&p->lock);
   atomic_store (&p->caller_sleeps, TRUE);
   while (atomic_load (&p->done) != n_tasks)

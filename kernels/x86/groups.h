@@ -26,6 +26,10 @@ typedef struct {
   /* c [rows][64] = rows of x times one packed panel. */
   void (*tile) (float *c, const NevaGroupRows *x, const char *panel,
       size_t groups, size_t rows);
+  /* c [2][64] = one row of x times two neighbouring panels, read side by side:
+   * memory delivers two streams faster than one. NULL: never. */
+  void (*two) (float *c, const NevaGroupRows *x, const char *panel,
+      size_t panel_bytes, size_t groups);
   /* I4: nibbles of a panel to bytes, headers as they are; a group then has
    * NEVA_I8_GROUP_BYTES. NULL: never. */
   void (*unpack) (char *dst, const char *panel, size_t groups);

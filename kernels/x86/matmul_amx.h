@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Slots of matmul.h by AMX; few rows go to the tier below. */
+/* Slots of matmul.h by AMX. */
 #ifndef NEVA_MATMUL_AMX_H
 #define NEVA_MATMUL_AMX_H
 
@@ -8,5 +8,11 @@
 NEVA_DECL_MATMUL (neva_matmul_bf16_amx);
 NEVA_DECL_MATMUL (neva_matmul_i8_amx);
 NEVA_DECL_MATMUL (neva_matmul_i4_amx);
+
+/* Up to NEVA_FEW_ROWS rows: weights are read once, as they lie. */
+enum { NEVA_FEW_ROWS = 16 };
+NEVA_DECL_MATMUL (neva_few_bf16_amx);
+NEVA_DECL_MATMUL (neva_few_i8_amx);
+NEVA_DECL_MATMUL (neva_few_i4_amx);
 
 #endif /* NEVA_MATMUL_AMX_H */

@@ -77,8 +77,8 @@ NEVA_DECL_MATMUL (neva_matmul_bf16_amx)
   static const NevaTileKernel kernel = {
       .k_block = K_BLOCK, .pack = pack, .multiply = multiply};
 
-  if (m <= 4)
-    neva_matmul_bf16_avx512bf16 (dst, ldd, xq, w, epilogue, m, n0, n1, work);
+  if (m <= NEVA_FEW_ROWS)
+    neva_few_bf16_amx (dst, ldd, xq, w, epilogue, m, n0, n1, work);
   else
     neva_matmul_tiles (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
 }

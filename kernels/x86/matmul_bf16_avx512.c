@@ -57,63 +57,27 @@ tile_bf16 (float *c, const char *x, size_t stride, const void *panel, size_t k,
   neva_tile_f32_avx512 (c, work, kp * sizeof *wide, panel, k, rows, NULL);
 }
 
-static inline __attribute__ ((always_inline)) void
-gemv_rows (float *c, const char *x, size_t x_stride, const char *w,
-    size_t w_stride, size_t columns, size_t k, size_t m)
-{
-  for (size_t n = 0; n < columns; n++, w += w_stride) {
-    __m512 acc[4][2];
-
-    for (size_t r = 0; r < m; r++)
-      acc[r][0] = acc[r][1] = _mm512_setzero_ps ();
-    for (size_t i = 0; i < k; i += 32) {
-      const size_t left = k - i < 32 ? k - i : 32;
-      const __m512 w0 = widen (w + i * 2, neva_mask16 (left < 16 ? left : 16));
-      const __m512 w1 =
-          widen (w + i * 2 + 32, neva_mask16 (left < 16 ? 0 : left - 16));
-
-      neva_prefetch_stream (w + i * 2);
-      for (size_t r = 0; r < m; r++) {
-        const char *v = x + r * x_stride + i * 2;
-
-        acc[r][0] = _mm512_fmadd_ps (w0, widen (v, 0xffff), acc[r][0]);
-        acc[r][1] = _mm512_fmadd_ps (w1, widen (v + 32, 0xffff), acc[r][1]);
-      }
-    }
-    for (size_t r = 0; r < m; r++)
-      c[r * PANEL + n] =
-          _mm512_reduce_add_ps (_mm512_add_ps (acc[r][0], acc[r][1]));
-  }
-}
-
-static void
-gemv_bf16 (float *c, const char *x, size_t x_stride, const char *w,
-    size_t w_stride, size_t columns, size_t k, size_t m)
-{
-  switch (m) {
-    case 1:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 1);
-      break;
-    case 2:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 2);
-      break;
-    case 3:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 3);
-      break;
-    case 4:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 4);
-      break;
-  }
-}
+#define V __m512
+#define W __m512
+#define STEP 16
+#define ELEMENT 2
+#define GEMV_ROWS 4
+#define v_zero() _mm512_setzero_ps ()
+#define v_sum(v) _mm512_reduce_add_ps (v)
+#define v_mac(acc, a, b) _mm512_fmadd_ps (a, b, acc)
+#define w_load(p) widen (p, 0xffff)
+#define w_load_n(p, n) widen (p, neva_mask16 (n))
+#define x_load(p) widen (p, 0xffff)
+#include "gemv_tile.h"
 
 NEVA_DECL_MATMUL (neva_matmul_bf16_avx512)
 {
   static const NevaPanelKernel kernel = {.tile_rows = 6,
       .k_block = 1024,
-      .gemv_rows = 4,
+      .gemv_rows = 16,
       .pack = pack_bf16,
       .tile = tile_bf16,
-      .gemv = gemv_bf16,
+      .gemv = gemv,
       .finish = neva_finish_avx512};
 
   neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);

@@ -77,72 +77,28 @@ tile_bf16 (float *c, const char *x, size_t stride, const void *panel, size_t k,
   }
 }
 
-static inline __attribute__ ((always_inline)) void
-gemv_rows (float *c, const char *x, size_t x_stride, const char *w,
-    size_t w_stride, size_t columns, size_t k, size_t m)
-{
-  for (size_t n = 0; n < columns; n++, w += w_stride) {
-    __m512 acc[4][2];
-    size_t i = 0;
-
-    for (size_t r = 0; r < m; r++)
-      acc[r][0] = acc[r][1] = _mm512_setzero_ps ();
-    for (; i + 64 <= k; i += 64) {
-      const __m512i w0 = _mm512_loadu_si512 (w + i * 2);
-      const __m512i w1 = _mm512_loadu_si512 (w + i * 2 + 64);
-
-      neva_prefetch_stream (w + i * 2);
-      neva_prefetch_stream (w + i * 2 + 64);
-      for (size_t r = 0; r < m; r++) {
-        const char *v = x + r * x_stride + i * 2;
-
-        acc[r][0] = dot (acc[r][0], w0, _mm512_load_si512 (v));
-        acc[r][1] = dot (acc[r][1], w1, _mm512_load_si512 (v + 64));
-      }
-    }
-    for (; i < k; i += 32) {
-      const __mmask32 mask =
-          k - i < 32 ? (__mmask32) ((1u << (k - i)) - 1) : 0xffffffff;
-      const __m512i w0 = _mm512_maskz_loadu_epi16 (mask, w + i * 2);
-
-      for (size_t r = 0; r < m; r++)
-        acc[r][0] =
-            dot (acc[r][0], w0, _mm512_load_si512 (x + r * x_stride + i * 2));
-    }
-    for (size_t r = 0; r < m; r++)
-      c[r * PANEL + n] =
-          _mm512_reduce_add_ps (_mm512_add_ps (acc[r][0], acc[r][1]));
-  }
-}
-
-static void
-gemv_bf16 (float *c, const char *x, size_t x_stride, const char *w,
-    size_t w_stride, size_t columns, size_t k, size_t m)
-{
-  switch (m) {
-    case 1:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 1);
-      break;
-    case 2:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 2);
-      break;
-    case 3:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 3);
-      break;
-    case 4:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 4);
-      break;
-  }
-}
+#define V __m512
+#define W __m512i
+#define STEP 32
+#define ELEMENT 2
+#define GEMV_ROWS 4
+#define v_zero() _mm512_setzero_ps ()
+#define v_sum(v) _mm512_reduce_add_ps (v)
+#define v_mac(acc, a, b) dot (acc, a, b)
+#define w_load(p) _mm512_loadu_si512 (p)
+#define w_load_n(p, n)                                                         \
+  _mm512_maskz_loadu_epi16 ((__mmask32) ((1u << (n)) - 1), p)
+#define x_load(p) _mm512_load_si512 (p)
+#include "gemv_tile.h"
 
 NEVA_DECL_MATMUL (neva_matmul_bf16_avx512bf16)
 {
   static const NevaPanelKernel kernel = {.tile_rows = 6,
       .k_block = 2048,
-      .gemv_rows = 4,
+      .gemv_rows = 16,
       .pack = pack_bf16,
       .tile = tile_bf16,
-      .gemv = gemv_bf16,
+      .gemv = gemv,
       .finish = neva_finish_avx512};
 
   neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);

@@ -201,8 +201,10 @@ NEVA_DECL_MATMUL (neva_matmul_i8_amx)
   static const NevaTileKernel kernel = {
       .k_block = K_BLOCK, .pack = pack_i8, .multiply = multiply_i8};
 
-  if (m <= 8)
+  if (m == 1)
     neva_matmul_i8_avx512vnni (dst, ldd, xq, w, epilogue, m, n0, n1, work);
+  else if (m <= NEVA_FEW_ROWS)
+    neva_few_i8_amx (dst, ldd, xq, w, epilogue, m, n0, n1, work);
   else
     neva_matmul_tiles (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
 }
@@ -212,8 +214,10 @@ NEVA_DECL_MATMUL (neva_matmul_i4_amx)
   static const NevaTileKernel kernel = {
       .k_block = K_BLOCK, .pack = pack_i4, .multiply = multiply_i4};
 
-  if (m <= 8)
+  if (m == 1)
     neva_matmul_i4_avx512vnni (dst, ldd, xq, w, epilogue, m, n0, n1, work);
+  else if (m <= NEVA_FEW_ROWS)
+    neva_few_i4_amx (dst, ldd, xq, w, epilogue, m, n0, n1, work);
   else
     neva_matmul_tiles (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
 }

@@ -45,35 +45,36 @@ step (__m512i (*acc)[4], const __m512i *codes, const char *x, size_t stride,
   }
 }
 
-/* One group into acc. */
+/* STEP bytes of codes into acc. */
 INLINE void
-dot_group (__m512i (*acc)[4], const char *q, const char *x, size_t stride,
+dot_codes (__m512i (*acc)[4], const char *q, const char *x, size_t stride,
     size_t rows, Form form)
 {
   const __m512i low_nibbles = _mm512_set1_epi8 (15);
   __m512i codes[4], high[4];
 
   if (form != I4_NIBBLES) {
-    for (int i = 0; i < GROUP; i += 4, q += STEP) {
-      for (int j = 0; j < 4; j++)
-        codes[j] = _mm512_load_si512 (q + 64 * j);
-      if (rows == 1)
-        neva_prefetch_group (q);
-      step (acc, codes, x + i, stride, rows);
-    }
+    for (int j = 0; j < 4; j++)
+      codes[j] = _mm512_load_si512 (q + 64 * j);
+    step (acc, codes, x, stride, rows);
     return;
   }
-  for (int i = 0; i < GROUP; i += 8, q += STEP) {
-    for (int j = 0; j < 4; j++) {
-      high[j] = _mm512_load_si512 (q + 64 * j);
-      codes[j] = _mm512_and_si512 (high[j], low_nibbles);
-      high[j] = _mm512_and_si512 (_mm512_srli_epi16 (high[j], 4), low_nibbles);
-    }
-    if (rows == 1)
-      neva_prefetch_group (q);
-    step (acc, codes, x + i, stride, rows);
-    step (acc, high, x + i + 4, stride, rows);
+  for (int j = 0; j < 4; j++) {
+    high[j] = _mm512_load_si512 (q + 64 * j);
+    codes[j] = _mm512_and_si512 (high[j], low_nibbles);
+    high[j] = _mm512_and_si512 (_mm512_srli_epi16 (high[j], 4), low_nibbles);
   }
+  step (acc, codes, x, stride, rows);
+  step (acc, high, x + 4, stride, rows);
+}
+
+/* One group into acc. */
+INLINE void
+dot_group (__m512i (*acc)[4], const char *q, const char *x, size_t stride,
+    size_t rows, Form form)
+{
+  for (int i = 0; i < GROUP; i += form == I4_NIBBLES ? 8 : 4, q += STEP)
+    dot_codes (acc, q, x + i, stride, rows, form);
 }
 
 /* c += the group's sums, scaled. */
@@ -105,6 +106,17 @@ add_group (float *c, __m512i (*acc)[4], const char *header,
   }
 }
 
+/* What a group's sums of a row start with: of I8, -128 sum x, which takes the
+ * 128 out of the codes. */
+INLINE __m512i
+start_of (const NevaGroupRows *x, size_t r, size_t g, Form form)
+{
+  const char *sums = x->x + r * x->stride + x->sum;
+
+  return form == I8_BYTES ? _mm512_set1_epi32 (((const int *) sums)[g])
+                          : _mm512_setzero_si512 ();
+}
+
 /* c [rows][64] += one group; `rows` is a constant. */
 INLINE void
 group_rows (float *c, const NevaGroupRows *x, const char *group, size_t g,
@@ -112,16 +124,9 @@ group_rows (float *c, const NevaGroupRows *x, const char *group, size_t g,
 {
   __m512i acc[6][4];
 
-  for (size_t r = 0; r < rows; r++) {
-    const char *row = x->x + r * x->stride;
-    /* -128 sum x takes the 128 out of the codes */
-    const __m512i start =
-        form == I8_BYTES ? _mm512_set1_epi32 (((const int *) (row + x->sum))[g])
-                         : _mm512_setzero_si512 ();
-
+  for (size_t r = 0; r < rows; r++)
     for (int j = 0; j < 4; j++)
-      acc[r][j] = start;
-  }
+      acc[r][j] = start_of (x, r, g, form);
   dot_group (acc, group + NEVA_I8_Q, x->x + g * GROUP, x->stride, rows, form);
   add_group (c, acc, group, x, g, rows, form);
 }
@@ -161,12 +166,43 @@ tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
   }
 }
 
+/* NevaGroupKernel.two: a step of one panel, a step of the other. */
+INLINE void
+row_two (float *c, const NevaGroupRows *x, const char *panel,
+    size_t panel_bytes, size_t groups, Form form)
+{
+  for (size_t i = 0; i < 2 * PANEL; i += 16)
+    _mm512_store_ps (c + i, _mm512_setzero_ps ());
+  for (size_t g = 0; g < groups; g++) {
+    const char *q = panel + NEVA_I8_Q, *k = x->x + g * GROUP;
+    __m512i acc[2][4];
+
+    for (int j = 0; j < 4; j++)
+      acc[0][j] = acc[1][j] = start_of (x, 0, g, form);
+    for (int i = 0; i < GROUP; i += form == I4_NIBBLES ? 8 : 4, q += STEP) {
+      dot_codes (acc, q, k + i, 0, 1, form);
+      dot_codes (acc + 1, q + panel_bytes, k + i, 0, 1, form);
+    }
+    add_group (c, acc, panel, x, g, 1, form);
+    add_group (c + PANEL, acc + 1, panel + panel_bytes, x, g, 1, form);
+    panel += form == I4_NIBBLES ? NEVA_I4_GROUP_BYTES : NEVA_I8_GROUP_BYTES;
+  }
+}
+
 #define TILE(name, form)                                                       \
   static void name (float *c, const NevaGroupRows *x, const char *panel,       \
       size_t groups, size_t rows)                                              \
   {                                                                            \
     tile_rows (c, x, panel, groups, rows, form);                               \
   }
+#define TWO(name, form)                                                        \
+  static void name (float *c, const NevaGroupRows *x, const char *panel,       \
+      size_t panel_bytes, size_t groups)                                       \
+  {                                                                            \
+    row_two (c, x, panel, panel_bytes, groups, form);                          \
+  }
+TWO (two_i8, I8_BYTES)
+TWO (two_i4, I4_NIBBLES)
 TILE (tile_i8, I8_BYTES)
 TILE (tile_i4, I4_NIBBLES)
 TILE (tile_i4_unpacked, I4_BYTES)
@@ -193,8 +229,10 @@ neva_unpack_i4_avx512 (char *dst, const char *panel, size_t groups)
 
 NEVA_DECL_MATMUL (neva_matmul_i8_avx512vnni)
 {
-  static const NevaGroupKernel kernel = {
-      .tile_rows = 24, .tile = tile_i8, .finish = neva_finish_avx512};
+  static const NevaGroupKernel kernel = {.tile_rows = 24,
+      .tile = tile_i8,
+      .two = two_i8,
+      .finish = neva_finish_avx512};
 
   neva_matmul_groups (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
 }
@@ -203,6 +241,7 @@ NEVA_DECL_MATMUL (neva_matmul_i4_avx512vnni)
 {
   static const NevaGroupKernel kernel = {.tile_rows = 24,
       .tile = tile_i4,
+      .two = two_i4,
       .unpack = neva_unpack_i4_avx512,
       .tile_unpacked = tile_i4_unpacked,
       .finish = neva_finish_avx512};

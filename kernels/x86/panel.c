@@ -3,7 +3,7 @@
 #include "matmul_layout.h"
 #include "panel.h"
 
-enum { PANEL = NEVA_MATMUL_PANEL, MAX_TILE_ROWS = 8 };
+enum { PANEL = NEVA_MATMUL_PANEL, MAX_ROWS = 16 };
 
 typedef struct {
   const NevaPanelKernel *kernel;
@@ -14,7 +14,7 @@ typedef struct {
   const NevaWeight *w;
   const NevaEpilogue *epilogue;
   size_t m;
-  float *c;        /* [MAX_TILE_ROWS][64] */
+  float *c;        /* [MAX_ROWS][64]: of a tile or of gemv */
   void *tile_work; /* [tile_rows][k] f32 */
   char *panel;
 } Product;
@@ -93,8 +93,8 @@ neva_matmul_panels (const NevaPanelKernel *kernel, float *dst, size_t ldd,
       .epilogue = epilogue,
       .m = m,
       .c = work,
-      .tile_work = (float *) work + MAX_TILE_ROWS * PANEL,
-      .panel = (char *) ((float *) work + MAX_TILE_ROWS * PANEL +
+      .tile_work = (float *) work + MAX_ROWS * PANEL,
+      .panel = (char *) ((float *) work + MAX_ROWS * PANEL +
                          kernel->tile_rows * ((w->k + 31) / 32 * 32))};
   /* Equal blocks: a short last one would waste its packing. An activation can
    * only see a whole sum, and dst cannot hold a partial one when it is added

@@ -9,7 +9,8 @@
  *       |              |           +-----------+
  *
  * The loops are here; what is done with vectors is a NevaPanelKernel. With few
- * rows a panel does not pay: then each weight row is read once, in order.
+ * rows a panel does not pay: then weights are read once, as they lie
+ * (gemv_tile.h).
  */
 #ifndef NEVA_PANEL_H
 #define NEVA_PANEL_H
@@ -29,6 +30,12 @@ typedef struct {
 #define NEVA_DECL_FINISH(name)                                                 \
   void name (float *dst, size_t ldd, float *c, const NevaFinish *f)
 
+/* c[r][0..columns) = x [m, k] times `columns` rows of w; m <= gemv_rows. The
+ * weights are read once. */
+#define NEVA_DECL_GEMV(name)                                                   \
+  void name (float *c, const char *x, size_t x_stride, const char *w,          \
+      size_t w_stride, size_t columns, size_t k, size_t m)
+
 typedef struct {
   size_t tile_rows; /* at most 8 */
   size_t k_block;   /* multiple of 32 */
@@ -42,15 +49,14 @@ typedef struct {
    * tile_rows * k floats, k rounded up to 32. */
   void (*tile) (float *c, const char *x, size_t stride, const void *panel,
       size_t k, size_t rows, void *work);
-  /* c[r][0..columns) = x [m, k] times `columns` rows of w; m <= gemv_rows. The
-   * weights are read once and in order. */
-  void (*gemv) (float *c, const char *x, size_t x_stride, const char *w,
-      size_t w_stride, size_t columns, size_t k, size_t m);
+  NEVA_DECL_GEMV ((*gemv));
   NEVA_DECL_FINISH ((*finish));
 } NevaPanelKernel;
 
 NEVA_DECL_FINISH (neva_finish_avx2);
 NEVA_DECL_FINISH (neva_finish_avx512);
+NEVA_DECL_GEMV (neva_gemv_f32_avx2);
+NEVA_DECL_GEMV (neva_gemv_bf16_avx2);
 
 void neva_matmul_panels (const NevaPanelKernel *kernel, float *dst, size_t ldd,
     const void *xq, const NevaWeight *w, const NevaEpilogue *epilogue, size_t m,

@@ -163,74 +163,6 @@ tile_bf16 (float *c, const char *x, size_t stride, const void *panel, size_t k,
   tile_f32 (c, work, kp * sizeof *wide, panel, k, rows, NULL);
 }
 
-INLINE float
-sum8 (__m256 v)
-{
-  __m128 s =
-      _mm_add_ps (_mm256_castps256_ps128 (v), _mm256_extractf128_ps (v, 1));
-
-  s = _mm_add_ps (s, _mm_movehl_ps (s, s));
-  return _mm_cvtss_f32 (_mm_add_ss (s, _mm_movehdup_ps (s)));
-}
-
-INLINE void
-gemv_rows (float *c, const char *x, size_t x_stride, const char *w,
-    size_t w_stride, size_t columns, size_t k, size_t m, bool bf16)
-{
-  const size_t width = bf16 ? 2 : 4;
-
-  for (size_t n = 0; n < columns; n++, w += w_stride) {
-    __m256 acc[4][2];
-    size_t i = 0;
-
-    for (size_t r = 0; r < m; r++)
-      acc[r][0] = acc[r][1] = _mm256_setzero_ps ();
-    for (; i + 16 <= k; i += 16) {
-      const char *p = w + i * width;
-      const __m256 w0 = load8 (p, bf16), w1 = load8 (p + 8 * width, bf16);
-
-      _mm_prefetch (p + 3072, _MM_HINT_T0);
-      for (size_t r = 0; r < m; r++) {
-        const char *v = x + r * x_stride + i * width;
-
-        acc[r][0] = _mm256_fmadd_ps (w0, load8 (v, bf16), acc[r][0]);
-        acc[r][1] =
-            _mm256_fmadd_ps (w1, load8 (v + 8 * width, bf16), acc[r][1]);
-      }
-    }
-    for (size_t r = 0; r < m; r++) {
-      float sum = sum8 (_mm256_add_ps (acc[r][0], acc[r][1]));
-
-      for (size_t j = i; j < k; j++)
-        sum += load1 (w + j * width, bf16) *
-               load1 (x + r * x_stride + j * width, bf16);
-      c[r * PANEL + n] = sum;
-    }
-  }
-}
-
-#define GEMV(name, bf16)                                                       \
-  static void name (float *c, const char *x, size_t x_stride, const char *w,   \
-      size_t w_stride, size_t columns, size_t k, size_t m)                     \
-  {                                                                            \
-    switch (m) {                                                               \
-      case 1:                                                                  \
-        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 1, bf16);          \
-        break;                                                                 \
-      case 2:                                                                  \
-        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 2, bf16);          \
-        break;                                                                 \
-      case 3:                                                                  \
-        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 3, bf16);          \
-        break;                                                                 \
-      case 4:                                                                  \
-        gemv_rows (c, x, x_stride, w, w_stride, columns, k, 4, bf16);          \
-        break;                                                                 \
-    }                                                                          \
-  }
-GEMV (gemv_f32, false)
-GEMV (gemv_bf16, true)
-
 NEVA_DECL_FINISH (neva_finish_avx2)
 {
   for (size_t r = 0; r < f->rows; r++, c += PANEL, dst += ldd) {
@@ -251,10 +183,10 @@ NEVA_DECL_MATMUL (neva_matmul_f32_avx2)
 {
   static const NevaPanelKernel kernel = {.tile_rows = 6,
       .k_block = 256,
-      .gemv_rows = 4,
+      .gemv_rows = 16,
       .pack = pack_f32,
       .tile = tile_f32,
-      .gemv = gemv_f32,
+      .gemv = neva_gemv_f32_avx2,
       .finish = neva_finish_avx2};
 
   neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
@@ -264,10 +196,10 @@ NEVA_DECL_MATMUL (neva_matmul_bf16_avx2)
 {
   static const NevaPanelKernel kernel = {.tile_rows = 6,
       .k_block = 256,
-      .gemv_rows = 4,
+      .gemv_rows = 16,
       .pack = pack_bf16,
       .tile = tile_bf16,
-      .gemv = gemv_bf16,
+      .gemv = neva_gemv_bf16_avx2,
       .finish = neva_finish_avx2};
 
   neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);

@@ -150,72 +150,27 @@ neva_tile_f32_avx512 (float *c, const char *x, size_t stride, const void *panel,
   }
 }
 
-static inline __attribute__ ((always_inline)) void
-gemv_rows (float *c, const char *x, size_t x_stride, const char *w,
-    size_t w_stride, size_t columns, size_t k, size_t m)
-{
-  for (size_t n = 0; n < columns; n++, w += w_stride) {
-    const float *row = (const float *) (const void *) w;
-    __m512 acc[4][2];
-    size_t i = 0;
-
-    for (size_t r = 0; r < m; r++)
-      acc[r][0] = acc[r][1] = _mm512_setzero_ps ();
-    for (; i + 32 <= k; i += 32) {
-      const __m512 w0 = _mm512_loadu_ps (row + i);
-      const __m512 w1 = _mm512_loadu_ps (row + i + 16);
-
-      neva_prefetch_stream (w + i * 4);
-      neva_prefetch_stream (w + i * 4 + 64);
-      for (size_t r = 0; r < m; r++) {
-        const float *v = (const float *) (x + r * x_stride) + i;
-
-        acc[r][0] = _mm512_fmadd_ps (w0, _mm512_load_ps (v), acc[r][0]);
-        acc[r][1] = _mm512_fmadd_ps (w1, _mm512_load_ps (v + 16), acc[r][1]);
-      }
-    }
-    for (; i < k; i += 16) {
-      const __mmask16 mask = k - i < 16 ? neva_mask16 (k - i) : 0xffff;
-      const __m512 w0 = _mm512_maskz_loadu_ps (mask, row + i);
-
-      for (size_t r = 0; r < m; r++)
-        acc[r][0] = _mm512_fmadd_ps (w0,
-            _mm512_load_ps ((const float *) (x + r * x_stride) + i), acc[r][0]);
-    }
-    for (size_t r = 0; r < m; r++)
-      c[r * PANEL + n] =
-          _mm512_reduce_add_ps (_mm512_add_ps (acc[r][0], acc[r][1]));
-  }
-}
-
-static void
-gemv_f32 (float *c, const char *x, size_t x_stride, const char *w,
-    size_t w_stride, size_t columns, size_t k, size_t m)
-{
-  switch (m) {
-    case 1:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 1);
-      break;
-    case 2:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 2);
-      break;
-    case 3:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 3);
-      break;
-    case 4:
-      gemv_rows (c, x, x_stride, w, w_stride, columns, k, 4);
-      break;
-  }
-}
+#define V __m512
+#define W __m512
+#define STEP 16
+#define ELEMENT 4
+#define GEMV_ROWS 4
+#define v_zero() _mm512_setzero_ps ()
+#define v_sum(v) _mm512_reduce_add_ps (v)
+#define v_mac(acc, a, b) _mm512_fmadd_ps (a, b, acc)
+#define w_load(p) _mm512_loadu_ps (p)
+#define w_load_n(p, n) _mm512_maskz_loadu_ps (neva_mask16 (n), p)
+#define x_load(p) _mm512_load_ps (p)
+#include "gemv_tile.h"
 
 NEVA_DECL_MATMUL (neva_matmul_f32_avx512)
 {
   static const NevaPanelKernel kernel = {.tile_rows = 6,
       .k_block = 1024,
-      .gemv_rows = 4,
+      .gemv_rows = 16,
       .pack = pack_f32,
       .tile = neva_tile_f32_avx512,
-      .gemv = gemv_f32,
+      .gemv = gemv,
       .finish = neva_finish_avx512};
 
   neva_matmul_panels (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);

@@ -23,21 +23,4 @@ neva_mask16 (size_t n)
   return (__mmask16) ((1u << n) - 1);
 }
 
-/* Reads ahead of a stream: far enough for memory, near enough for the cache. */
-static inline void
-neva_prefetch_stream (const char *p)
-{
-  _mm_prefetch (p + 3072, _MM_HINT_T0);
-}
-
-/* The same for four lines of packed weights. */
-static inline void
-neva_prefetch_group (const char *p)
-{
-  neva_prefetch_stream (p);
-  neva_prefetch_stream (p + 64);
-  neva_prefetch_stream (p + 128);
-  neva_prefetch_stream (p + 192);
-}
-
 #endif /* NEVA_PANEL_AVX512_H */

@@ -224,6 +224,29 @@ check_epilogue (const CheckCtx *c, const Problem *p, const NevaEpilogue *e)
   check_free (want), check_free (got), check_free (old), check_free (work);
 }
 
+/* Rows computed together have the bits that each has alone: of packed weights
+ * always, of others up to 16 rows. */
+static void
+check_alone (const CheckCtx *c, const Problem *p)
+{
+  const NevaEpilogue none = {0};
+  const size_t stride = neva_act_row_bytes (p->type, p->k);
+  float *all = check_buf (p->m * p->ldd), *one = check_buf (p->n);
+  void *work = check_alloc (neva_matmul_work_bytes (p->type, p->m, p->k));
+
+  if (packed (p->type) || p->m <= 16) {
+    c->tier->matmul[p->type](
+        all, p->ldd, p->xq, &p->w, &none, p->m, 0, p->n, work);
+    for (size_t r = 0; r < p->m; r++) {
+      c->tier->matmul[p->type](one, p->n, (const char *) p->xq + r * stride,
+          &p->w, &none, 1, 0, p->n, work);
+      if (!check_same ("row alone", all + r * p->ldd, one, p->n * sizeof *one))
+        printf ("    m %zu row %zu n %zu k %zu\n", p->m, r, p->n, p->k);
+    }
+  }
+  check_free (all), check_free (one), check_free (work);
+}
+
 static void
 check_shape (const CheckCtx *c, NevaDType type, size_t m, size_t n, size_t k)
 {
@@ -231,6 +254,7 @@ check_shape (const CheckCtx *c, NevaDType type, size_t m, size_t n, size_t k)
   NevaEpilogue e = {0};
 
   problem_init (c, &p);
+  check_alone (c, &p);
   check_epilogue (c, &p, &e);
   e.bias = check_rand () % 2 ? p.bias : NULL;
   e.act = (NevaAct) (check_rand () % (NEVA_ACT_RELU2 + 1));

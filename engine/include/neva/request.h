@@ -17,7 +17,7 @@ G_BEGIN_DECLS
  * input. */
 #define NEVA_MAX_QUEUED_FRAMES 32
 #define NEVA_MAX_QUEUED_QUESTIONS 32
-#define NEVA_MAX_RUNNING 8 /* questions answered at once */
+#define NEVA_MAX_RUNNING 16 /* questions answered at once */
 
 /* ---- Frames ------------------------------------------------------------- */
 
