@@ -7,6 +7,7 @@
 #include "common/gstnevaerror.h"
 #include "encoder/gstnevaencoder.h"
 #include "framesampler/gstnevaframesampler.h"
+#include "judge/gstnevajudge.h"
 #include "llm/gstnevallm.h"
 
 static gboolean
@@ -18,6 +19,7 @@ plugin_init (GstPlugin *plugin)
   ok |= GST_ELEMENT_REGISTER (nevacaption, plugin);
   ok |= GST_ELEMENT_REGISTER (nevaencoder, plugin);
   ok |= GST_ELEMENT_REGISTER (nevaframesampler, plugin);
+  ok |= GST_ELEMENT_REGISTER (nevajudge, plugin);
   ok |= GST_ELEMENT_REGISTER (nevallm, plugin);
   return ok;
 }

@@ -21,7 +21,7 @@ forbid () {
 forbid kernels 'glib|gio/|gst/|neva/|json-glib|stdio|pthread|\.\./'
 forbid engine 'gst/|gst-plugins|x86/|ref/'
 forbid gst-plugins \
-  '(backend|checkpoint|convert|text|vision|model|runtime|remote|judge)/|kernels|matmul|attention|rowwise|json-glib'
+  '(backend|checkpoint|convert|text|vision|model|runtime|remote)/|kernels|matmul|attention|rowwise|json-glib'
 forbid pipelines \
   '(backend|checkpoint|convert|text|vision|model|runtime|remote)/|kernels|matmul|attention|rowwise'
 # CUDA headers only in kernels/cuda and engine/backend/cuda.c

@@ -4,10 +4,11 @@
 #include "textstream.h"
 #include <string.h>
 #include "common/gstnevacaptionmeta.h"
+#include "common/gstnevajudgementmeta.h"
 #include "text.h"
 
-GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
-#define GST_CAT_DEFAULT gst_neva_llm_debug
+GST_DEBUG_CATEGORY_STATIC (gst_neva_text_debug);
+#define GST_CAT_DEFAULT gst_neva_text_debug
 
 /* Captions that may wait for a consumer that has stopped reading. */
 #define MAX_CAPTIONS 64
@@ -19,10 +20,11 @@ typedef enum { ITEM_EVENT, ITEM_GAP, ITEM_CAPTION } ItemKind;
 
 typedef struct {
   ItemKind kind;
-  GstEvent *event;          /* ITEM_EVENT */
-  GstStructure *caption;    /* ITEM_CAPTION */
-  GstClockTime start, end;  /* ITEM_GAP, ITEM_CAPTION */
-  GstClockTime advanced_to; /* ITEM_CAPTION: position when it left */
+  GstEvent *event;                   /* ITEM_EVENT */
+  GstStructure *caption, *judgement; /* ITEM_CAPTION, or NULL */
+  char *text;                        /* ITEM_CAPTION */
+  GstClockTime start, end;           /* ITEM_GAP, ITEM_CAPTION */
+  GstClockTime advanced_to;          /* ITEM_CAPTION: position when it left */
   guint64 clip;
   gboolean final, arrival;
 } Item;
@@ -55,8 +57,9 @@ item_free (Item *item)
 {
   if (item->event)
     gst_event_unref (item->event);
-  if (item->caption)
-    gst_structure_free (item->caption);
+  g_clear_pointer (&item->caption, gst_structure_free);
+  g_clear_pointer (&item->judgement, gst_structure_free);
+  g_free (item->text);
   g_free (item);
 }
 
@@ -238,9 +241,8 @@ push_gap (GstNevaTextStream *stream, const Item *item)
 static GstBuffer *
 make_buffer (GstNevaTextStream *stream, const Item *item)
 {
-  const char *text = gst_structure_get_string (item->caption, "text");
-  char *data =
-      stream->markup ? gst_neva_text_to_markup (text) : g_strdup (text);
+  char *data = stream->markup ? gst_neva_text_to_markup (item->text)
+                              : g_strdup (item->text);
   GstBuffer *buffer = gst_buffer_new_wrapped (data, strlen (data));
   GstClockTime length = item->end - item->start;
   GstClockTime a, b;
@@ -265,7 +267,10 @@ make_buffer (GstNevaTextStream *stream, const Item *item)
 
   GST_BUFFER_PTS (buffer) = MIN (a, b);
   GST_BUFFER_DURATION (buffer) = MAX (a, b) - MIN (a, b);
-  gst_buffer_add_neva_caption_meta (buffer, item->caption);
+  if (item->caption)
+    gst_buffer_add_neva_caption_meta (buffer, item->caption);
+  if (item->judgement)
+    gst_buffer_add_neva_judgement_meta (buffer, item->judgement);
   return buffer;
 }
 
@@ -405,6 +410,8 @@ gst_neva_text_stream_new (
 {
   GstNevaTextStream *stream = g_new0 (GstNevaTextStream, 1);
 
+  GST_DEBUG_CATEGORY_INIT (
+      gst_neva_text_debug, "nevatext", 0, "text streams of NeVA elements");
   stream->refs = 1;
   stream->pad = gst_object_ref (pad);
   stream->flow_func = flow;
@@ -553,7 +560,13 @@ gst_neva_text_stream_push (
     if (stream->n_captions >= MAX_CAPTIONS)
       remove_oldest_caption (stream);
     item->kind = ITEM_CAPTION;
-    item->caption = gst_structure_copy (caption->caption);
+    if (caption->caption)
+      item->caption = gst_structure_copy (caption->caption);
+    if (caption->judgement)
+      item->judgement = gst_structure_copy (caption->judgement);
+    item->text = g_strdup (
+        caption->text ? caption->text
+                      : gst_structure_get_string (caption->caption, "text"));
     item->clip = caption->clip;
     item->final = caption->final;
     item->start = caption->start;

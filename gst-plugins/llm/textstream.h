@@ -27,8 +27,12 @@ typedef struct _GstNevaTextStream GstNevaTextStream;
 typedef void (*GstNevaTextFlowFunc) (
     GstElement *element, GstPad *pad, GstFlowReturn flow);
 
+/* Everything is borrowed. */
 typedef struct {
-  const GstStructure *caption; /* see gstnevacaptionmeta.h; borrowed */
+  const GstStructure *caption;   /* see gstnevacaptionmeta.h; rides on the
+                                    buffer; NULL: none */
+  const GstStructure *judgement; /* see gstnevajudgementmeta.h; the same */
+  const char *text;              /* NULL: the caption's */
   guint64 clip;
   gboolean final;          /* FALSE: a later one of the same clip replaces it */
   GstClockTime start, end; /* the window */

@@ -13,7 +13,7 @@ typedef struct {
   GPtrArray *questions; /* JsonLine: all, in file order */
   GPtrArray *contexts;  /* JsonLine */
   GHashTable *by_media; /* picture or video name -> JsonLine of contexts */
-  JsonObject *rules;
+  NevaJudgeRules *rules;
   GPtrArray *answers; /* GPtrArray of Answer, one per model */
 } Inputs;
 
@@ -57,27 +57,6 @@ read_contexts (Inputs *in, GError **error)
     }
     g_hash_table_insert (in->by_media, (gpointer) media, line);
   }
-  return TRUE;
-}
-
-static gboolean
-read_rules (Inputs *in, JsonParser *parser, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  JsonNode *root;
-
-  if (!json_parser_load_from_file (parser, in->o->rule_file, &local)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: %s",
-        in->o->rule_file, local->message);
-    return FALSE;
-  }
-  root = json_parser_get_root (parser);
-  if (!root || !JSON_NODE_HOLDS_OBJECT (root)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: no object of rules", in->o->rule_file);
-    return FALSE;
-  }
-  in->rules = json_node_get_object (root);
   return TRUE;
 }
 
@@ -143,20 +122,6 @@ context_of (const Inputs *in, const JsonLine *q, GError **error)
   return caption;
 }
 
-static JsonObject *
-rule_of (const Inputs *in, const char *category)
-{
-  JsonNode *node = json_object_get_member (in->rules, category);
-  JsonObject *rule = node && JSON_NODE_HOLDS_OBJECT (node)
-                         ? json_node_get_object (node)
-                         : NULL;
-
-  if (!rule || !json_object_has_member (rule, "role") ||
-      !json_object_has_member (rule, "prompt"))
-    return NULL;
-  return rule;
-}
-
 static gboolean
 fill_item (const Inputs *in, guint index, const JsonLine *q, Item *item,
     GError **error)
@@ -165,7 +130,7 @@ fill_item (const Inputs *in, guint index, const JsonLine *q, Item *item,
   const char *category = jsonl_string (q, "category");
   const char *text = jsonl_string (q, "text");
   g_autofree char *context = NULL;
-  JsonObject *rule;
+  const char *role, *rule;
 
   if (!category || !text)
     return bad_question (in, q, "no category or no text", error);
@@ -173,8 +138,7 @@ fill_item (const Inputs *in, guint index, const JsonLine *q, Item *item,
   item->category = g_strconcat (CATEGORY_PREFIX, category, NULL);
   if (!item->question_id)
     return bad_question (in, q, "no question_id", error);
-  rule = rule_of (in, item->category);
-  if (!rule) {
+  if (!neva_judge_rules_find (in->rules, item->category, &role, &rule)) {
     g_autofree char *what = g_strdup_printf (
         "no rule '%s' in %s", item->category, in->o->rule_file);
 
@@ -190,9 +154,8 @@ fill_item (const Inputs *in, guint index, const JsonLine *q, Item *item,
     answers[m] = answer->text;
     g_ptr_array_add (item->answer_ids, g_strdup (answer->id));
   }
-  item->prompt = neva_judge_prompt (context, text, answers, in->answers->len,
-      json_object_get_string_member (rule, "role"),
-      json_object_get_string_member (rule, "prompt"));
+  item->prompt =
+      neva_judge_prompt (context, text, answers, in->answers->len, role, rule);
   return TRUE;
 }
 
@@ -218,13 +181,15 @@ make_items (const Inputs *in, const GPtrArray *questions, GError **error)
 }
 
 static GPtrArray *
-read_all (Inputs *in, JsonParser *rules, GError **error)
+read_all (Inputs *in, GError **error)
 {
   g_autoptr (GPtrArray) part = NULL;
 
   in->questions = jsonl_read (in->o->question_file, error);
-  if (!in->questions || !read_contexts (in, error) ||
-      !read_rules (in, rules, error))
+  if (!in->questions || !read_contexts (in, error))
+    return NULL;
+  in->rules = neva_judge_rules_load (in->o->rule_file, error);
+  if (!in->rules)
     return NULL;
   part = chunk_of (in->questions, in->o->num_chunks, in->o->chunk_idx);
   for (guint m = 0; m < in->o->responses->len; m++) {
@@ -242,17 +207,17 @@ read_all (Inputs *in, JsonParser *rules, GError **error)
 GPtrArray *
 inputs_read (const Options *o, GError **error)
 {
-  g_autoptr (JsonParser) rules = json_parser_new ();
   Inputs in = {.o = o,
       .answers =
           g_ptr_array_new_with_free_func ((GDestroyNotify) g_ptr_array_unref)};
   GPtrArray *items = NULL;
 
   if (check_names (o, error))
-    items = read_all (&in, rules, error);
+    items = read_all (&in, error);
   g_ptr_array_unref (in.answers);
   g_clear_pointer (&in.by_media, g_hash_table_unref);
   g_clear_pointer (&in.questions, g_ptr_array_unref);
   g_clear_pointer (&in.contexts, g_ptr_array_unref);
+  g_clear_pointer (&in.rules, neva_judge_rules_free);
   return items;
 }

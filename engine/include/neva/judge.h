@@ -24,6 +24,26 @@ char *neva_judge_prompt (const char *context, const char *question,
     const char *const *answers, gsize n_answers, const char *role,
     const char *rule);
 
+/* ---- What to ask it ----------------------------------------------------- */
+
+/* A rule file: {"category": {"role": "…", "prompt": "…"}, …}. Immutable. */
+typedef struct _NevaJudgeRules NevaJudgeRules;
+
+/* Returns: (transfer full) */
+NevaJudgeRules *neva_judge_rules_load (const char *path, GError **error);
+void neva_judge_rules_free (NevaJudgeRules *rules);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaJudgeRules, neva_judge_rules_free)
+/* FALSE when the file has no such category. *role, *prompt: (transfer none). */
+gboolean neva_judge_rules_find (const NevaJudgeRules *rules,
+    const char *category, const char **role, const char **prompt);
+
+/* A rule of our own, for `n` captions of one part of a video, with or without a
+ * context; goes with the role NEVA_JUDGE_CAPTION_ROLE. (transfer full) */
+#define NEVA_JUDGE_CAPTION_ROLE "Caption"
+char *neva_judge_caption_rule (gsize n);
+
+/* ---- What it says ------------------------------------------------------- */
+
 /* A score, and whether the original would have held it as an integer: failed
  * pairs are the integers -1, which JSON writes without a point. */
 typedef struct {
