@@ -563,7 +563,8 @@ fill_info (LlavaDriver *self, const char *path)
       .weight_bytes = neva_llava_weight_bytes (self->llava),
       .prompt = config->prompt,
       .conv_template = config->conv_template,
-      .media_type = *config->media_type ? config->media_type : NULL,
+      .media_type =
+          config->nemo && *config->media_type ? config->media_type : NULL,
       .frame_choice = *config->frame_choice ? config->frame_choice : NULL};
 }
 

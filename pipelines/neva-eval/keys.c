@@ -85,18 +85,17 @@ static const Key keys[] = {
     {"resume", KEY_BOOL, AT (resume),
         "keep the rows of output_file and answer what is missing"},
     {"quiet", KEY_BOOL, AT (quiet), "print no answers and no progress"},
-    {"inference.clean", KEY_CHOICE, AT (clean),
+    {"clean", KEY_CHOICE, AT (clean),
         "pred_answer without the end marker, or as the original cuts it",
         "exact nemo"},
-    {"inference.repetition_penalty_mode", KEY_CHOICE,
-        AT (sampling.penalty_mode),
+    {"repetition_penalty_mode", KEY_CHOICE, AT (sampling.penalty_mode),
         "as documented, or as the original computes it", "documented nemo"},
-    {"inference.seed", KEY_SEED, AT (sampling.seed), "of the draws"},
-    {"inference.num_frames", KEY_UINT, AT (num_frames),
+    {"seed", KEY_SEED, AT (sampling.seed), "of the draws"},
+    {"num_frames", KEY_UINT, AT (num_frames),
         "frames of a video; 0: the model's"},
-    {"inference.conv_template", KEY_STRING, AT (conv_template),
+    {"conv_template", KEY_STRING, AT (conv_template),
         "prompt template in place of the model's"},
-    {"inference.system_prompt", KEY_STRING, AT (system_prompt),
+    {"system_prompt", KEY_STRING, AT (system_prompt),
         "in place of the template's"},
     {"vision_tower", KEY_STRING, AT (vision_tower),
         "Hugging Face folder of the tower that a .nemo names"},
@@ -131,9 +130,24 @@ static const Key keys[] = {
     {"defaults", KEY_IGNORED, 0, NULL},
 };
 
-static const Key *
-find_key (const char *name)
+/* This program's keys about the answers may stand among the original's. */
+static const char *
+without_section (const char *name)
 {
+  static const char *const moved[] = {"clean", "repetition_penalty_mode",
+      "seed", "num_frames", "conv_template", "system_prompt", NULL};
+  const char *rest = name + strlen ("inference.");
+
+  return g_str_has_prefix (name, "inference.") && g_strv_contains (moved, rest)
+             ? rest
+             : name;
+}
+
+static const Key *
+find_key (const char *given)
+{
+  const char *name = without_section (given);
+
   for (gsize i = 0; i < G_N_ELEMENTS (keys); i++) {
     const gsize n = strlen (keys[i].name);
 
