@@ -399,7 +399,8 @@ change_state (GstElement *element, GstStateChange transition)
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     reset (self);
     gst_neva_llm_resume (self);
-    if (!gst_neva_model_loader_start (&self->loader, &self->options))
+    if (!gst_neva_llm_check_form (self) ||
+        !gst_neva_model_loader_start (&self->loader, &self->options))
       return GST_STATE_CHANGE_FAILURE;
     gst_neva_llm_worker_start (self);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
@@ -467,6 +468,8 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     return;
   }
+  if (id >= GST_NEVA_LLM_FIRST_FORM)
+    gst_neva_llm_update_form (self);
   g_mutex_lock (&self->lock);
   changed = self->max_delay != delay;
   self->max_delay = delay;

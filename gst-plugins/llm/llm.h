@@ -109,6 +109,12 @@ struct _GstNevaLlm {
 
 /* A copy; clear it. */
 void gst_neva_llm_get_settings (GstNevaLlm *self, GstNevaLlmSettings *out);
+/* After one of the form's properties was set: compiles without a lock. While
+ * the stream runs, what cannot be compiled is a warning, and answers keep the
+ * form that they had. */
+void gst_neva_llm_update_form (GstNevaLlm *self);
+/* FALSE, with the error posted, when the form cannot be used. */
+gboolean gst_neva_llm_check_form (GstNevaLlm *self);
 /* Remembers what a pad returned. Returns: what upstream is to be told. */
 GstFlowReturn gst_neva_llm_combine (
     GstNevaLlm *self, GstPad *pad, GstFlowReturn flow);

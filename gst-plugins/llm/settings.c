@@ -3,6 +3,7 @@
  * the sampling properties are those of neva_inference.yaml. */
 #include "config.h"
 #include "settings.h"
+#include "stringarray.h"
 
 #define DEFAULT_MAX_TOKENS 256
 #define DEFAULT_MAX_DELAY (10 * GST_SECOND)
@@ -131,6 +132,7 @@ gst_neva_llm_settings_clear (GstNevaLlmSettings *settings)
   g_clear_pointer (&settings->system_prompt, g_free);
   g_clear_pointer (&settings->conv_template, g_free);
   g_clear_pointer (&settings->end_strings, g_strfreev);
+  gst_neva_llm_form_clear (&settings->form);
 }
 
 void
@@ -142,6 +144,7 @@ gst_neva_llm_settings_copy (
   dest->system_prompt = g_strdup (src->system_prompt);
   dest->conv_template = g_strdup (src->conv_template);
   dest->end_strings = g_strdupv (src->end_strings);
+  gst_neva_llm_form_copy (&dest->form, &src->form);
 }
 
 static void
@@ -149,36 +152,6 @@ set_string (char **field, const GValue *value)
 {
   g_free (*field);
   *field = g_value_dup_string (value);
-}
-
-static void
-set_strings (char ***field, const GValue *value)
-{
-  const guint n = gst_value_array_get_size (value);
-
-  g_clear_pointer (field, g_strfreev);
-  if (n == 0)
-    return;
-  *field = g_new0 (char *, n + 1);
-  for (guint i = 0; i < n; i++) {
-    const GValue *item = gst_value_array_get_value (value, i);
-    const char *s =
-        G_VALUE_HOLDS_STRING (item) ? g_value_get_string (item) : NULL;
-
-    (*field)[i] = g_strdup (s ? s : "");
-  }
-}
-
-static void
-get_strings (char **strings, GValue *value)
-{
-  for (; strings && *strings; strings++) {
-    GValue item = G_VALUE_INIT;
-
-    g_value_init (&item, G_TYPE_STRING);
-    g_value_set_string (&item, *strings);
-    gst_value_array_append_and_take_value (value, &item);
-  }
 }
 
 static gboolean
@@ -269,7 +242,7 @@ set_question (GstNevaLlmSettings *settings, guint id, const GValue *value)
       set_string (&settings->conv_template, value);
       return TRUE;
     case PROP_END_STRINGS:
-      set_strings (&settings->end_strings, value);
+      gst_neva_string_array_set (&settings->end_strings, value);
       return TRUE;
     case PROP_CLEAN:
       settings->clean = (NevaClean) g_value_get_enum (value);
@@ -282,7 +255,8 @@ set_question (GstNevaLlmSettings *settings, guint id, const GValue *value)
       settings->max_tokens = g_value_get_uint (value);
       return TRUE;
     default:
-      return set_sampling (&settings->sampling, id, value);
+      return gst_neva_llm_form_set (&settings->form, id, value) ||
+             set_sampling (&settings->sampling, id, value);
   }
 }
 
@@ -300,7 +274,7 @@ get_question (const GstNevaLlmSettings *settings, guint id, GValue *value)
       g_value_set_string (value, settings->conv_template);
       return TRUE;
     case PROP_END_STRINGS:
-      get_strings (settings->end_strings, value);
+      gst_neva_string_array_get (settings->end_strings, value);
       return TRUE;
     case PROP_CLEAN:
       g_value_set_enum (value, (gint) settings->clean);
@@ -313,7 +287,8 @@ get_question (const GstNevaLlmSettings *settings, guint id, GValue *value)
       g_value_set_uint (value, settings->max_tokens);
       return TRUE;
     default:
-      return get_sampling (&settings->sampling, id, value);
+      return gst_neva_llm_form_get (&settings->form, id, value) ||
+             get_sampling (&settings->sampling, id, value);
   }
 }
 
@@ -560,6 +535,7 @@ gst_neva_llm_settings_install (GObjectClass *klass)
   install_prompt (klass);
   install_sampling (klass);
   install_length (klass);
+  gst_neva_llm_form_install (klass);
   install_output (klass);
   install_queue (klass);
 }

@@ -5,6 +5,7 @@
 
 #include <gst/gst.h>
 #include <neva/request.h>
+#include "form.h"
 
 G_BEGIN_DECLS
 
@@ -44,6 +45,7 @@ typedef struct {
   guint max_tokens;
   NevaClean clean;
   NevaInsertMedia insert_media;
+  GstNevaLlmForm form;
 
   GstNevaLlmOutput output;
   GstNevaLlmTiming timing;

@@ -253,6 +253,7 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
   question.system_prompt = settings.system_prompt;
   question.conv_template = settings.conv_template;
   question.stop = (const char *const *) settings.end_strings;
+  question.grammar = settings.form.compiled;
   question.max_tokens = settings.max_tokens;
   question.clean = settings.clean;
   question.insert_media = settings.insert_media;
