@@ -123,7 +123,11 @@ struct _NevaBackend {
  * Returns: (transfer full) or NULL with error. */
 NevaBackend *neva_backend_new (
     const char *device, guint threads, GError **error);
-NevaBackend *neva_backend_cpu_new (guint threads);
+NevaBackend *neva_backend_cpu_new (guint threads, guint part, guint parts);
+/* For rank `part` of the `parts` ranks of this process: its share of the
+ * threads. */
+NevaBackend *neva_backend_new_part (
+    const char *device, guint threads, guint part, guint parts, GError **error);
 
 static inline void
 neva_backend_free (NevaBackend *b)

@@ -3,18 +3,20 @@
 #include "comm.h"
 #include "log.h"
 
-static NevaComm *the_world;
+#include <string.h>
+
+static NevaComm *the_team;
 
 void
-neva_comm_set_world (NevaComm *world)
+neva_comm_set_team (NevaComm *team)
 {
-  the_world = world;
+  the_team = team;
 }
 
 NevaComm *
-neva_comm_world (void)
+neva_comm_team (void)
 {
-  return the_world;
+  return the_team;
 }
 
 gint64
@@ -54,4 +56,47 @@ neva_comm_sum (float *dst, const float *const *parts, guint n_parts, gsize n)
     for (gsize j = 0; j < width; j++)
       dst[i + j] = sum[j];
   }
+}
+
+/* What a rank says of itself: as wide as all of them agree on. */
+typedef struct {
+  gint32 code; /* NevaError; -1: all is well; -2: not heard of */
+  char message[508];
+} Verdict;
+
+static Verdict
+verdict_of (GError *own)
+{
+  Verdict v = {.code = -1};
+
+  if (!own)
+    return v;
+  v.code = own->domain == NEVA_ERROR ? own->code : (gint32) NEVA_ERROR_DEVICE;
+  g_strlcpy (v.message, own->message, sizeof v.message);
+  g_error_free (own);
+  return v;
+}
+
+gboolean
+neva_comm_agree (NevaComm *c, GError *own, GError **error)
+{
+  const Verdict mine = verdict_of (own);
+  g_autofree Verdict *all = g_new0 (Verdict, c->size);
+
+  for (guint r = 0; r < c->size; r++)
+    all[r].code = -2;
+  neva_comm_all_gather (c, NULL, all, &mine, sizeof mine);
+  /* A rank that had an error may be gone already: that is not the news. */
+  for (guint r = 0; r < c->size; r++) {
+    if (all[r].code < 0)
+      continue;
+    all[r].message[sizeof all[r].message - 1] = '\0';
+    if (r == c->rank)
+      g_set_error_literal (error, NEVA_ERROR, all[r].code, all[r].message);
+    else
+      g_set_error (
+          error, NEVA_ERROR, all[r].code, "rank %u: %s", r, all[r].message);
+    return FALSE;
+  }
+  return neva_comm_check (c, error);
 }

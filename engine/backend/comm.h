@@ -60,10 +60,11 @@ typedef void (*NevaRankFunc) (NevaComm *comm, gpointer data);
 NevaComm *neva_comm_threads_new (
     guint size, guint spins, NevaRankFunc func, gpointer data, GError **error);
 
-/* The processes that were started together, or NULL when this one is alone.
- * Set once by who starts MPI, before models are opened. (transfer none) */
-void neva_comm_set_world (NevaComm *world);
-NevaComm *neva_comm_world (void);
+/* The processes that run one model together, or NULL when this one runs its
+ * models alone. Set by who starts MPI, before models are opened. (transfer
+ * none) */
+void neva_comm_set_team (NevaComm *team);
+NevaComm *neva_comm_team (void);
 
 static inline void
 neva_comm_free (NevaComm *c)
@@ -138,6 +139,11 @@ neva_comm_check (NevaComm *c, GError **error)
 {
   return c->klass->check (c, error);
 }
+
+/* Collective: each rank brings its error (transfer full) or NULL. TRUE when
+ * there is none and the group is well; else FALSE for all, with the error of
+ * the lowest rank that has one. */
+gboolean neva_comm_agree (NevaComm *c, GError *own, GError **error);
 
 /* This rank cannot go on: all others fail with `why`. */
 static inline void

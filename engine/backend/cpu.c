@@ -214,12 +214,12 @@ allowed_flags (void)
 }
 
 NevaBackend *
-neva_backend_cpu_new (guint threads)
+neva_backend_cpu_new (guint threads, guint part, guint parts)
 {
   NevaBackendCpu *c = g_new0 (NevaBackendCpu, 1);
 
   c->base.klass = &cpu_class;
   neva_cpu_kernels_init (&c->kernels, neva_cpu_flags () & allowed_flags ());
-  c->pool = neva_pool_get (threads);
+  c->pool = neva_pool_get_part (threads, part, parts);
   return &c->base;
 }

@@ -34,6 +34,7 @@ typedef struct {
 
 struct _NevaPool {
   guint refs, threads; /* refs: pool_lock */
+  guint part, parts;   /* what it is in the table */
   Worker *workers;     /* [threads - 1] */
 
   GMutex run_lock; /* held during a job */
@@ -53,7 +54,7 @@ struct _NevaPool {
 };
 
 static GMutex pool_lock;
-static NevaPool *the_pool;
+static GPtrArray *pools; /* NevaPool, alive; pool_lock */
 
 /* Runs tasks of the job that is open, until none is left. */
 static void
@@ -216,19 +217,47 @@ pool_free (NevaPool *p)
   free (p);
 }
 
-NevaPool *
-neva_pool_get (guint threads)
+/* Under the lock. */
+static NevaPool *
+find_pool (guint part, guint parts)
 {
+  for (guint i = 0; pools && i < pools->len; i++) {
+    NevaPool *p = pools->pdata[i];
+
+    if (p->part == part && p->parts == parts)
+      return p;
+  }
+  return NULL;
+}
+
+NevaPool *
+neva_pool_get_part (guint threads, guint part, guint parts)
+{
+  const guint all =
+      CLAMP (threads ? threads : g_get_num_processors (), 1, MAX_THREADS);
   NevaPool *p;
 
+  parts = MIN (parts, all);
+  part %= parts;
   g_mutex_lock (&pool_lock);
-  if (!the_pool)
-    the_pool = pool_new (
-        CLAMP (threads ? threads : g_get_num_processors (), 1, MAX_THREADS));
-  p = the_pool;
+  p = find_pool (part, parts);
+  if (!p) {
+    p = pool_new (all / parts + (part < all % parts));
+    p->part = part;
+    p->parts = parts;
+    if (!pools)
+      pools = g_ptr_array_new ();
+    g_ptr_array_add (pools, p);
+  }
   p->refs++;
   g_mutex_unlock (&pool_lock);
   return p;
+}
+
+NevaPool *
+neva_pool_get (guint threads)
+{
+  return neva_pool_get_part (threads, 0, 1);
 }
 
 void
@@ -240,8 +269,11 @@ neva_pool_unref (NevaPool *pool)
     return;
   g_mutex_lock (&pool_lock);
   last = --pool->refs == 0;
-  if (last)
-    the_pool = NULL;
+  if (last) {
+    g_ptr_array_remove_fast (pools, pool);
+    if (!pools->len)
+      g_clear_pointer (&pools, g_ptr_array_unref);
+  }
   g_mutex_unlock (&pool_lock);
   if (last)
     pool_free (pool);

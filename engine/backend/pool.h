@@ -3,7 +3,7 @@
  * tasks; the calling thread and the workers take them in order until none is
  * left. One job runs at a time: callers from several models take turns, so
  * there are never more busy threads than the pool's size. Idle workers sleep.
- */
+ * Ranks of one process, which compute at the same time, have parts of it. */
 #ifndef NEVA_POOL_H
 #define NEVA_POOL_H
 
@@ -17,6 +17,10 @@ typedef void (*NevaPoolFunc) (void *data, gsize task, void *work);
 /* (transfer full) threads: including the caller's; 0: the cores. Only the call
  * that creates the pool decides; it lives until the last unref. */
 NevaPool *neva_pool_get (guint threads);
+/* (transfer full) For one of `parts` ranks of a process: the threads are shared
+ * out evenly, and ranks that come after the last thread take turns with the
+ * others. part < parts; parts = 1 is neva_pool_get (). */
+NevaPool *neva_pool_get_part (guint threads, guint part, guint parts);
 void neva_pool_unref (NevaPool *pool);
 guint neva_pool_threads (const NevaPool *pool);
 

@@ -12,12 +12,13 @@ typedef struct {
 } Held;
 
 struct _NevaTensorSource {
+  gint owners;         /* atomic */
   NevaSafetensors *st; /* one of the two */
   NevaTensorSet *set;
   char *path; /* of a set */
   GMutex lock;
   GHashTable *held; /* lock: view -> Held */
-  guint hits;       /* neva_fault_guard_count () when all was well */
+  guint hits;       /* neva_fault_guard_count () when all was well; atomic */
 };
 
 NevaTensorSource *
@@ -25,6 +26,7 @@ neva_tensor_source_from_safetensors (NevaSafetensors *st)
 {
   NevaTensorSource *source = g_new0 (NevaTensorSource, 1);
 
+  source->owners = 1;
   source->st = st;
   g_mutex_init (&source->lock);
   source->held = g_hash_table_new_full (NULL, NULL, NULL, g_free);
@@ -36,6 +38,7 @@ neva_tensor_source_from_set (NevaTensorSet *set, const char *path)
 {
   NevaTensorSource *source = g_new0 (NevaTensorSource, 1);
 
+  source->owners = 1;
   source->set = set;
   g_mutex_init (&source->lock);
   source->held = g_hash_table_new_full (NULL, NULL, NULL, g_free);
@@ -43,10 +46,17 @@ neva_tensor_source_from_set (NevaTensorSet *set, const char *path)
   return source;
 }
 
+NevaTensorSource *
+neva_tensor_source_ref (NevaTensorSource *source)
+{
+  g_atomic_int_inc (&source->owners);
+  return source;
+}
+
 void
 neva_tensor_source_free (NevaTensorSource *source)
 {
-  if (!source)
+  if (!source || !g_atomic_int_dec_and_test (&source->owners))
     return;
   neva_safetensors_free (source->st);
   neva_tensor_set_free (source->set);
@@ -152,7 +162,7 @@ neva_tensor_source_check (
 {
   const guint hits = neva_fault_guard_count ();
 
-  if (hits == source->hits && !thorough)
+  if (hits == (guint) g_atomic_int_get (&source->hits) && !thorough)
     return TRUE;
   if (source->set) {
     const GPtrArray *all = neva_tensor_set_all (source->set);
@@ -175,7 +185,7 @@ neva_tensor_source_check (
         return FALSE;
     }
   }
-  source->hits = hits;
+  g_atomic_int_set (&source->hits, hits);
   return TRUE;
 }
 

@@ -14,6 +14,10 @@ NevaTensorSource *neva_tensor_source_from_safetensors (NevaSafetensors *st);
 /* path: the file that the tensors came from, for messages. */
 NevaTensorSource *neva_tensor_source_from_set (
     NevaTensorSet *set, const char *path);
+/* One more owner, on any thread: ranks of a process share what is mapped or
+ * assembled once. */
+NevaTensorSource *neva_tensor_source_ref (NevaTensorSource *source);
+/* An owner is gone; the last one frees it. */
 void neva_tensor_source_free (NevaTensorSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaTensorSource, neva_tensor_source_free)
 
@@ -39,8 +43,8 @@ void neva_tensor_source_release (
 /* Is what was read of the tensors so far what the files held? Else
  * NEVA_ERROR_BAD_FILE naming the one that was cut short. *error may be set: the
  * reason goes before what came of it. One relaxed load while no mapped file of
- * the process was; a look at every tensor else, and when `thorough`. Worker's
- * thread. */
+ * the process was; a look at every tensor else, and when `thorough`. The
+ * threads that own it. */
 gboolean neva_tensor_source_check (
     NevaTensorSource *source, gboolean thorough, GError **error);
 /* Of all tensors, for progress. */

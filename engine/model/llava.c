@@ -1,171 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
-#include "llava.h"
-#include "arena.h"
-#include "lm.h"
-#include "checkpoint/checkpoint.h"
-#include "kv_cache.h"
-#include "log.h"
-#include "projector.h"
-#include "tower.h"
-
-#include <unistd.h>
-
-/* Scratch of a forward pass. Longer inputs go through in several passes, so a
- * model's resident memory is weights + KV cache + less than 300 MB. */
-#define SCRATCH_BYTES (128u << 20)
-/* The KV cache's default bound, in full contexts. */
-#define DEFAULT_CONTEXTS 4
-
-struct _NevaLlava {
-  NevaConfig config;
-  NevaTensorSource *source; /* until the weights take it over */
-  NevaFileSet *tokenizer;
-  NevaBackend *backend;
-  NevaWeightStore *weights;
-  NevaTower *tower;
-  NevaProjector projector;
-  NevaLm *lm;
-  NevaDType tower_kv, text_kv;
-  NevaKvPool pool;
-  guint8 *scratch;
-  gsize scratch_bytes;
-  gsize max_frames, max_rows; /* of one pass */
-};
-
-struct _NevaSequence {
-  NevaLlava *llava;
-  NevaKvSequence kv;
-};
-
-/* ---- Loading ------------------------------------------------------------ */
-
-static gboolean
-check_options (NevaLlava *l, const NevaModelOptions *options, GError **error)
-{
-  guint *context = &l->config.text.context_length;
-
-  if (options->context_length > *context) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "a context of %u tokens was asked for, the model's is %u",
-        options->context_length, *context);
-    return FALSE;
-  }
-  if (options->context_length)
-    *context = options->context_length;
-  return TRUE;
-}
-
-static gboolean
-open_model (NevaLlava *l, const char *path, const NevaModelOptions *options,
-    GError **error)
-{
-  const NevaCheckpointParts parts = {
-      options->base_model, options->vision_tower, options->lora};
-  g_auto (NevaCheckpoint) checkpoint = {0};
-
-  if (!neva_checkpoint_open (&checkpoint, path, &parts, error))
-    return FALSE;
-  l->config = checkpoint.config;
-  l->source = g_steal_pointer (&checkpoint.tensors);
-  l->tokenizer = g_steal_pointer (&checkpoint.tokenizer);
-  return TRUE;
-}
-
-static gboolean
-load_weights (NevaLlava *l, const NevaModelOptions *options,
-    NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
-    GError **error)
-{
-  NevaWeightStore *w;
-
-  w = l->weights = neva_weights_new (g_steal_pointer (&l->source),
-      options->weights, l->backend, progress, user_data, cancellable);
-  l->tower = neva_tower_load (&l->config.tower, w);
-  neva_projector_load (&l->projector, &l->config, w);
-  l->lm = neva_lm_load (&l->config.text, w);
-  l->text_kv = neva_weights_kv_type (w);
-  l->tower_kv = l->text_kv;
-  return neva_weights_finish (w, error);
-}
-
-static gsize
-physical_bytes (void)
-{
-  const long pages = sysconf (_SC_PHYS_PAGES), size = sysconf (_SC_PAGESIZE);
-
-  return pages > 0 && size > 0 ? (gsize) pages * (gsize) size : G_MAXSIZE;
-}
-
-/* Unless asked for, never more than half of the machine. */
-static gboolean
-init_cache (NevaLlava *l, guint64 bytes, GError **error)
-{
-  const NevaTextConfig *t = &l->config.text;
-  const gsize block =
-      neva_kv_block_bytes (l->text_kv, t->layers, t->kv_heads, t->head_dim);
-  const gsize per_context =
-      (t->context_length + NEVA_KV_PAGE - 1) / NEVA_KV_PAGE;
-  gsize blocks = bytes / block;
-
-  if (!bytes)
-    blocks = CLAMP (
-        physical_bytes () / 2 / block, 1, per_context * DEFAULT_CONTEXTS);
-  if (!blocks) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "a KV cache of %" G_GUINT64_FORMAT " bytes holds nothing: %d tokens "
-        "need %" G_GSIZE_FORMAT,
-        bytes, NEVA_KV_PAGE, block);
-    return FALSE;
-  }
-  neva_kv_pool_init (&l->pool, l->backend, block, blocks);
-  return TRUE;
-}
-
-static gboolean
-init_scratch (NevaLlava *l, GError **error)
-{
-  NevaArena vision = {0}, text = {0};
-
-  l->max_frames = neva_tower_batch (l->tower, l->tower_kv, SCRATCH_BYTES);
-  l->max_rows = neva_lm_batch (l->lm, SCRATCH_BYTES);
-  neva_tower_run (
-      l->tower, l->backend, &vision, l->tower_kv, NULL, l->max_frames);
-  neva_projector_run (&l->projector, l->backend, &vision, NULL, l->max_frames,
-      neva_tower_tokens (l->tower));
-  neva_lm_run (
-      l->lm, l->backend, &text, l->text_kv, &(NevaPass){.rows = l->max_rows});
-  l->scratch_bytes = MAX (vision.peak, text.peak);
-  l->scratch = neva_backend_alloc (l->backend, l->scratch_bytes, error);
-  return l->scratch != NULL;
-}
-
-NevaLlava *
-neva_llava_load (const char *path, const NevaModelOptions *options,
-    NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
-    GError **error)
-{
-  static const NevaModelOptions defaults;
-  NevaLlava *l = g_new0 (NevaLlava, 1);
-
-  if (!options)
-    options = &defaults;
-  if (open_model (l, path, options, error) &&
-      check_options (l, options, error) &&
-      (l->backend =
-              neva_backend_new (options->device, options->threads, error)) &&
-      load_weights (l, options, progress, user_data, cancellable, error) &&
-      init_cache (l, options->kv_cache_bytes, error) && init_scratch (l, error))
-    return l;
-  neva_llava_free (l);
-  return NULL;
-}
+#include "llava_private.h"
 
 void
 neva_llava_free (NevaLlava *l)
 {
   if (!l)
     return;
+  if (l->planner)
+    neva_planner_tell (l->planner, NEVA_PLAN_QUIT);
+  neva_planner_free (l->planner);
+  if (l->of_team)
+    neva_llava_leave_team ();
+  neva_comm_free (l->shard.stage_comm);
+  neva_comm_free (l->threads);
   neva_kv_pool_clear (&l->pool);
   neva_tower_free (l->tower);
   neva_lm_free (l->lm);
@@ -205,7 +53,7 @@ neva_llava_tower_rows (const NevaLlava *l)
 guint64
 neva_llava_weight_bytes (const NevaLlava *l)
 {
-  return neva_weights_bytes (l->weights);
+  return l->weight_bytes;
 }
 
 const char *
@@ -217,13 +65,33 @@ neva_llava_weights_name (const NevaLlava *l)
 guint64
 neva_llava_kv_bytes (const NevaLlava *l)
 {
-  return (guint64) l->pool.in_use * l->pool.block_bytes;
+  return (guint64) l->pool.in_use * l->kv_block_bytes;
 }
 
 void
 neva_llava_round_rotary (NevaLlava *l)
 {
+  if (l->planner)
+    neva_planner_tell (l->planner, NEVA_PLAN_ROTARY);
   neva_lm_round_rotary (l->lm);
+}
+
+void
+neva_llava_keep_alive (NevaLlava *l)
+{
+  if (l->of_team)
+    neva_planner_tell (l->planner, NEVA_PLAN_ALIVE);
+}
+
+/* Did all ranks get this far? fault: (transfer full), where `ok` is FALSE. */
+static gboolean
+all_well (NevaLlava *l, gboolean ok, GError *fault, GError **error)
+{
+  if (l->shard.group)
+    return neva_comm_agree (l->shard.group, fault, error);
+  if (!ok)
+    g_propagate_error (error, fault);
+  return ok;
 }
 
 /* ---- Frames ------------------------------------------------------------- */
@@ -257,9 +125,9 @@ encode_batch (NevaLlava *l, const guint8 *const *frames, gsize n,
   return neva_backend_synchronize (l->backend, error);
 }
 
-gboolean
-neva_llava_encode (NevaLlava *l, const guint8 *const *frames, gsize n,
-    float *features, float *hidden, GError **error)
+static gboolean
+encode_all (NevaLlava *l, const guint8 *const *frames, gsize n, float *features,
+    float *hidden, GError **error)
 {
   const gsize rows = neva_tower_tokens (l->tower);
   const gsize tokens = neva_projector_tokens (&l->projector, rows);
@@ -273,6 +141,113 @@ neva_llava_encode (NevaLlava *l, const guint8 *const *frames, gsize n,
   return neva_weights_check (l->weights, error);
 }
 
+/* The frames of a call that a rank of the first stage encodes. */
+static gsize
+first_frame (const NevaLlava *l, gsize n, guint part)
+{
+  return n * part / l->shard.tp;
+}
+
+/* Sizes of what belongs to a frame. */
+typedef struct {
+  gsize rgb, features, hidden; /* bytes, floats, floats */
+} FrameSizes;
+
+static FrameSizes
+frame_sizes (const NevaLlava *l)
+{
+  const NevaConfig *c = &l->config;
+
+  return (FrameSizes){3 * (gsize) c->preprocess.width * c->preprocess.height,
+      (gsize) neva_llava_tokens_per_frame (l) * c->text.hidden,
+      (gsize) neva_tower_tokens (l->tower) * c->tower.hidden};
+}
+
+/* The leader hands out frames, encodes its own and collects the results. */
+static gboolean
+lead_encoding (NevaLlava *l, const guint8 *const *frames, gsize n,
+    float *features, float *hidden, GError **error)
+{
+  const FrameSizes size = frame_sizes (l);
+  NevaComm *group = l->shard.group;
+  gboolean ok;
+
+  for (guint part = 1; part < l->shard.tp; part++)
+    for (gsize i = first_frame (l, n, part); i < first_frame (l, n, part + 1);
+         i++)
+      neva_comm_send (group, NULL, frames[i], size.rgb, part);
+  ok = encode_all (l, frames, first_frame (l, n, 1), features, hidden, error);
+  for (guint part = 1; part < l->shard.tp; part++) {
+    const gsize i = first_frame (l, n, part);
+    const gsize count = first_frame (l, n, part + 1) - i;
+
+    if (!count)
+      continue;
+    neva_comm_recv (group, NULL, features + i * size.features,
+        count * size.features * sizeof (float), part);
+    if (hidden)
+      neva_comm_recv (group, NULL, hidden + i * size.hidden,
+          count * size.hidden * sizeof (float), part);
+  }
+  return ok;
+}
+
+/* Another rank of the first stage. It answers in any case: the leader waits. */
+static gboolean
+help_encoding (NevaLlava *l, gsize count, gboolean with_hidden, GError **error)
+{
+  const FrameSizes size = frame_sizes (l);
+  NevaComm *group = l->shard.group;
+  g_autofree guint8 *rgb = g_try_malloc_n (count, size.rgb);
+  g_autofree float *features = g_try_malloc_n (count, size.features * 4);
+  g_autofree float *hidden =
+      with_hidden ? g_try_malloc_n (count, size.hidden * 4) : NULL;
+  g_autofree const guint8 **frames = g_new (const guint8 *, count);
+  gboolean ok;
+
+  if (!rgb || !features || (with_hidden && !hidden)) {
+    neva_comm_abort (group, "a rank has no memory for its frames");
+    return neva_comm_check (group, error);
+  }
+  for (gsize i = 0; i < count; i++) {
+    frames[i] = rgb + i * size.rgb;
+    neva_comm_recv (group, NULL, rgb + i * size.rgb, size.rgb, 0);
+  }
+  ok = encode_all (l, frames, count, features, hidden, error);
+  neva_comm_send (
+      group, NULL, features, count * size.features * sizeof (float), 0);
+  if (with_hidden)
+    neva_comm_send (
+        group, NULL, hidden, count * size.hidden * sizeof (float), 0);
+  return ok;
+}
+
+gboolean
+neva_llava_encode_share (NevaLlava *l, const guint8 *const *frames, gsize n,
+    float *features, float *hidden, gboolean with_hidden, GError **error)
+{
+  const gsize count =
+      first_frame (l, n, l->shard.part + 1) - first_frame (l, n, l->shard.part);
+  GError *fault = NULL;
+  gboolean ok = TRUE;
+
+  if (neva_shard_leads (&l->shard))
+    ok = lead_encoding (l, frames, n, features, hidden, &fault);
+  else if (neva_shard_first_stage (&l->shard) && count)
+    ok = help_encoding (l, count, with_hidden, &fault);
+  return all_well (l, ok, fault, error);
+}
+
+gboolean
+neva_llava_encode (NevaLlava *l, const guint8 *const *frames, gsize n,
+    float *features, float *hidden, GError **error)
+{
+  if (l->planner)
+    neva_planner_encode (l->planner, n, hidden != NULL);
+  return neva_llava_encode_share (
+      l, frames, n, features, hidden, hidden != NULL, error);
+}
+
 /* ---- Sequences ---------------------------------------------------------- */
 
 NevaSequence *
@@ -281,6 +256,7 @@ neva_sequence_new (NevaLlava *l, GError **error)
   NevaSequence *s = g_new0 (NevaSequence, 1);
 
   s->llava = l;
+  s->id = ++l->last_id;
   neva_kv_sequence_init (&s->kv, &l->pool);
   return s;
 }
@@ -290,6 +266,8 @@ neva_sequence_free (NevaSequence *s)
 {
   if (!s)
     return;
+  if (s->llava->planner)
+    neva_planner_note (s->llava->planner, s->id, NEVA_PLAN_FREE);
   neva_kv_sequence_clear (&s->kv);
   g_free (s);
 }
@@ -303,6 +281,8 @@ neva_sequence_length (const NevaSequence *s)
 void
 neva_sequence_truncate (NevaSequence *s, gsize length)
 {
+  if (s->llava->planner)
+    neva_planner_note (s->llava->planner, s->id, (guint32) length);
   neva_kv_sequence_truncate (&s->kv, length);
 }
 
@@ -338,10 +318,6 @@ static gboolean
 reserve (NevaLlava *l, const NevaStepItem *items, gsize n, GError **error)
 {
   for (gsize i = 0; i < n; i++) {
-    if (!check_item (l, &items[i], error))
-      return FALSE;
-  }
-  for (gsize i = 0; i < n; i++) {
     NevaKvSequence *kv = &items[i].sequence->kv;
 
     if (!neva_kv_sequence_reserve (kv, kv->length + items[i].n, error))
@@ -362,6 +338,7 @@ typedef struct {
   NevaSpan *spans;
   gint32 *ids;
   const float **features;
+  guint8 *wanted;
   float **logits;
 } Rows;
 
@@ -374,12 +351,13 @@ add_rows (const NevaLlava *l, Rows *rows, NevaPass *pass,
   rows->spans[pass->n_spans++] = (NevaSpan){(void *const *) kv->blocks->pdata,
       pass->rows, n, kv->length + token, kv->length + token + n};
   for (gsize i = token; i < token + n; i++, pass->rows++) {
-    const gboolean wanted =
-        item->logits && (item->all_logits || i + 1 == item->n);
+    const gboolean wanted = (item->logits || item->wanted) &&
+                            (item->all_logits || i + 1 == item->n);
 
     rows->features[pass->rows] = item->rows ? item->rows[i] : NULL;
     rows->ids[pass->rows] = rows->features[pass->rows] ? 0 : item->ids[i];
-    rows->logits[pass->rows] = !wanted ? NULL
+    rows->wanted[pass->rows] = wanted != FALSE;
+    rows->logits[pass->rows] = !wanted || !item->logits ? NULL
                                : item->all_logits
                                    ? item->logits + i * l->config.text.vocab
                                    : item->logits;
@@ -392,8 +370,9 @@ next_pass (const NevaLlava *l, Cursor *c, Rows *rows, NevaPass *pass)
 {
   *pass = (NevaPass){.spans = rows->spans,
       .ids = rows->ids,
-      .features = rows->features,
-      .logits = rows->logits};
+      .features = neva_shard_leads (&l->shard) ? rows->features : NULL,
+      .wanted = rows->wanted,
+      .logits = neva_shard_leads (&l->shard) ? rows->logits : NULL};
   while (c->item < c->n_items && pass->rows < l->max_rows) {
     const NevaStepItem *item = &c->items[c->item];
     const gsize n = MIN (item->n - c->token, l->max_rows - pass->rows);
@@ -416,8 +395,9 @@ run_passes (NevaLlava *l, const NevaStepItem *items, gsize n, GError **error)
   g_autofree NevaSpan *spans = g_new (NevaSpan, l->max_rows);
   g_autofree gint32 *ids = g_new (gint32, l->max_rows);
   g_autofree const float **features = g_new (const float *, l->max_rows);
+  g_autofree guint8 *wanted = g_new (guint8, l->max_rows);
   g_autofree float **logits = g_new (float *, l->max_rows);
-  Rows rows = {spans, ids, features, logits};
+  Rows rows = {spans, ids, features, wanted, logits};
   NevaPass pass;
 
   while (next_pass (l, &cursor, &rows, &pass)) {
@@ -429,13 +409,19 @@ run_passes (NevaLlava *l, const NevaStepItem *items, gsize n, GError **error)
 }
 
 gboolean
-neva_llava_step (
+neva_llava_run_items (
     NevaLlava *l, const NevaStepItem *items, gsize n_items, GError **error)
 {
-  const gboolean ok = reserve (l, items, n_items, error) &&
-                      run_passes (l, items, n_items, error) &&
-                      neva_weights_check (l->weights, error);
+  GError *fault = NULL;
+  gboolean ok = reserve (l, items, n_items, &fault);
 
+  ok = all_well (l, ok, fault, error);
+  if (ok) {
+    fault = NULL;
+    ok = run_passes (l, items, n_items, &fault) &&
+         neva_weights_check (l->weights, &fault);
+    ok = all_well (l, ok, fault, error);
+  }
   for (gsize i = 0; i < n_items; i++) {
     NevaKvSequence *kv = &items[i].sequence->kv;
 
@@ -445,4 +431,27 @@ neva_llava_step (
       neva_kv_sequence_truncate (kv, kv->length);
   }
   return ok;
+}
+
+static void
+announce (NevaLlava *l, const NevaStepItem *items, gsize n)
+{
+  g_autofree guint32 *ids = g_new (guint32, n);
+
+  for (gsize i = 0; i < n; i++)
+    ids[i] = items[i].sequence->id;
+  neva_planner_step (l->planner, items, ids, n);
+}
+
+gboolean
+neva_llava_step (
+    NevaLlava *l, const NevaStepItem *items, gsize n_items, GError **error)
+{
+  for (gsize i = 0; i < n_items; i++) {
+    if (!check_item (l, &items[i], error))
+      return FALSE;
+  }
+  if (l->planner)
+    announce (l, items, n_items);
+  return neva_llava_run_items (l, items, n_items, error);
 }

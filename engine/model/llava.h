@@ -7,13 +7,17 @@
 
 #include <gio/gio.h>
 #include <neva/model.h>
+#include "backend/comm.h"
 #include "checkpoint/file_set.h"
 #include "config.h"
 
 typedef struct _NevaLlava NevaLlava;
 typedef struct _NevaSequence NevaSequence; /* one KV cache, in pages */
 
-/* path: a Hugging Face folder, a .nemo file or its extracted folder. */
+/* path: a Hugging Face folder, a .nemo file or its extracted folder.
+ * options->tensor_parallel and pipeline_parallel: the ranks are threads that
+ * live as long as the model, or the processes of neva_comm_team (). Weights and
+ * KV bytes below are those of all ranks. */
 NevaLlava *neva_llava_load (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error);
@@ -54,6 +58,7 @@ typedef struct {
   float *logits; /* out: [vocab] of the last token, or [n][vocab] if
                     all_logits; NULL: not wanted */
   gboolean all_logits;
+  gboolean wanted; /* of a rank that follows: the leader wants logits */
 } NevaStepItem;
 
 /* One forward pass over all items together (weights are read once). Chunked
@@ -64,5 +69,17 @@ typedef struct {
  * (no pages left) no sequence has changed. */
 gboolean neva_llava_step (
     NevaLlava *llava, const NevaStepItem *items, gsize n_items, GError **error);
+
+/* Now and then while nothing else is called, so that ranks in other processes
+ * know that this one lives. */
+void neva_llava_keep_alive (NevaLlava *llava);
+
+/* The life of a process of `team` that is not its rank 0: loads what rank 0
+ * loads, does as it says, until neva_llava_dismiss (). FALSE with error when
+ * the team is lost. */
+gboolean neva_llava_serve (NevaComm *team, GError **error);
+/* Rank 0, when its model is gone (waits a minute for that): the others' serve
+ * () ends. FALSE when they cannot be told. */
+gboolean neva_llava_dismiss (NevaComm *team);
 
 #endif /* NEVA_LLAVA_H */

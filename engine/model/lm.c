@@ -16,7 +16,10 @@ typedef struct {
 } Layer;
 
 struct _NevaLm {
-  NevaTextConfig c;
+  NevaTextConfig c; /* this rank's share */
+  NevaShard shard;
+  gboolean adds; /* of the ranks of a stage: the one that adds what all have,
+                    the residual and biases, before the sum is made */
   NevaRope rope;
   NevaMatrix table, head; /* [vocab, H] */
   float *norm, *norm_bias;
@@ -39,14 +42,15 @@ typedef struct {
   float *q, *attended; /* [rows, heads * head_dim] */
   float *k, *v;        /* [rows, kv_heads * head_dim] */
   float *ffn;          /* [rows, ffn] */
-  float *logits;       /* [logit_rows, vocab] */
+  float *logits;       /* [logit_rows, vocab] of a rank's share */
   gsize logit_rows;
   NevaMoeScratch moe;
 } Scratch;
 
 static void
-load_layer (const NevaTextConfig *c, NevaWeightStore *s, guint i, Layer *l)
+load_layer (const NevaLm *d, NevaWeightStore *s, guint i, Layer *l)
 {
+  const NevaTextConfig *c = &d->c;
   const gsize h = c->hidden, f = c->ffn;
   const gsize q = (gsize) c->heads * c->head_dim;
   const gsize kv = (gsize) c->kv_heads * c->head_dim;
@@ -57,49 +61,60 @@ load_layer (const NevaTextConfig *c, NevaWeightStore *s, guint i, Layer *l)
 #define VECTOR(wanted, n, offset, name)                                        \
   neva_weights_vector (                                                        \
       s, wanted, n, offset, NEVA_PART_TEXT, "layers.%u." name, i)
-#define MATRIX(m, n, k, name)                                                  \
-  neva_weights_matrix (                                                        \
-      s, m, NEVA_ROLE_TEXT, n, k, NEVA_PART_TEXT, "layers.%u." name, i)
+#define PART(wanted, n, name)                                                  \
+  neva_weights_vector_part (s, wanted, n, NEVA_PART_TEXT, "layers.%u." name, i)
+#define MATRIX(m, split, n, k, name)                                           \
+  neva_weights_matrix_part (s, m, NEVA_ROLE_TEXT, NEVA_SPLIT_##split, n, k,    \
+      NEVA_PART_TEXT, "layers.%u." name, i)
   l->norm1 = VECTOR (TRUE, h, plus, "input_layernorm.weight");
   l->norm1_bias = VECTOR (layer_norm, h, 0, "input_layernorm.bias");
   l->norm2 = VECTOR (TRUE, h, plus, "post_attention_layernorm.weight");
   l->norm2_bias = VECTOR (layer_norm, h, 0, "post_attention_layernorm.bias");
-  MATRIX (&l->q, q, h, "self_attn.q_proj.weight");
-  MATRIX (&l->k, kv, h, "self_attn.k_proj.weight");
-  MATRIX (&l->v, kv, h, "self_attn.v_proj.weight");
-  MATRIX (&l->out, h, q, "self_attn.o_proj.weight");
+  MATRIX (&l->q, ROWS, q, h, "self_attn.q_proj.weight");
+  MATRIX (&l->k, ROWS, kv, h, "self_attn.k_proj.weight");
+  MATRIX (&l->v, ROWS, kv, h, "self_attn.v_proj.weight");
+  MATRIX (&l->out, COLUMNS, h, q, "self_attn.o_proj.weight");
   if (c->experts) {
     neva_moe_load (&l->moe, c, i, s);
   } else {
     if (c->gated)
-      MATRIX (&l->gate, f, h, "mlp.gate_proj.weight");
-    MATRIX (&l->up, f, h, "mlp.up_proj.weight");
-    MATRIX (&l->down, h, f, "mlp.down_proj.weight");
+      MATRIX (&l->gate, ROWS, f, h, "mlp.gate_proj.weight");
+    MATRIX (&l->up, ROWS, f, h, "mlp.up_proj.weight");
+    MATRIX (&l->down, COLUMNS, h, f, "mlp.down_proj.weight");
   }
-  l->q_bias = VECTOR (c->qkv_bias, q, 0, "self_attn.q_proj.bias");
-  l->k_bias = VECTOR (c->qkv_bias, kv, 0, "self_attn.k_proj.bias");
-  l->v_bias = VECTOR (c->qkv_bias, kv, 0, "self_attn.v_proj.bias");
-  l->out_bias = VECTOR (c->out_bias, h, 0, "self_attn.o_proj.bias");
-  l->gate_bias = VECTOR (mlp_bias && c->gated, f, 0, "mlp.gate_proj.bias");
-  l->up_bias = VECTOR (mlp_bias, f, 0, "mlp.up_proj.bias");
-  l->down_bias = VECTOR (mlp_bias, h, 0, "mlp.down_proj.bias");
+  l->q_bias = PART (c->qkv_bias, q, "self_attn.q_proj.bias");
+  l->k_bias = PART (c->qkv_bias, kv, "self_attn.k_proj.bias");
+  l->v_bias = PART (c->qkv_bias, kv, "self_attn.v_proj.bias");
+  l->out_bias = VECTOR (c->out_bias && d->adds, h, 0, "self_attn.o_proj.bias");
+  l->gate_bias = PART (mlp_bias && c->gated, f, "mlp.gate_proj.bias");
+  l->up_bias = PART (mlp_bias, f, "mlp.up_proj.bias");
+  l->down_bias = VECTOR (mlp_bias && d->adds, h, 0, "mlp.down_proj.bias");
 #undef VECTOR
+#undef PART
 #undef MATRIX
 }
 
 NevaLm *
-neva_lm_load (const NevaTextConfig *c, NevaWeightStore *s)
+neva_lm_load (
+    const NevaTextConfig *whole, const NevaShard *shard, NevaWeightStore *s)
 {
   NevaLm *d = g_new0 (NevaLm, 1);
-  const float plus = c->norm == NEVA_NORM_LAYER_1P ? 1.0f : 0.0f;
+  const NevaTextConfig *c = &d->c;
+  const float plus = whole->norm == NEVA_NORM_LAYER_1P ? 1.0f : 0.0f;
 
-  d->c = *c;
+  d->c = neva_shard_config (whole, shard);
+  d->shard = *shard;
+  d->adds = shard->part == 0;
   neva_rope_init (&d->rope, c);
-  neva_weights_matrix (s, &d->table, NEVA_ROLE_TABLE, c->vocab, c->hidden,
-      NEVA_PART_TEXT, "embed_tokens.weight");
+  neva_weights_set_rank (s, shard->part, shard->tp);
+  if (neva_shard_first_stage (shard))
+    neva_weights_matrix_part (s, &d->table, NEVA_ROLE_TABLE, NEVA_SPLIT_ROWS,
+        c->vocab, c->hidden, NEVA_PART_TEXT, "embed_tokens.weight");
   d->layers = g_new0 (Layer, c->layers);
   for (guint i = 0; i < c->layers; i++)
-    load_layer (c, s, i, &d->layers[i]);
+    load_layer (d, s, shard->stage * c->layers + i, &d->layers[i]);
+  if (!neva_shard_last_stage (shard))
+    return d;
   d->norm = neva_weights_vector (
       s, TRUE, c->hidden, plus, NEVA_PART_TEXT, "norm.weight");
   d->norm_bias = neva_weights_vector (
@@ -181,24 +196,74 @@ norm (const NevaLm *d, NevaBackend *b, float *dst, const float *x,
     neva_backend_layer_norm (b, dst, x, w, bias, rows, d->c.hidden, d->c.eps);
 }
 
-/* Word rows by id, feature rows from the host; runs of ids in one go. */
+/* Runs of ids in one go. Of a shared vocabulary a rank knows its own rows. */
+static void
+embed_ids (const NevaLm *d, NevaBackend *b, const Scratch *s, const gint32 *ids,
+    gsize row, gsize n)
+{
+  const gsize hidden = d->c.hidden;
+  const gint32 first = (gint32) (d->shard.part * d->c.vocab);
+  const gint32 end = first + (gint32) d->c.vocab;
+  g_autofree gint32 *own = g_new (gint32, n);
+  gsize r = 0;
+
+  while (r < n) {
+    gsize count = 0;
+
+    while (r < n && (ids[r] < first || ids[r] >= end))
+      r++;
+    while (r + count < n && ids[r + count] >= first && ids[r + count] < end) {
+      own[count] = ids[r + count] - first;
+      count++;
+    }
+    if (count)
+      neva_backend_gather (
+          b, s->all.x + (row + r) * hidden, hidden, &d->table, own, count);
+    r += count;
+  }
+}
+
+/* Word rows by id, feature rows from the leader's host. */
 static void
 embed (const NevaLm *d, NevaBackend *b, const Scratch *s, const NevaPass *pass)
 {
   const gsize hidden = d->c.hidden;
+  float *x = s->all.x;
 
+  if (d->shard.stage_comm)
+    neva_backend_clear (b, x, pass->rows * hidden * sizeof (float));
   for (gsize r = 0; r < pass->rows;) {
     gsize end = r;
 
     while (end < pass->rows && !(pass->features && pass->features[end]))
       end++;
-    if (end > r)
-      neva_backend_gather (
-          b, s->all.x + r * hidden, hidden, &d->table, pass->ids + r, end - r);
+    embed_ids (d, b, s, pass->ids + r, r, end - r);
     for (r = end; r < pass->rows && pass->features && pass->features[r]; r++)
       neva_backend_upload (
-          b, s->all.x + r * hidden, pass->features[r], hidden * sizeof (float));
+          b, x + r * hidden, pass->features[r], hidden * sizeof (float));
   }
+  if (d->shard.stage_comm)
+    neva_comm_all_reduce (d->shard.stage_comm, b, x, pass->rows * hidden);
+}
+
+/* Each rank of a stage hands its copy to the rank with the same part. */
+static void
+from_stage_before (
+    const NevaLm *d, NevaBackend *b, const Scratch *s, gsize rows)
+{
+  NevaComm *group = d->shard.group;
+
+  neva_comm_recv (group, b, s->all.x, rows * d->c.hidden * sizeof (float),
+      group->rank - d->shard.tp);
+}
+
+static void
+to_stage_after (const NevaLm *d, NevaBackend *b, const Scratch *s, gsize rows)
+{
+  NevaComm *group = d->shard.group;
+
+  neva_comm_send (group, b, s->all.x, rows * d->c.hidden * sizeof (float),
+      group->rank + d->shard.tp);
 }
 
 static void
@@ -236,7 +301,7 @@ gather_wanted (const NevaLm *d, NevaBackend *b, Scratch *s,
     for (gsize r = span->row; r < span->row + span->rows; r++) {
       const gsize n = to->rows;
 
-      if (!pass->logits[r])
+      if (!pass->wanted[r])
         continue;
       spans[n] = (NevaSpan){
           span->blocks, n, 1, span->pos0 + r - span->row, span->kv_len};
@@ -265,19 +330,28 @@ store_keys (const NevaLm *d, NevaBackend *b, const Scratch *s,
   neva_backend_kv_store (b, heads, f->spans, f->n_spans, s->k, kv, s->v, kv);
 }
 
+/* x holds what this rank adds to the residual; afterwards, the residual. */
+static void
+join_parts (const NevaLm *d, NevaBackend *b, const Flow *f)
+{
+  if (d->shard.stage_comm)
+    neva_comm_all_reduce (d->shard.stage_comm, b, f->x, f->rows * d->c.hidden);
+}
+
 static void
 attend (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
     const NevaHeads *heads, const Flow *f)
 {
   const gsize dim = d->c.head_dim, q = d->c.heads * dim;
   const NevaProduct out = {
-      &l->out, f->x, d->c.hidden, {.bias = l->out_bias, .add = true}};
+      &l->out, f->x, d->c.hidden, {.bias = l->out_bias, .add = d->adds}};
 
   neva_backend_rope (
       b, s->q, q, f->cosine, f->sine, f->rows, d->c.heads, dim, d->rope.rot);
   neva_backend_attention (
       b, heads, f->spans, f->n_spans, s->attended, q, s->q, q);
   neva_backend_linear (b, s->attended, q, f->rows, &out, 1);
+  join_parts (d, b, f);
 }
 
 static void
@@ -290,11 +364,14 @@ run_mlp (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
   const NevaProduct up = {
       &l->up, s->ffn, ffn, {.bias = l->up_bias, .act = d->c.act}};
   const NevaProduct down = {
-      &l->down, f->x, hidden, {.bias = l->down_bias, .add = true}};
+      &l->down, f->x, hidden, {.bias = l->down_bias, .add = d->adds}};
 
   norm (d, b, f->h, f->x, l->norm2, l->norm2_bias, f->rows);
   if (l->moe.n) {
+    if (!d->adds)
+      neva_backend_clear (b, f->x, f->rows * hidden * sizeof (float));
     neva_moe_run (&l->moe, &d->c, b, &s->moe, f->x, f->h, s->ffn, f->rows);
+    join_parts (d, b, f);
     return;
   }
   if (d->c.gated)
@@ -302,6 +379,7 @@ run_mlp (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
   else
     neva_backend_linear (b, f->h, hidden, f->rows, &up, 1);
   neva_backend_linear (b, s->ffn, ffn, f->rows, &down, 1);
+  join_parts (d, b, f);
 }
 
 static NevaHeads
@@ -362,26 +440,63 @@ run_last_layer (const NevaLm *d, NevaBackend *b, Scratch *s, NevaDType kv,
   run_mlp (d, b, s, l, f);
 }
 
+/* Columns [column, column + vocab) of wanted rows, from scratch to the host. */
+static void
+deliver (const NevaLm *d, NevaBackend *b, const Scratch *s, gsize n,
+    float *const *to, gsize column)
+{
+  const gsize vocab = d->c.vocab;
+
+  for (gsize i = 0; i < n; i++)
+    neva_backend_download (
+        b, to[i] + column, s->logits + i * vocab, vocab * sizeof (float));
+}
+
+/* The parts of `n` rows from the ranks of the last stage to the leader. */
+static void
+gather_logits (const NevaLm *d, NevaBackend *b, const Scratch *s, gsize n,
+    float *const *to)
+{
+  const NevaShard *shard = &d->shard;
+  const gsize bytes = n * d->c.vocab * sizeof (float);
+
+  for (guint part = 0; part < shard->tp; part++) {
+    const guint owner = (shard->pp - 1) * shard->tp + part;
+
+    if (owner != 0 && shard->group->rank == owner)
+      neva_comm_send (shard->group, b, s->logits, bytes, 0);
+    if (!to)
+      continue;
+    if (owner != 0)
+      neva_comm_recv (shard->group, b, s->logits, bytes, owner);
+    deliver (d, b, s, n, to, part * d->c.vocab);
+  }
+}
+
 static void
 write_logits (
     const NevaLm *d, NevaBackend *b, const Scratch *s, const NevaPass *pass)
 {
   const gsize vocab = d->c.vocab, hidden = d->c.hidden;
+  const gboolean last = neva_shard_last_stage (&d->shard);
+  g_autofree float **to = pass->logits ? g_new (float *, pass->rows) : NULL;
   const Flow *f = &s->wanted;
-  gsize row = 0;
+  gsize n_wanted = 0;
 
-  norm (d, b, f->h, f->x, d->norm, d->norm_bias, f->rows);
-  for (gsize r0 = 0; r0 < f->rows; r0 += s->logit_rows) {
-    const gsize n = MIN (s->logit_rows, f->rows - r0);
+  for (gsize r = 0; r < pass->rows; r++) {
+    if (pass->wanted[r] && to)
+      to[n_wanted] = pass->logits[r];
+    n_wanted += pass->wanted[r];
+  }
+  if (last && n_wanted)
+    norm (d, b, f->h, f->x, d->norm, d->norm_bias, f->rows);
+  for (gsize r0 = 0; r0 < n_wanted; r0 += s->logit_rows) {
+    const gsize n = MIN (s->logit_rows, n_wanted - r0);
     const NevaProduct product = {&d->head, s->logits, vocab, {0}};
 
-    neva_backend_linear (b, f->h + r0 * hidden, hidden, n, &product, 1);
-    for (gsize i = 0; i < n; i++, row++) {
-      while (!pass->logits[row])
-        row++;
-      neva_backend_download (
-          b, pass->logits[row], s->logits + i * vocab, vocab * sizeof (float));
-    }
+    if (last)
+      neva_backend_linear (b, f->h + r0 * hidden, hidden, n, &product, 1);
+    gather_logits (d, b, s, n, to ? to + r0 : NULL);
   }
 }
 
@@ -397,11 +512,18 @@ neva_lm_run (const NevaLm *d, NevaBackend *b, NevaArena *arena, NevaDType kv,
   spans = g_new (NevaSpan, pass->rows);
   s.all.spans = pass->spans;
   s.all.n_spans = pass->n_spans;
-  embed (d, b, &s, pass);
+  if (neva_shard_first_stage (&d->shard))
+    embed (d, b, &s, pass);
+  else
+    from_stage_before (d, b, &s, pass->rows);
   upload_angles (d, b, &s.all);
   for (guint i = 0; i + 1 < d->c.layers; i++)
     run_layer (d, b, &s, i, kv, &s.all);
-  run_last_layer (d, b, &s, kv, pass, spans);
-  if (s.wanted.rows)
-    write_logits (d, b, &s, pass);
+  if (neva_shard_last_stage (&d->shard)) {
+    run_last_layer (d, b, &s, kv, pass, spans);
+  } else {
+    run_layer (d, b, &s, d->c.layers - 1, kv, &s.all);
+    to_stage_after (d, b, &s, pass->rows);
+  }
+  write_logits (d, b, &s, pass);
 }

@@ -12,12 +12,15 @@
 #include "arena.h"
 #include "config.h"
 #include "rope.h"
+#include "shard.h"
 #include "weights.h"
 
 typedef struct _NevaLm NevaLm;
 
-/* Weights stay the store's. Never NULL; ask neva_weights_finish (). */
-NevaLm *neva_lm_load (const NevaTextConfig *config, NevaWeightStore *store);
+/* config: of the whole model; shard: what of it this rank holds, copied.
+ * Weights stay the store's. Never NULL; ask neva_weights_finish (). */
+NevaLm *neva_lm_load (const NevaTextConfig *config, const NevaShard *shard,
+    NevaWeightStore *store);
 void neva_lm_free (NevaLm *lm);
 
 /* See neva_llava_round_rotary (). */
@@ -30,13 +33,18 @@ typedef struct {
   gsize rows;
   NevaSpan *spans;
   gsize n_spans;
-  const gint32 *ids;            /* [rows] */
-  const float *const *features; /* [rows] host rows [H]; NULL: by id */
-  float *const *logits; /* [rows] host [vocab], or NULL where not wanted */
+  const gint32 *ids;            /* [rows]; -1: by the leader's features */
+  const float *const *features; /* [rows] host rows [H]; NULL: by id. NULL on
+                                   ranks that follow */
+  const guint8 *wanted;         /* [rows]: are its logits wanted? */
+  float *const *logits; /* [rows] host [vocab] where wanted; NULL on ranks that
+                           follow */
 } NevaPass;
 
-/* Keys and values of the pass's rows are stored in the spans' blocks. With a
- * counting arena nothing is computed, and only pass->rows is looked at. */
+/* All ranks run the same passes; the leader gets the logits. Whether another
+ * rank was lost is the group's to say (neva_comm_check ()). Keys and values of
+ * the pass's rows are stored in the spans' blocks. With a counting arena
+ * nothing is computed, and only pass->rows is looked at. */
 void neva_lm_run (const NevaLm *lm, NevaBackend *backend, NevaArena *arena,
     NevaDType kv, const NevaPass *pass);
 

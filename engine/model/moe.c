@@ -18,12 +18,13 @@ neva_moe_load (
   for (guint i = 0; i < moe->n; i++) {
     NevaExpert *e = &moe->experts[i];
 
-    neva_weights_matrix (s, &e->gate, NEVA_ROLE_TEXT, f, h, NEVA_PART_TEXT,
-        "layers.%u.block_sparse_moe.experts.%u.w1.weight", layer, i);
-    neva_weights_matrix (s, &e->up, NEVA_ROLE_TEXT, f, h, NEVA_PART_TEXT,
-        "layers.%u.block_sparse_moe.experts.%u.w3.weight", layer, i);
-    neva_weights_matrix (s, &e->down, NEVA_ROLE_TEXT, h, f, NEVA_PART_TEXT,
-        "layers.%u.block_sparse_moe.experts.%u.w2.weight", layer, i);
+#define MATRIX(m, split, n, k, name)                                           \
+  neva_weights_matrix_part (s, m, NEVA_ROLE_TEXT, split, n, k, NEVA_PART_TEXT, \
+      "layers.%u.block_sparse_moe.experts.%u." name, layer, i)
+    MATRIX (&e->gate, NEVA_SPLIT_ROWS, f, h, "w1.weight");
+    MATRIX (&e->up, NEVA_SPLIT_ROWS, f, h, "w3.weight");
+    MATRIX (&e->down, NEVA_SPLIT_COLUMNS, h, f, "w2.weight");
+#undef MATRIX
   }
 }
 

@@ -19,7 +19,8 @@ typedef struct {
   NevaExpert *experts;
 } NevaMoe;
 
-/* Weights stay the store's; clear () frees the rest. */
+/* Weights stay the store's; clear () frees the rest. config->ffn: this rank's
+ * share of each expert; the router is everybody's. */
 void neva_moe_load (NevaMoe *moe, const NevaTextConfig *config, guint layer,
     NevaWeightStore *store);
 void neva_moe_clear (NevaMoe *moe);

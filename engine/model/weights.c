@@ -17,6 +17,8 @@ struct _NevaWeightStore {
   const char *prefix[3]; /* by NevaPart; static */
   GArray *matrices;      /* NevaMatrix */
   GArray *vectors;       /* Vector */
+  GPtrArray *parts;      /* copies that matrices use in place */
+  guint rank, ranks;     /* of split tensors */
   guint64 bytes, done, total;
   NevaDType text_type; /* of the decoder's matrices */
 
@@ -73,6 +75,8 @@ neva_weights_new (NevaTensorSource *source, NevaWeights mode,
   s->mode = mode;
   s->matrices = g_array_new (FALSE, FALSE, sizeof (NevaMatrix));
   s->vectors = g_array_new (FALSE, FALSE, sizeof (Vector));
+  s->parts = g_ptr_array_new_with_free_func (g_free);
+  s->ranks = 1;
   s->text_type = NEVA_DTYPE_F32;
   s->progress = progress;
   s->user_data = user_data;
@@ -80,6 +84,13 @@ neva_weights_new (NevaTensorSource *source, NevaWeights mode,
   s->total = neva_tensor_source_bytes (source);
   find_spelling (s);
   return s;
+}
+
+void
+neva_weights_set_rank (NevaWeightStore *s, guint rank, guint ranks)
+{
+  s->rank = rank;
+  s->ranks = ranks;
 }
 
 void
@@ -97,6 +108,7 @@ neva_weights_free (NevaWeightStore *s)
   }
   g_array_unref (s->matrices);
   g_array_unref (s->vectors);
+  g_ptr_array_unref (s->parts);
   neva_tensor_source_free (s->source);
   g_clear_error (&s->fault);
   g_free (s);
@@ -204,29 +216,89 @@ target_type (const NevaWeightStore *s, NevaRole role, NevaDType stored)
   return half;
 }
 
-static void
-load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n, gsize k,
-    const char *name)
+static gsize
+element_bytes (NevaDType type)
 {
-  NevaDType stored, type;
-  const NevaTensorView *view = lookup (s, name, n, k, &stored);
+  return type == NEVA_DTYPE_F32 ? 4 : 2;
+}
+
+/* This rank's part [n, k] of a tensor whose rows are `width` long, copied
+ * together; NULL with fault. */
+static guint8 *
+copy_part (NevaWeightStore *s, const NevaTensorView *view, gsize first,
+    gsize width, NevaDType type, gsize n, gsize k)
+{
+  const gsize size = element_bytes (type);
+  const guint8 *from = (const guint8 *) view->data + first * size;
+  guint8 *copy = g_try_malloc_n (n, k * size);
+
+  if (!copy) {
+    s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "tensor '%s': no memory for a part of it", view->name);
+    return NULL;
+  }
+  for (gsize r = 0; r < n; r++)
+    memcpy (copy + r * k * size, from + r * width * size, k * size);
+  return copy;
+}
+
+static void
+keep_matrix (NevaWeightStore *s, const NevaMatrix *m, NevaRole role,
+    const NevaTensorView *view, gsize bytes, gboolean copied)
+{
+  if (role == NEVA_ROLE_TEXT)
+    s->text_type = m->w.type;
+  g_array_append_val (s->matrices, *m);
+  s->bytes += m->owned ? m->owned : bytes;
+  if (m->owned || copied)
+    neva_tensor_source_release (s->source, view);
+  step (s, view);
+}
+
+/* Rows of a mapped file are used where they lie. Columns are copied, and rows
+ * of what has to be put together, so that the rest of it need not stay. */
+static void
+load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, NevaSplit split,
+    gsize n, gsize k, const char *name)
+{
+  const gsize down = split == NEVA_SPLIT_ROWS ? s->ranks : 1;
+  const gsize across = split == NEVA_SPLIT_COLUMNS ? s->ranks : 1;
+  const gsize first = down > 1 ? s->rank * n * k : across > 1 ? s->rank * k : 0;
+  NevaDType stored;
+  const NevaTensorView *view = lookup (s, name, n * down, k * across, &stored);
+  g_autofree guint8 *copy = NULL;
+  gboolean copies;
 
   if (!view)
     return;
-  type = target_type (s, role, stored);
-  if (!neva_backend_matrix_init (
-          s->backend, m, type, view->data, stored, n, k, &s->fault)) {
+  copies = across > 1 || (down > 1 && view->assembly);
+  if (copies && !(copy = copy_part (s, view, first, k * across, stored, n, k)))
+    return;
+  if (!neva_backend_matrix_init (s->backend, m, target_type (s, role, stored),
+          copy ? copy
+               : (const guint8 *) view->data + first * element_bytes (stored),
+          stored, n, k, &s->fault)) {
     g_prefix_error (&s->fault, "tensor '%s' (file %s): ", name,
         neva_tensor_source_file (s->source, view));
     return;
   }
-  if (role == NEVA_ROLE_TEXT)
-    s->text_type = type;
-  g_array_append_val (s->matrices, *m);
-  s->bytes += m->owned ? m->owned : view->bytes;
-  if (m->owned)
-    neva_tensor_source_release (s->source, view);
-  step (s, view);
+  if (copy && !m->owned)
+    g_ptr_array_add (s->parts, g_steal_pointer (&copy));
+  keep_matrix (s, m, role, view, n * k * element_bytes (stored), copies);
+}
+
+void
+neva_weights_matrix_part (NevaWeightStore *s, NevaMatrix *m, NevaRole role,
+    NevaSplit split, gsize n, gsize k, NevaPart part, const char *format, ...)
+{
+  g_autofree char *tail = NULL, *name = NULL;
+  va_list args;
+
+  va_start (args, format);
+  tail = g_strdup_vprintf (format, args);
+  va_end (args);
+  name = g_strconcat (s->prefix[part], tail, NULL);
+  load_matrix (s, m, role, split, n, k, name);
 }
 
 void
@@ -240,7 +312,7 @@ neva_weights_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n,
   tail = g_strdup_vprintf (format, args);
   va_end (args);
   name = g_strconcat (s->prefix[part], tail, NULL);
-  load_matrix (s, m, role, n, k, name);
+  load_matrix (s, m, role, NEVA_SPLIT_NONE, n, k, name);
 }
 
 void
@@ -258,7 +330,7 @@ neva_weights_head (
   /* A checkpoint that stores it means it, whatever the config says. */
   if (tied && !neva_tensor_source_peek (s->source, name))
     name = table;
-  load_matrix (s, m, NEVA_ROLE_TEXT, vocab, hidden, name);
+  load_matrix (s, m, NEVA_ROLE_TEXT, NEVA_SPLIT_ROWS, vocab, hidden, name);
 }
 
 /* Element-wise, without the kernel table: vectors are small. */
@@ -283,10 +355,14 @@ element (const void *data, NevaDType type, gsize i)
 }
 
 static float *
-load_vector (NevaWeightStore *s, gsize n, float offset, const char *name)
+load_vector (NevaWeightStore *s, NevaSplit split, gsize n, float offset,
+    const char *name)
 {
+  const gboolean part = split != NEVA_SPLIT_NONE;
+  const gsize first = part ? s->rank * n : 0;
   NevaDType stored;
-  const NevaTensorView *view = lookup (s, name, n, 0, &stored);
+  const NevaTensorView *view =
+      lookup (s, name, part ? n * s->ranks : n, 0, &stored);
   g_autofree float *host = NULL;
   Vector v = {NULL, n * sizeof (float)};
 
@@ -294,7 +370,7 @@ load_vector (NevaWeightStore *s, gsize n, float offset, const char *name)
     return NULL;
   host = g_new (float, n);
   for (gsize i = 0; i < n; i++) {
-    host[i] = element (view->data, stored, i) + offset;
+    host[i] = element (view->data, stored, first + i) + offset;
     if (!isfinite (host[i])) {
       s->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_FILE,
           "tensor '%s' (file %s): holds a NaN or an infinity", name,
@@ -324,7 +400,23 @@ neva_weights_vector (NevaWeightStore *s, gboolean wanted, gsize n, float offset,
   tail = g_strdup_vprintf (format, args);
   va_end (args);
   name = g_strconcat (s->prefix[part], tail, NULL);
-  return load_vector (s, n, offset, name);
+  return load_vector (s, NEVA_SPLIT_NONE, n, offset, name);
+}
+
+float *
+neva_weights_vector_part (NevaWeightStore *s, gboolean wanted, gsize n,
+    NevaPart part, const char *format, ...)
+{
+  g_autofree char *tail = NULL, *name = NULL;
+  va_list args;
+
+  if (!wanted || s->fault)
+    return NULL;
+  va_start (args, format);
+  tail = g_strdup_vprintf (format, args);
+  va_end (args);
+  name = g_strconcat (s->prefix[part], tail, NULL);
+  return load_vector (s, NEVA_SPLIT_ROWS, n, 0, name);
 }
 
 gboolean

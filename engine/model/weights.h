@@ -32,6 +32,10 @@ typedef enum {
 
 typedef enum { NEVA_PART_TOWER, NEVA_PART_PROJECTOR, NEVA_PART_TEXT } NevaPart;
 
+/* What a rank holds of a tensor that several ranks share (Megatron's scheme):
+ * a block of its rows, or of its columns. */
+typedef enum { NEVA_SPLIT_NONE, NEVA_SPLIT_ROWS, NEVA_SPLIT_COLUMNS } NevaSplit;
+
 typedef struct _NevaWeightStore NevaWeightStore;
 
 /* Takes over `source`; `mode` is NEVA_WEIGHTS_…. The store borrows `backend`.
@@ -39,6 +43,8 @@ typedef struct _NevaWeightStore NevaWeightStore;
 NevaWeightStore *neva_weights_new (NevaTensorSource *source, NevaWeights mode,
     NevaBackend *backend, NevaProgressFunc progress, gpointer user_data,
     GCancellable *cancellable);
+/* The rank whose parts split tensors are; before it, all of them: 0 of 1. */
+void neva_weights_set_rank (NevaWeightStore *store, guint rank, guint ranks);
 void neva_weights_free (NevaWeightStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaWeightStore, neva_weights_free)
 
@@ -49,11 +55,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaWeightStore, neva_weights_free)
 void neva_weights_matrix (NevaWeightStore *store, NevaMatrix *m, NevaRole role,
     gsize n, gsize k, NevaPart part, const char *format, ...)
     G_GNUC_PRINTF (7, 8);
+/* This rank's part [n, k] of a tensor. */
+void neva_weights_matrix_part (NevaWeightStore *store, NevaMatrix *m,
+    NevaRole role, NevaSplit split, gsize n, gsize k, NevaPart part,
+    const char *format, ...) G_GNUC_PRINTF (8, 9);
 /* A tensor of n elements, plus `offset`, as f32 in the backend's memory; with
  * wanted FALSE, NULL without looking. */
 float *neva_weights_vector (NevaWeightStore *store, gboolean wanted, gsize n,
     float offset, NevaPart part, const char *format, ...) G_GNUC_PRINTF (6, 7);
-/* The output matrix [vocab, hidden]: lm_head, or with `tied` the word table. */
+/* This rank's n elements of a tensor. */
+float *neva_weights_vector_part (NevaWeightStore *store, gboolean wanted,
+    gsize n, NevaPart part, const char *format, ...) G_GNUC_PRINTF (5, 6);
+/* This rank's rows of the output matrix, [vocab, hidden]: lm_head, or with
+ * `tied` the word table. */
 void neva_weights_head (NevaWeightStore *store, NevaMatrix *m, gsize vocab,
     gsize hidden, gboolean tied);
 

@@ -24,6 +24,8 @@ typedef struct _NevaDriverAnswer NevaDriverAnswer;
 /* Instead of a token: nothing yet, step again without feeding anything. */
 #define NEVA_TOKEN_NOT_YET (-2)
 
+#define NEVA_IDLE_US (10 * G_USEC_PER_SEC)
+
 /* Part of one step: `n` tokens appended to `sequence`. */
 typedef struct {
   NevaDriverSequence *sequence;
@@ -60,6 +62,10 @@ typedef struct {
   void (*sequence_truncate) (
       NevaDriver *driver, NevaDriverSequence *sequence, gsize length);
   guint64 (*kv_bytes) (NevaDriver *driver); /* of all sequences, now */
+
+  /* Called every NEVA_IDLE_US while there is nothing to do; NULL: need not be.
+   */
+  void (*idle) (NevaDriver *driver);
 
   /* One pass over all items together; what comes out of one does not depend on
    * the others. NEVA_ERROR_DEVICE: no room for the KV cache. After an error the

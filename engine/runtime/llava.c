@@ -196,7 +196,6 @@ llava_sequence_new (NevaDriver *driver, GError **error)
 static void
 llava_sequence_free (NevaDriver *driver, NevaDriverSequence *sequence)
 {
-  (void) driver;
   neva_sequence_free (sequence_of (sequence));
 }
 
@@ -204,7 +203,6 @@ static void
 llava_sequence_truncate (
     NevaDriver *driver, NevaDriverSequence *sequence, gsize length)
 {
-  (void) driver;
   neva_sequence_truncate (sequence_of (sequence), length);
 }
 
@@ -212,6 +210,12 @@ static guint64
 llava_kv_bytes (NevaDriver *driver)
 {
   return neva_llava_kv_bytes (((LlavaDriver *) driver)->llava);
+}
+
+static void
+llava_idle (NevaDriver *driver)
+{
+  neva_llava_keep_alive (((LlavaDriver *) driver)->llava);
 }
 
 /* Logits of all of the item's tokens, kept in `rows`. */
@@ -525,6 +529,7 @@ static const NevaDriverClass llava_class = {
     .sequence_free = llava_sequence_free,
     .sequence_truncate = llava_sequence_truncate,
     .kv_bytes = llava_kv_bytes,
+    .idle = llava_idle,
     .step = llava_step,
     .answer_new = llava_answer_new,
     .answer_free = llava_answer_free,

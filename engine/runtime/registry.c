@@ -50,11 +50,12 @@ make_key (const char *path, const NevaModelOptions *options, GError **error)
     canonical = g_strdup (real);
     free (real);
   }
-  return g_strdup_printf ("%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT, canonical,
-      o->base_model ? o->base_model : "",
+  return g_strdup_printf ("%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT "|%ux%u",
+      canonical, o->base_model ? o->base_model : "",
       o->vision_tower ? o->vision_tower : "", o->lora ? o->lora : "",
       (int) o->weights, o->device ? o->device : "cpu", o->context_length,
-      o->kv_cache_bytes);
+      o->kv_cache_bytes, MAX (o->tensor_parallel, 1),
+      MAX (o->pipeline_parallel, 1));
 }
 
 typedef struct {

@@ -363,6 +363,27 @@ can_admit (NevaWorker *worker)
   return FALSE;
 }
 
+/* Under the lock: until something happened, or it is time for a sign. */
+static void
+sleep_a_while (NevaWorker *worker)
+{
+  NevaDriver *driver = worker->driver;
+  gboolean woken = TRUE;
+
+  worker->asleep = TRUE;
+  if (driver->klass->idle)
+    woken = g_cond_wait_until (
+        &worker->work, &worker->lock, g_get_monotonic_time () + NEVA_IDLE_US);
+  else
+    g_cond_wait (&worker->work, &worker->lock);
+  worker->asleep = FALSE;
+  if (woken || worker->stop)
+    return;
+  g_mutex_unlock (&worker->lock);
+  driver->klass->idle (driver);
+  g_mutex_lock (&worker->lock);
+}
+
 /* Returns: FALSE when the worker is to end. */
 static gboolean
 wait_for_work (NevaWorker *worker)
@@ -375,11 +396,8 @@ wait_for_work (NevaWorker *worker)
   stats->kv_bytes = worker->driver->klass->kv_bytes (worker->driver);
   stats->kv_bytes_peak = MAX (stats->kv_bytes_peak, stats->kv_bytes);
   while (!worker->stop && !worker->frames.length && stats->running == 0 &&
-         !can_admit (worker)) {
-    worker->asleep = TRUE;
-    g_cond_wait (&worker->work, &worker->lock);
-    worker->asleep = FALSE;
-  }
+         !can_admit (worker))
+    sleep_a_while (worker);
   go = !worker->stop;
   g_mutex_unlock (&worker->lock);
   return go;

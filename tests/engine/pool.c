@@ -78,6 +78,28 @@ cpu_seconds (void)
   return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
 }
 
+/* 5 threads for 2 ranks; 2 threads for 3 ranks, of which two take turns. */
+static void
+test_parts (void)
+{
+  NevaPool *a = neva_pool_get_part (5, 0, 2);
+  NevaPool *b = neva_pool_get_part (5, 1, 2);
+  NevaPool *c[3];
+
+  CHECK (neva_pool_threads (a) == 3 && neva_pool_threads (b) == 2, "shares");
+  run_job (a, 1000, 64);
+  run_job (b, 1000, 64);
+  neva_pool_unref (a);
+  neva_pool_unref (b);
+  for (guint i = 0; i < 3; i++)
+    c[i] = neva_pool_get_part (2, i, 3);
+  CHECK (c[0] == c[2] && c[0] != c[1], "no more than threads");
+  CHECK (neva_pool_threads (c[0]) == 1, "one each");
+  run_job (c[2], 1000, 64);
+  for (guint i = 0; i < 3; i++)
+    neva_pool_unref (c[i]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -105,6 +127,7 @@ main (int argc, char **argv)
         "memory that cannot be had");
     run_job (pool, 10, 5000);
   }
+  test_parts ();
   /* A spin of some 50 us per worker, then nothing: 4 workers that were busy
    * waiting would burn 0.4 s of processor time here. */
   before = cpu_seconds ();

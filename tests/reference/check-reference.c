@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* check-reference DIR|FILE…
+/* check-reference [--ranks TPxPP] DIR|FILE…
  *
  * Compares the engine with what the original libraries computed. DIR is a model
  * folder with expected.safetensors, expected.json and (Hugging Face)
  * tokenizer_vectors.json beside the model, or beside model.nemo, or beside
  * projector.nemo and base_llm.nemo; FILE is preprocessing.safetensors,
- * frame_choice.json or sampling.json. One line per stage; exit status 1 on any
+ * frame_choice.json or sampling.json. --ranks: the model is shared by TP x PP
+ * ranks, threads of this process; where it does not divide, that must be the
+ * error. One line per stage; exit status 1 on any
  * mismatch, or when an argument held nothing to check. tests/make_reference.py
  * makes more folders.
  */
@@ -100,6 +102,16 @@ read_json (Report *r, const char *folder, const char *name)
   return json_node_ref (json_parser_get_root (parser));
 }
 
+/* "2x1" */
+static gboolean
+parse_ranks (const char *text, guint *tp, guint *pp)
+{
+  int end = 0;
+
+  return sscanf (text, "%ux%u%n", tp, pp, &end) == 2 && !text[end] && *tp &&
+         *pp;
+}
+
 static void
 check_argument (Report *r, const char *path)
 {
@@ -127,16 +139,19 @@ check_argument (Report *r, const char *path)
 int
 main (int argc, char **argv)
 {
-  guint judged = 0, failed = 0;
+  guint judged = 0, failed = 0, tp = 1, pp = 1;
+  int first = 1;
 
   setvbuf (stdout, NULL, _IOLBF, 0);
-  if (argc < 2) {
-    fprintf (stderr, "usage: check-reference DIR|FILE...\n");
+  if (argc > 2 && g_str_equal (argv[1], "--ranks"))
+    first = parse_ranks (argv[2], &tp, &pp) ? 3 : argc;
+  if (argc <= first) {
+    fprintf (stderr, "usage: check-reference [--ranks TPxPP] DIR|FILE...\n");
     return 2;
   }
-  for (int i = 1; i < argc; i++) {
+  for (int i = first; i < argc; i++) {
     g_autofree char *where = g_path_get_basename (argv[i]);
-    Report r = {.where = where};
+    Report r = {.where = where, .tp = tp, .pp = pp};
 
     check_argument (&r, argv[i]);
     if (r.judged == 0)

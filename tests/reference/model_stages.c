@@ -55,12 +55,45 @@ sum_bound (const NevaConfig *c, guint layers, const float *want, gsize n)
 }
 
 static gboolean
+divides (const NevaTextConfig *t, guint tp, guint pp)
+{
+  return t->heads % tp == 0 && t->kv_heads % tp == 0 && t->ffn % tp == 0 &&
+         t->vocab % tp == 0 && t->layers % pp == 0;
+}
+
+/* Is it the split that was refused, and rightly so? */
+static gboolean
+rightly_refused (
+    const Check *c, const NevaModelOptions *options, const GError *error)
+{
+  NevaModelOptions alone = *options;
+  NevaLlava *whole;
+  gboolean right;
+
+  alone.tensor_parallel = alone.pipeline_parallel = 1;
+  if (c->r->tp * c->r->pp == 1 || !strstr (error->message, "shared evenly"))
+    return FALSE;
+  whole = neva_llava_load (c->path, &alone, NULL, NULL, NULL, NULL);
+  right =
+      whole && !divides (&neva_llava_config (whole)->text, c->r->tp, c->r->pp);
+  neva_llava_free (whole);
+  return right;
+}
+
+static gboolean
 open_model (Check *c, NevaWeights weights)
 {
-  const NevaModelOptions options = {.base_model = c->base, .weights = weights};
+  const NevaModelOptions options = {.base_model = c->base,
+      .weights = weights,
+      .tensor_parallel = c->r->tp,
+      .pipeline_parallel = c->r->pp};
   g_autoptr (GError) error = NULL;
 
   c->model = neva_llava_load (c->path, &options, NULL, NULL, NULL, &error);
+  if (!c->model && rightly_refused (c, &options, error)) {
+    report_equal (c->r, error->message, 1, 1);
+    return FALSE;
+  }
   if (!c->model) {
     report_failure (c->r, "load", error->message);
     return FALSE;

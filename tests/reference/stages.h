@@ -11,6 +11,7 @@
 
 typedef struct {
   const char *where; /* last part of the folder or file */
+  guint tp, pp;      /* ranks that share a model */
   guint judged, failed;
 } Report;
 

@@ -34,6 +34,10 @@ typedef struct {
                              The first model opened decides */
   guint context_length;   /* tokens; 0: the model's own */
   guint64 kv_cache_bytes; /* bound on all KV pages; 0: room for 4 contexts */
+  guint tensor_parallel;  /* ranks that share each layer; 0: 1 */
+  guint pipeline_parallel; /* stages that the layers are split into; 0: 1.
+                              The ranks are threads of this process, which
+                              share `threads`, or processes: parallel.h */
 } NevaModelOptions;
 
 /* What a model says of itself. Owned by the model. */
