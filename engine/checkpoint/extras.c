@@ -204,6 +204,11 @@ check (const NevaHfReader *r, const NevaConfig *c)
   if (c->projector_kind != NEVA_PROJECTOR_IDENTITY && !c->projector_layers)
     neva_hf_fail (r, "projector_layers", NEVA_ERROR_BAD_FILE,
         "this projector has at least one");
+  if (layers && c->projector_kind == NEVA_PROJECTOR_DOWNSAMPLE &&
+      c->tower.drop_rows != (c->tower.class_token ? 1 : 0))
+    neva_hf_fail (r, "projector", NEVA_ERROR_BAD_FILE,
+        "mlp_downsample needs the picture's patches alone, without the class "
+        "token");
   if (layers && c->projector_kind == NEVA_PROJECTOR_IDENTITY &&
       c->tower.hidden != c->text.hidden)
     neva_hf_fail (r, "projector", NEVA_ERROR_BAD_FILE,

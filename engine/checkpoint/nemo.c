@@ -4,6 +4,7 @@
 #include <neva/error.h>
 #include "checkpoint/hf_tower.h"
 #include "checkpoint/nemo.h"
+#include "checkpoint/nemo_lora.h"
 #include "checkpoint/nemo_names.h"
 #include "checkpoint/nemo_tensors.h"
 #include "checkpoint/nemo_tokenizer.h"
@@ -156,6 +157,54 @@ add_vision (NevaNemo *nemo, const char *path, const NevaCheckpointParts *parts,
   return has_vision (set) || add_vision_tensors (folder, set, error);
 }
 
+/* What was trained beside the adapters replaces what was there. */
+static void
+take_projector (const NevaTensorSet *mine, NevaTensorSet *set)
+{
+  const GPtrArray *all = neva_tensor_set_all (mine);
+
+  for (guint i = 0; i < all->len; i++) {
+    const NevaTensorView *view = all->pdata[i];
+
+    if (g_str_has_prefix (view->name, "multi_modal_projector.") &&
+        neva_tensor_set_find (set, view->name))
+      neva_tensor_set_replace (set, view->name, view);
+  }
+}
+
+static gboolean
+add_lora (NevaNemo *nemo, const char *path, NevaTensorSet *set, GError **error)
+{
+  NevaBundle *bundle = neva_bundle_open (path, error);
+  NevaConfig config = {0};
+  g_auto (NevaNemoInfo) info = {0};
+  const NevaTensorSet *theirs;
+  NevaTensorSet *mine;
+
+  if (!bundle)
+    return FALSE;
+  if (!neva_nemo_config_read (bundle, &config, &info, error)) {
+    neva_bundle_check (bundle, error);
+    neva_bundle_free (bundle);
+    return FALSE;
+  }
+  theirs = read_tensors (bundle, config.text.gated, set, error);
+  if (!neva_bundle_check (bundle, error) || !theirs)
+    return FALSE;
+  if (!neva_nemo_lora_has (theirs)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s: no LoRA adapters in it", path);
+    return FALSE;
+  }
+  mine = neva_tensor_set_new (path);
+  neva_tensor_set_keep (set, mine, (GDestroyNotify) neva_tensor_set_free);
+  if (!neva_nemo_names_map (theirs, &config, FALSE, mine, error))
+    return FALSE;
+  take_projector (mine, set);
+  return neva_nemo_lora_merge (
+      theirs, &nemo->config.text, info.lora_dim, info.lora_alpha, set, error);
+}
+
 /* The checkpoint's own parts, then what it leaves to others. */
 static gboolean
 gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
@@ -182,7 +231,11 @@ gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
         path);
     return FALSE;
   }
-  if (base && !add_base_model (nemo, parts->base_model, set, error))
+  if ((base && !add_base_model (nemo, parts->base_model, set, error)) ||
+      (neva_nemo_lora_has (theirs) &&
+          !neva_nemo_lora_merge (theirs, &nemo->config.text,
+              nemo->info.lora_dim, nemo->info.lora_alpha, set, error)) ||
+      (is_given (parts->lora) && !add_lora (nemo, parts->lora, set, error)))
     return FALSE;
   return add_vision (nemo, path, parts, set, error) &&
          neva_nemo_config_finish (&nemo->info, path, &nemo->config, error);

@@ -310,6 +310,17 @@ read_tokenizer (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
   }
 }
 
+static void
+read_lora (const NevaHfReader *top, NevaNemoInfo *info)
+{
+  const NevaHfReader peft = neva_hf_child (top, "peft", "peft.");
+  const NevaHfReader r =
+      neva_hf_child (&peft, "lora_tuning", "peft.lora_tuning.");
+
+  info->lora_dim = (guint) neva_hf_int (&r, "adapter_dim", 0, 1, MAX_WIDTH);
+  info->lora_alpha = neva_hf_double (&r, "alpha", info->lora_dim, 1e-6, 1e6);
+}
+
 /* Section neva; of its keys only the tokenizer's files are read here. */
 static void
 read_neva (const NevaHfReader *top, NevaNemoInfo *info)
@@ -330,6 +341,7 @@ read_all (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
 
   info->multimodal = mm.object != NULL;
   read_text (top, &c->text);
+  read_lora (top, info);
   read_tokenizer (top, c, info);
   c->nemo = TRUE;
   c->bos = -1;

@@ -21,6 +21,8 @@ typedef struct {
   char **special_tokens;         /* additional_special_tokens; NULL: none */
   char **tokenizer_files; /* of the Hugging Face folder that it was made from,
                              in the bundle; NULL */
+  guint lora_dim;         /* peft.lora_tuning.adapter_dim; 0: no such section */
+  double lora_alpha;      /* peft.lora_tuning.alpha */
   JsonNode *neva;         /* section neva, see extras.h; NULL */
 } NevaNemoInfo;
 

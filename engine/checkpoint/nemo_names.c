@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <neva/error.h>
+#include "checkpoint/nemo_lora.h"
 #include "checkpoint/nemo_names.h"
 #include "log.h"
 
@@ -166,6 +167,10 @@ map_layer (Map *m, const NevaTensorView *view, guint layer, const char *rest,
       return add (m, view, TEXT "layers.%u.mlp.gate_proj.%s", layer, tail);
     return split_fc1 (m, view, layer, "mlp.gate_proj", "mlp.up_proj", tail);
   }
+  if (strstr (rest, NEVA_LORA_PART)) { /* nemo_lora.c */
+    *known = TRUE;
+    return TRUE;
+  }
   if ((tail = after (rest, "mlp.experts.local_experts.")))
     return map_expert (m, view, layer, tail, known);
   return TRUE;
@@ -241,7 +246,8 @@ map_tensor (Map *m, const NevaConfig *config, const NevaTensorView *view,
     *known = TRUE;
     return add (m, view, "language_model.lm_head.weight");
   }
-  *known = g_str_has_suffix (name, "rotary_pos_emb.inv_freq") ||
+  *known = strstr (name, NEVA_LORA_PART) || /* nemo_lora.c */
+           g_str_has_suffix (name, "rotary_pos_emb.inv_freq") ||
            g_str_has_suffix (name, "_extra_state");
   return TRUE;
 }

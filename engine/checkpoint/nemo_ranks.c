@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <neva/error.h>
+#include "checkpoint/nemo_lora.h"
 #include "checkpoint/nemo_ranks.h"
 #include "checkpoint/torch_archive.h"
 
@@ -27,6 +28,12 @@ split_of (const char *name, gboolean gated)
     const char *part;
     Split split;
   } table[] = {
+      /* adapters: narrow, then wide; beside a row-parallel matrix the narrow
+         one is split like it */
+      {"lora_dense_attention_adapter.linear_in.", COLUMNS},
+      {"lora_4htoh_adapter.linear_in.", COLUMNS},
+      {"lora_hto4h_adapter.linear_out.", ROWS_GATED},
+      {NEVA_LORA_PART, ROWS},
       {"layer_norm", WHOLE},
       {"layernorm", WHOLE},
       {"mm_projector", WHOLE},
@@ -180,13 +187,29 @@ merge (const Ranks *r, const char *name, const NevaTensorView *const *parts,
       r->set, name, g_steal_pointer (&whole), error);
 }
 
+/* "swiglu" of the legacy model has gate and up under two names, so neither is
+ * both. */
+static gboolean
+is_half (const NevaTorchArchive *archive, const char *name)
+{
+  static const char joined[] = "dense_h_to_4h.";
+  const char *at = strstr (name, joined);
+  g_autofree char *other =
+      at ? g_strdup_printf ("%.*sdense_h_to_4h_2.%s", (int) (at - name), name,
+               at + strlen (joined))
+         : NULL;
+
+  return other && neva_torch_archive_find (archive, other);
+}
+
 static gboolean
 add_tensor (const Ranks *r, NevaTorchArchive *const *archives,
     const NevaTensorView *view, glong first_layer, GError **error)
 {
   const char *digits, *rest;
   const glong layer = layer_of (view->name, &digits, &rest);
-  const Split split = split_of (view->name, r->gated);
+  const Split split =
+      split_of (view->name, r->gated && !is_half (archives[0], view->name));
   g_autofree const NevaTensorView **parts =
       g_new (const NevaTensorView *, r->tp);
   g_autofree char *name =

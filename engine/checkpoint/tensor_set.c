@@ -125,6 +125,17 @@ neva_tensor_set_add_assembly (NevaTensorSet *set, const char *name,
   return neva_tensor_set_add (set, name, &view, error);
 }
 
+void
+neva_tensor_set_replace (
+    NevaTensorSet *set, const char *name, const NevaTensorView *view)
+{
+  NevaTensorView *own = g_hash_table_lookup (set->by_name, name);
+  const char *own_name = own->name;
+
+  *own = *view;
+  own->name = own_name;
+}
+
 NevaTensorView
 neva_tensor_rows (const NevaTensorView *view, gsize from, gsize n)
 {

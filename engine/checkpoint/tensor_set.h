@@ -33,6 +33,10 @@ gboolean neva_tensor_set_add (NevaTensorSet *set, const char *name,
 gboolean neva_tensor_set_add_assembly (NevaTensorSet *set, const char *name,
     NevaAssembly *assembly, GError **error);
 
+/* The tensor of that name becomes another one (kept alive by keep ()). */
+void neva_tensor_set_replace (
+    NevaTensorSet *set, const char *name, const NevaTensorView *view);
+
 const NevaTensorView *neva_tensor_set_find (
     const NevaTensorSet *set, const char *name);
 /* (element-type NevaTensorView *) (transfer none): in the order added. */

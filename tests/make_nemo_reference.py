@@ -1,0 +1,472 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Makes folders for check-reference: tiny random NeMo checkpoints and what a
+model written from NeMo's description computes with them.
+
+  make_nemo_reference.py OUT [--seed 1] [--mcore]
+
+Needs PyPI's torch, transformers, Pillow and sentencepiece (made with torch 2.15,
+transformers 5.23). The decoder here is plain PyTorch that works on the unsplit
+tensors as they are named and laid out on disk; --mcore compares it with
+megatron-core 0.10 (PyPI, runs on a CPU), which must be importable then. Each
+folder holds model.nemo (or projector.nemo and base_llm.nemo), expected.safetensors
+and expected.json, and a folder beside them the vision tower.
+"""
+import argparse
+import contextlib
+import hashlib
+import io
+import json
+import pathlib
+import random
+import shutil
+import tarfile
+
+import numpy
+import sentencepiece
+import tokenizers
+import torch
+import transformers
+from safetensors.torch import save_file
+
+import make_reference as common
+from nemo_model import (check_mcore, decode, lita, make_lora, make_projector, make_weights,
+                        padded, project)
+
+MARGIN = 5e-4
+STEPS = 12
+# What each folder is about; everything else is drawn.
+KINDS = ["tp4", "legacy", "legacy-swiglu-tp2", "lora", "lora-unfused-tp2", "gpt2bpe",
+         "siglip", "bf16", "bias-shared-pp2", "interpolated", "sp-legacy",
+         "huggingface", "projector-lora", "lita-pool", "lita-spatial", "lita-all"]
+MEDIA = {"default": ["<extra_id_%d>" % i for i in (3, 4, 5)],
+         "llama_3": ["<|reserved_special_token_%d|>" % i for i in (3, 4, 5)]}
+PROMPTS = {
+    "v1": "Hello there. USER: Can you describe the scene?<video> ASSISTANT:",
+    "llama_2": " [INST] Can you describe the scene?<video> [/INST]",
+    "nvgpt": "<extra_id_0>System\nHello there\n\n<extra_id_1>User\nWhat is it?<video>\n"
+             "<extra_id_1>Assistant\n",
+    "llama_3": "<|begin_of_text|>What is it?<video><|eot_id|>",
+}
+
+
+def draw(rng, kind):
+    groups = rng.choice([1, 2, 4]) if "tp" not in kind else 4
+    heads = groups * rng.choice([1, 2])
+    gated = rng.random() < 0.6 or "swiglu" in kind or "unfused" in kind
+    s = dict(
+        kind=kind, tp=1, pp=1, layers=4, heads=heads, groups=groups,
+        head_dim=rng.choice([8, 12, 16]), hidden=rng.choice([32, 48, 64]),
+        ffn=rng.choice([64, 96]), gated=gated,
+        norm=rng.choice(["rmsnorm", "layernorm1p", "layernorm1p"]),
+        bias=False, shared=False, rotary=rng.choice([0.5, 1.0]),
+        base=rng.choice([10000, 500000]), factor=1, dtype="float32", legacy=False,
+        template=rng.choice(["v1", "llama_2", "nvgpt"]), clip=True,
+        projector=rng.choice(["linear", "mlp2x_gelu", "mlp3x_gelu", "mlp_downsample"]),
+        im_start_end=rng.random() < 0.3, tokenizer="sentencepiece", lora=None, lita=None,
+        frames=rng.choice([2, 3]), image=28, patch=7, size=(44, 30), tower_layers=3,
+        tower_hidden=24, tower_heads=3, tower_ffn=40, select=rng.choice([-2, -1, 2]),
+        full=rng.random() < 0.2)
+    s["act"] = "silu" if gated else rng.choice(["squared-relu", "gelu"])
+    if "tp4" in kind:
+        s["tp"] = 4
+    if "tp2" in kind:
+        s["tp"] = 2
+    if "pp2" in kind:
+        s["pp"] = 2
+    if "legacy" in kind and not kind.startswith("sp"):
+        # the legacy model has no groups and one rotary base
+        s.update(legacy=True, groups=heads, base=10000)
+    if "bias" in kind:
+        s.update(bias=True, shared=True)
+    if kind == "interpolated":
+        s["factor"] = 4
+    if kind == "bf16":
+        s["dtype"] = "bfloat16"
+    if s["projector"] == "mlp_downsample":
+        s["full"] = False  # a class token is no part of the grid
+    if kind == "siglip":
+        s.update(clip=False, full=True)
+    if "lora" in kind:
+        s["lora"] = "unfused" if "unfused" in kind else "fused"
+    if kind == "gpt2bpe":
+        s.update(tokenizer="gpt2", template="nvgpt")
+    if kind == "sp-legacy":
+        s.update(tokenizer="sp-legacy", template="nvgpt")
+    if kind == "huggingface":
+        s.update(tokenizer="huggingface", template="llama_3")
+    if kind.startswith("lita"):
+        s.update(lita={"lita-pool": "temporal_spatial_pool", "lita-spatial": "temporal_spatial",
+                       "lita-all": "temporal_all_resolution"}[kind],
+                 full=False, frames=5, sample_frames=3, projector="mlp2x_gelu",
+                 im_start_end=False)
+    return s
+
+
+# ---- Tokenizers: files for the archive, configuration, encode, size -----------
+
+
+def special_strings():
+    return ["<extra_id_%d>" % i for i in range(8)]
+
+
+def train_sentencepiece(symbols):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(common.CORPUS), model_writer=model, vocab_size=400,
+        model_type="bpe", byte_fallback=True, user_defined_symbols=symbols,
+        normalization_rule_name="identity", remove_extra_whitespaces=False,
+        num_threads=1, minloglevel=2)
+    return model.getvalue()
+
+
+def artifact(files, name, data):
+    name = hashlib.md5(data).hexdigest() + "_" + name
+    files[name] = data
+    return "nemo:" + name
+
+
+def legacy_encode(sp, specials, text):
+    """NeMo's wrapper: special strings are split off, the rest goes piece by piece."""
+    ids = []
+    while True:
+        hits = [(text.index(t), t) for t in specials if t in text]
+        if not hits:
+            return ids + sp.encode(text)
+        at, token = min(hits)
+        ids += sp.encode(text[:at]) + [specials[token]]
+        text = text[at + len(token):]
+
+
+def train_bytes(size):
+    t = tokenizers.Tokenizer(tokenizers.models.BPE())
+    pre = tokenizers.pre_tokenizers
+    t.pre_tokenizer = pre.ByteLevel(add_prefix_space=False, use_regex=True)
+    t.decoder = tokenizers.decoders.ByteLevel()
+    t.train_from_iterator(common.CORPUS, tokenizers.trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre.ByteLevel.alphabet(), show_progress=False,
+        special_tokens=["<|endoftext|>"]))
+    return t
+
+
+def make_tokenizer(s, folder):
+    files, kind = {}, s["tokenizer"]
+    c = {"library": "sentencepiece", "type": None, "model": None, "vocab_file": None,
+         "merge_file": None, "delimiter": None, "sentencepiece_legacy": kind == "sp-legacy"}
+    if kind in ("sentencepiece", "sp-legacy"):
+        old = kind == "sp-legacy"
+        data = train_sentencepiece([] if old else special_strings())
+        sp = sentencepiece.SentencePieceProcessor(model_proto=data)
+        c["model"] = artifact(files, "tokenizer.model", data)
+        if not old:
+            return files, c, sp.encode, sp.vocab_size()
+        c["additional_special_tokens"] = special_strings()
+        specials = {t: sp.vocab_size() + i for i, t in enumerate(special_strings())}
+        return (files, c, lambda text: legacy_encode(sp, specials, text),
+                sp.vocab_size() + len(specials))
+    t = train_bytes(420)
+    if kind == "gpt2":
+        parts = folder / "gpt2"
+        parts.mkdir()
+        t.model.save(str(parts))
+        c.update(library="megatron", type="GPT2BPETokenizer",
+                 vocab_file=artifact(files, "vocab.json", (parts / "vocab.json").read_bytes()),
+                 merge_file=artifact(files, "merges.txt", (parts / "merges.txt").read_bytes()),
+                 additional_special_tokens=special_strings())
+        # read back as the original does: from the two files
+        hf = transformers.GPT2Tokenizer(str(parts / "vocab.json"), str(parts / "merges.txt"))
+        hf.add_special_tokens({"additional_special_tokens": special_strings()})
+        shutil.rmtree(parts)
+        return (files, c, lambda text: hf.encode(text, add_special_tokens=False), len(hf))
+    t.add_special_tokens(["<|begin_of_text|>", "<|eot_id|>"] +
+                         ["<|reserved_special_token_%d|>" % i for i in range(8)])
+    where = folder / "tokenizer"
+    where.mkdir()
+    t.save(str(where / "tokenizer.json"))
+    (where / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|begin_of_text|>",
+         "eos_token": "<|eot_id|>"}))
+    c.update(library="huggingface", type="tokenizer")
+    return (files, c, lambda text: t.encode(text, add_special_tokens=False).ids,
+            t.get_vocab_size())
+
+
+# ---- Vision -------------------------------------------------------------------
+
+
+def make_tower(s, folder, seed):
+    config = (transformers.CLIPVisionConfig if s["clip"] else transformers.SiglipVisionConfig)(
+        hidden_size=s["tower_hidden"], intermediate_size=s["tower_ffn"],
+        num_hidden_layers=s["tower_layers"], num_attention_heads=s["tower_heads"],
+        image_size=s["image"], patch_size=s["patch"])
+    config._attn_implementation = "eager"
+    cls = transformers.CLIPVisionModel if s["clip"] else transformers.SiglipVisionModel
+    tower = cls(config).eval()
+    tower.tie_weights = lambda *a, **k: None
+    common.randomize(tower, seed)
+    tower.save_pretrained(folder)
+    common.save_preprocessor(dict(s, spelling=5), folder)
+    return tower
+
+
+# ---- Files --------------------------------------------------------------------
+
+LEGACY = [("decoder.final_layernorm", "language_model.encoder.final_layernorm"),
+          ("decoder.layers", "language_model.encoder.layers"),
+          ("embedding.", "language_model.embedding."),
+          ("output_layer", "language_model.output_layer"),
+          ("self_attention.linear_qkv.layer_norm_", "input_layernorm."),
+          ("mlp.linear_fc1.layer_norm_", "post_attention_layernorm."),
+          ("self_attention.linear_qkv", "self_attention.query_key_value"),
+          ("self_attention.linear_proj", "self_attention.dense"),
+          ("mlp.linear_fc1", "mlp.dense_h_to_4h"), ("mlp.linear_fc2", "mlp.dense_4h_to_h")]
+
+
+def rank_part(s, name, x, rank):
+    """A tensor-parallel rank's share."""
+    n = s["tp"]
+
+    def rows(x):
+        return x.chunk(n)[rank]
+
+    if "adapter_layer.lora" in name:
+        if name.endswith("linear_in.weight") and ("dense" in name or "4htoh" in name):
+            return x.chunk(n, 1)[rank]
+        if name.endswith("linear_out.weight") and "lora_hto4h" in name and s["gated"]:
+            return torch.cat([rows(half) for half in x.chunk(2)])
+        return rows(x)
+    if "norm" in name or "mm_projector" in name or n == 1:
+        return x
+    if "linear_fc1" in name and s["gated"]:
+        return torch.cat([rows(half) for half in x.chunk(2)])
+    if "linear_proj.bias" in name or "linear_fc2.bias" in name:
+        return x
+    return x.chunk(n, 1)[rank] if "linear_proj" in name or "linear_fc2" in name else rows(x)
+
+
+def stage_name(s, name, stage):
+    """None: not on this pipeline stage; else the name there."""
+    per = s["layers"] // s["pp"]
+    if ".layers." in name:
+        head, number, tail = name.split(".layers.")[0], *name.split(".layers.")[1].split(".", 1)
+        inside = int(number) // per == stage
+        return f"{head}.layers.{int(number) % per}.{tail}" if inside else None
+    first = "embedding" in name
+    return name if stage == (0 if first else s["pp"] - 1) else None
+
+
+def saved_name(s, name):
+    if s["legacy"]:
+        for a, b in LEGACY:
+            name = name.replace(a, b)
+    return "model." + name
+
+
+def rank_state(s, w, rank, stage):
+    state = {}
+    for name, x in w.items():
+        here = stage_name(s, name, stage)
+        if here is None:
+            continue
+        part = rank_part(s, name, x, rank).to(getattr(torch, s["dtype"])).clone()
+        if "swiglu" in s["kind"] and "linear_fc1.weight" in name:
+            # not "fast": the second matrix has a name of its own
+            gate, up = part.chunk(2)
+            state[saved_name(s, here)] = gate.clone()
+            state[saved_name(s, here).replace("_4h.", "_4h_2.")] = up.clone()
+            continue
+        state[saved_name(s, here)] = part
+    if s["shared"] and stage and stage == s["pp"] - 1:
+        state["model.output_layer.weight"] = rank_part(
+            s, "output_layer", w["embedding.word_embeddings.weight"], rank).clone()
+    state["model.decoder.layers.0.self_attention._extra_state"] = None
+    return state
+
+
+def save_nemo(path, s, w, config, files):
+    with tarfile.open(path, "w") as tar:
+        def add(name, data):
+            info = tarfile.TarInfo("./" + name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+        for name, data in files.items():
+            add(name, data)
+        add("model_config.yaml", yaml_text(config).encode())
+        for stage in range(s["pp"]):
+            for rank in range(s["tp"]):
+                data = io.BytesIO()
+                torch.save(rank_state(s, w, rank, stage), data)
+                folder = (f"tp_rank_{rank:02}_pp_rank_{stage:03}/" if s["pp"] > 1
+                          else f"mp_rank_{rank:02}/" if s["tp"] > 1 else "")
+                add(folder + "model_weights.ckpt", data.getvalue())
+
+
+def yaml_text(value, indent=0):
+    """Nested mappings; everything else as JSON, which YAML reads."""
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines.append(" " * indent + key + ":\n" + yaml_text(item, indent + 2))
+        else:
+            lines.append(" " * indent + f"{key}: {json.dumps(item)}\n")
+    return "".join(lines)
+
+
+def make_config(s, tokenizer, tower):
+    act = {"silu": "swiglu" if "swiglu" in s["kind"] else "fast-swiglu"}.get(s["act"], s["act"])
+    c = {"mcore_gpt": not s["legacy"], "encoder_seq_length": 512,
+         "max_position_embeddings": 512, "num_layers": s["layers"],
+         "hidden_size": s["hidden"], "ffn_hidden_size": s["ffn"],
+         "num_attention_heads": s["heads"], "num_query_groups": s["groups"],
+         "kv_channels": s["head_dim"], "normalization": s["norm"],
+         "layernorm_epsilon": 1e-5, "activation": act, "bias": s["bias"],
+         "share_embeddings_and_output_weights": s["shared"],
+         "position_embedding_type": "rope", "rotary_percentage": s["rotary"],
+         "rotary_base": s["base"], "make_vocab_size_divisible_by": 16,
+         "tensor_model_parallel_size": s["tp"], "pipeline_model_parallel_size": s["pp"],
+         "unknown_key": {"of": ["some", "later", "version"]}}
+    if s["factor"] != 1:
+        c["seq_len_interpolation_factor"] = s["factor"]
+    c["tokenizer"] = tokenizer
+    c["mm_cfg"] = {
+        "llm": {"from_pretrained": None, "freeze": "projector" in s["kind"],
+                "model_type": "llama_3" if s["template"] == "llama_3" else s["template"]},
+        "mm_mlp_adapter_type": s["projector"], "use_im_start_end": s["im_start_end"],
+        "vision_encoder": {
+            "from_pretrained": tower, "from_hf": True, "patch_dim": s["patch"],
+            "hidden_size": s["tower_hidden"], "vision_select_layer": s["select"],
+            "vision_select_feature": "cls_patch" if s["full"] and s["clip"] else "patch",
+            "class_token_length": 1 if s["clip"] else 0, "freeze": True,
+            "crop_size": [s["image"], s["image"]]}}
+    if s["lita"]:
+        c["mm_cfg"].update(use_lita=True, lita={
+            "lita_video_arch": s["lita"], "visual_token_format": "v1",
+            "sample_frames": s["sample_frames"]})
+    c["data"] = {"media_type": "video", "splice_single_frame": None, "num_frames": s["frames"],
+                 "conv_template": s["template"], "image_aspect_ratio": "square",
+                 "num_time_tokens": 100}
+    return c
+
+
+# ---- Prompts ------------------------------------------------------------------
+
+
+def make_ids(s, encode, n):
+    """Media tokens, the tokenizer over everything, then ids 0, 1, 2."""
+    patch, start, end = MEDIA["llama_3" if s["template"] == "llama_3" else "default"]
+    prompt = PROMPTS[s["template"]]
+    run = start + patch * (n if s["im_start_end"] else n - 2) + end
+    ids = encode(prompt.replace("<video>", run))
+    patch_id, start_id, end_id = [encode(t) for t in (patch, start, end)]
+    # sentencepiece may put its space before a string that stands alone
+    patch_id, start_id, end_id = patch_id[-1], start_id[-1], end_id[-1]
+    at = ids.index(end_id)
+    first = at - n if s["im_start_end"] else at - n + 1
+    assert ids[first - (1 if s["im_start_end"] else 0)] == start_id
+    if s["template"] in ("v1", "llama_2"):
+        swap = {patch_id: 0, encode("<extra_id_6>")[-1]: 1, encode("<extra_id_7>")[-1]: 2}
+        ids = [swap.get(i, i) for i in ids]
+    return prompt, torch.tensor(ids), first
+
+
+def generate(s, w, ids, first, rows, vocab):
+    x = w["embedding.word_embeddings.weight"][ids].clone()
+    x[first:first + len(rows)] = rows
+    logits, caches = decode(s, w, x, None)
+    prompt, steps, greedy = logits, [], []
+    for _ in range(STEPS):
+        steps.append(logits[-1])
+        greedy.append(int(logits[-1][:vocab].argmax()))
+        x = w["embedding.word_embeddings.weight"][greedy[-1:]]
+        logits, caches = decode(s, w, x, caches)
+    return prompt, torch.stack(steps), greedy
+
+
+# ---- A folder -----------------------------------------------------------------
+
+
+def split_files(s, w, lora):
+    """Archive name -> (tensors, is the multimodal one)."""
+    if s["kind"] != "projector-lora":
+        return {"model.nemo": w | lora}
+    base = {n: x for n, x in w.items() if "adapter_layer" not in n}
+    rest = {n: x for n, x in w.items() if "adapter_layer" in n}
+    return {"projector.nemo": rest | lora, "base_llm.nemo": base}
+
+
+def make(folder, s, seed, mcore):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    rng = numpy.random.default_rng(seed)
+    tower = make_tower(s, folder / "tower", seed)
+    files, tokenizer, encode, vocab = make_tokenizer(s, folder)
+    frames = common.make_frames(s, rng)
+    resized = numpy.stack([common.resize(s, f) for f in frames])
+    pixels = common.normalize(s, resized)
+    hidden = tower(pixels, output_hidden_states=True).hidden_states[s["select"]]
+    hidden = hidden if s["full"] else hidden[:, 1:]
+    attempt, margin = 0, 0
+    while margin < MARGIN:
+        g = torch.Generator().manual_seed(seed + 1000 * attempt)
+        w = make_weights(s, padded(vocab, s), g)
+        projector = make_projector(s, g)
+        lora, effect, peft = make_lora(s, g) if s["lora"] else ({}, {}, None)
+        if s["dtype"] == "bfloat16":
+            w, projector = [{n: x.bfloat16().float() for n, x in part.items()}
+                            for part in (w, projector)]
+        projected = project(s, projector, hidden)
+        rows = lita(s, projected) if s["lita"] else projected.reshape(-1, s["hidden"])
+        prompt, ids, first = make_ids(s, encode, len(rows))
+        logits, steps, greedy = generate(s, w | {"lora": effect}, ids, first, rows, vocab)
+        best = steps[:, :vocab].topk(2).values
+        margin, attempt = float((best[:, 0] - best[:, 1]).min()), attempt + 1
+    if mcore and not s["lora"]:
+        x = w["embedding.word_embeddings.weight"][ids].clone()
+        x[first:first + len(rows)] = rows
+        check_mcore(s, w, x, logits)
+    inside = "embedding.word_embeddings.adapter_layer.mm_projector_adapter.mm_projector."
+    config = make_config(s, tokenizer, "tower")
+    for name, part in split_files(s, w | {inside + n: x for n, x in projector.items()},
+                                  lora).items():
+        c = dict(config)
+        if peft and name != "base_llm.nemo":
+            c["peft"] = peft
+        if name == "base_llm.nemo":
+            del c["mm_cfg"]
+        save_nemo(folder / name, s, part, c, files)
+    save_file({
+        "frames": torch.from_numpy(frames), "resized": torch.from_numpy(resized.copy()),
+        "pixel_values": pixels, "vision_hidden": hidden.contiguous(),
+        "projected": rows.contiguous(), "input_ids": ids, "prompt_logits": logits.contiguous(),
+        "step_logits": steps, "greedy_ids": torch.tensor(greedy)},
+        folder / "expected.safetensors")
+    (folder / "expected.json").write_text(json.dumps({
+        "made_with": f"plain PyTorch from NeMo's description, torch {torch.__version__}",
+        "seed": seed, "specification": s, "template": s["template"], "prompt": prompt,
+        "media_run": {"start": first}, "tokenizer_vocab": vocab,
+        "smallest_top2_margin": margin}, indent=1))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kind", choices=KINDS, action="append")
+    parser.add_argument("--mcore", action="store_true", help="compare with megatron-core")
+    options = parser.parse_args()
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    for i, kind in enumerate(KINDS):
+        s = draw(random.Random(options.seed * 1000 + i), kind)
+        if options.kind and kind not in options.kind:
+            continue
+        name = f"nemo-{options.seed}-{kind}"
+        print(name, flush=True)
+        with contextlib.redirect_stderr(io.StringIO()):
+            make(options.out / name, s, options.seed * 100 + i, options.mcore)
+
+
+if __name__ == "__main__":
+    main()
