@@ -20,7 +20,7 @@ neva_packed_bytes (NevaDType type, size_t n, size_t k)
 
 /* Enough for every tier: a tile of results, rows of x widened to f32 and a
  * panel of 64 columns (x86/panel.c), a panel of unpacked codes (x86/groups.c),
- * or a block of 768 x 256 sums and one of packed weights (x86/tiles.c). */
+ * or a strip of weights and 768 x 256 sums (x86/tiles.h). */
 size_t
 neva_matmul_work_bytes (NevaDType type, size_t m, size_t k)
 {

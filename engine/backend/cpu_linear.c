@@ -60,8 +60,12 @@ prepare (NevaBackendCpu *c, NevaDType type, const float *x, gsize ldx, gsize m,
   return c->fault == NULL;
 }
 
-/* Panels 0 .. total in tasks: one run for each thread, then chunks. */
+/* Panels 0 .. total in tasks: one run for each thread, then chunks. Many rows
+ * are split, too: blocks of rows inside, so that threads which take tasks in
+ * turn read the same weights at about the same time, and each mostly the same
+ * rows. */
 typedef struct {
+  gsize m, rows, blocks; /* rows of a task, blocks of them */
   gsize total, threads, run, chunk;
 } Split;
 
@@ -73,14 +77,23 @@ static Split
 split (const NevaBackendCpu *c, NevaDType type, gsize m, gsize total)
 {
   const gsize threads = neva_pool_threads (c->pool);
-
-  if (m > FEW_ROWS)
-    return (Split){
-        total, threads, 0, CLAMP (total / (threads * CHUNKS), 1, MAX_CHUNK)};
-  const gsize run = total * 4 / 5 / threads / 2 * 2;
+  const gsize most = c->kernels.matmul_rows[type];
   const gboolean pairs = type == NEVA_DTYPE_I8 || type == NEVA_DTYPE_I4;
+  Split s = {m, m, 1, total, threads, 0, 1};
 
-  return (Split){total, threads, run, run && pairs ? 2 : 1};
+  if (m <= FEW_ROWS) {
+    s.run = total * 4 / 5 / threads / 2 * 2;
+    s.chunk = s.run && pairs ? 2 : 1;
+    return s;
+  }
+  if (most && m > most) {
+    const gsize parts = (m + most - 1) / most;
+
+    s.rows = ((m + parts - 1) / parts + 31) / 32 * 32;
+    s.blocks = (m + s.rows - 1) / s.rows;
+  }
+  s.chunk = CLAMP (total * s.blocks / (threads * CHUNKS), 1, MAX_CHUNK);
+  return s;
 }
 
 static gsize
@@ -88,15 +101,18 @@ split_tasks (const Split *s)
 {
   const gsize rest = s->total - s->threads * s->run;
 
-  return (s->run ? s->threads : 0) + (rest + s->chunk - 1) / s->chunk;
+  return ((s->run ? s->threads : 0) + (rest + s->chunk - 1) / s->chunk) *
+         s->blocks;
 }
 
-/* Panels [*p0, *p1) of a task. */
-static void
-split_range (const Split *s, gsize task, gsize *p0, gsize *p1)
+/* Panels [*p0, *p1) and rows [*m0, *m0 + result) of a task. */
+static gsize
+split_range (const Split *s, gsize task, gsize *p0, gsize *p1, gsize *m0)
 {
   const gsize runs = s->run ? s->threads : 0;
 
+  *m0 = task % s->blocks * s->rows;
+  task /= s->blocks;
   if (task < runs) {
     *p0 = task * s->run;
     *p1 = *p0 + s->run;
@@ -104,12 +120,13 @@ split_range (const Split *s, gsize task, gsize *p0, gsize *p1)
     *p0 = runs * s->run + (task - runs) * s->chunk;
     *p1 = MIN (*p0 + s->chunk, s->total);
   }
+  return MIN (s->rows, s->m - *m0);
 }
 
 typedef struct {
   NevaBackendCpu *c;
   const NevaProduct *products;
-  gsize m;
+  gsize row_bytes; /* of xq */
   Split split;
 } LinearJob;
 
@@ -123,17 +140,18 @@ static void
 linear_task (void *data, gsize task, void *work)
 {
   const LinearJob *j = data;
-  gsize p0, p1;
+  gsize p0, p1, m0;
+  const gsize m = split_range (&j->split, task, &p0, &p1, &m0);
+  const guint8 *x = (const guint8 *) j->c->xq + m0 * j->row_bytes;
 
-  split_range (&j->split, task, &p0, &p1);
   for (const NevaProduct *p = j->products; p1; p++) {
     const NevaWeight *w = &p->w->w;
     const gsize n = panels (w), end = MIN (p1, n);
 
     if (p0 < end)
-      j->c->kernels.matmul[w->type](p->dst, p->ldd, j->c->xq, w, &p->epilogue,
-          j->m, p0 * NEVA_MATMUL_PANEL, MIN (end * NEVA_MATMUL_PANEL, w->n),
-          work);
+      j->c->kernels.matmul[w->type](p->dst + m0 * p->ldd, p->ldd, x, w,
+          &p->epilogue, m, p0 * NEVA_MATMUL_PANEL,
+          MIN (end * NEVA_MATMUL_PANEL, w->n), work);
     p0 = p0 > n ? p0 - n : 0;
     p1 -= end;
   }
@@ -145,7 +163,9 @@ run_products (NevaBackendCpu *c, const float *x, gsize ldx, gsize m,
     const NevaProduct *products, gsize n_products)
 {
   const NevaWeight *w = &products->w->w;
-  LinearJob j = {.c = c, .products = products, .m = m};
+  LinearJob j = {.c = c,
+      .products = products,
+      .row_bytes = neva_act_bytes (w->type, 1, w->k)};
   gsize total = 0;
 
   if (!prepare (c, w->type, x, ldx, m, w->k))
@@ -154,7 +174,7 @@ run_products (NevaBackendCpu *c, const float *x, gsize ldx, gsize m,
     total += panels (&products[i].w->w);
   j.split = split (c, w->type, m, total);
   neva_cpu_run (c, linear_task, &j, split_tasks (&j.split),
-      neva_matmul_work_bytes (w->type, m, w->k),
+      neva_matmul_work_bytes (w->type, j.split.rows, w->k),
       m * w->k * total * NEVA_MATMUL_PANEL);
 }
 
@@ -178,7 +198,7 @@ neva_cpu_linear (NevaBackend *b, const float *x, gsize ldx, gsize m,
 typedef struct {
   NevaBackendCpu *c;
   const NevaGated *g;
-  gsize m;
+  gsize row_bytes; /* of xq */
   Split split;
 } GatedJob;
 
@@ -198,18 +218,20 @@ gated_task (void *data, gsize task, void *work)
   const NevaMatmulFn matmul = j->c->kernels.matmul[g->up->w.type];
   const NevaEpilogue up = {.bias = g->up_bias}, gate = {.bias = g->gate_bias};
   const gsize width = widest (&j->split);
-  float *tile = work; /* [m][width] */
-  void *scratch = tile + j->m * width;
-  gsize n0, n1;
+  float *tile = work; /* [rows][width] */
+  void *scratch = tile + j->split.rows * width;
+  gsize n0, n1, m0;
+  const gsize m = split_range (&j->split, task, &n0, &n1, &m0);
+  const guint8 *x = (const guint8 *) j->c->xq + m0 * j->row_bytes;
+  float *dst = g->dst + m0 * g->ldd;
 
-  split_range (&j->split, task, &n0, &n1);
   n0 *= NEVA_MATMUL_PANEL;
   n1 = MIN (n1 * NEVA_MATMUL_PANEL, g->up->w.n);
   /* the kernel writes column n0 at dst + n0 */
-  matmul (tile - n0, width, j->c->xq, &g->up->w, &up, j->m, n0, n1, scratch);
-  matmul (g->dst, g->ldd, j->c->xq, &g->gate->w, &gate, j->m, n0, n1, scratch);
-  j->c->kernels.act_mul (g->dst + n0, g->ldd, g->dst + n0, g->ldd, tile, width,
-      j->m, n1 - n0, g->act);
+  matmul (tile - n0, width, x, &g->up->w, &up, m, n0, n1, scratch);
+  matmul (dst, g->ldd, x, &g->gate->w, &gate, m, n0, n1, scratch);
+  j->c->kernels.act_mul (
+      dst + n0, g->ldd, dst + n0, g->ldd, tile, width, m, n1 - n0, g->act);
 }
 
 void
@@ -218,7 +240,7 @@ neva_cpu_gated (
 {
   NevaBackendCpu *c = neva_cpu (b);
   const NevaWeight *w = &g->up->w;
-  GatedJob j = {.c = c, .g = g, .m = m};
+  GatedJob j = {.c = c, .g = g, .row_bytes = neva_act_bytes (w->type, 1, w->k)};
   gsize work;
 
   if (!m || !prepare (c, w->type, x, ldx, m, w->k))
@@ -226,9 +248,10 @@ neva_cpu_gated (
   j.split = split (c, w->type, m, panels (w));
   /* many rows fill the cache with one panel; few rows leave room for more */
   if (m > FEW_ROWS)
-    j.split.chunk = CLAMP (j.split.chunk, 1, MAX (TILE_FLOATS / m, 1));
-  work = m * widest (&j.split) * sizeof (float) +
-         neva_matmul_work_bytes (w->type, m, w->k);
+    j.split.chunk =
+        CLAMP (j.split.chunk, 1, MAX (TILE_FLOATS / j.split.rows, 1));
+  work = j.split.rows * widest (&j.split) * sizeof (float) +
+         neva_matmul_work_bytes (w->type, j.split.rows, w->k);
   neva_cpu_run (
       c, gated_task, &j, split_tasks (&j.split), work, 2 * m * w->k * w->n);
 }

@@ -42,5 +42,6 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_amx;
     k->matmul[NEVA_DTYPE_I8] = neva_matmul_i8_amx;
     k->matmul[NEVA_DTYPE_I4] = neva_matmul_i4_amx;
+    k->matmul_rows[NEVA_DTYPE_BF16] = 256;
   }
 }

@@ -321,6 +321,8 @@ check_type (const CheckCtx *c, NevaDType type)
   check_shape (c, type, 1, 320, 5632);
   check_shape (c, type, 257, 80, 588);
   check_shape (c, type, 70, 64, 5633);
+  check_shape (c, type, 800, 40, 160);
+  check_shape (c, type, 9, 600, 3201);
 
   if (c->bench) {
     bench_shape (c, type, 1, 32768, 2048);
