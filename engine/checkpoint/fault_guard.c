@@ -91,6 +91,19 @@ on_bus_error (int number, siginfo_t *info, void *context)
   errno = saved;
 }
 
+/* TRUE when nobody can be calling our handler: the signal has none, or the one
+ * that was there before ours again. */
+static gboolean
+is_out_of_chain (const struct sigaction *current)
+{
+  if (current->sa_flags & SA_SIGINFO)
+    return (earlier.sa_flags & SA_SIGINFO) &&
+           current->sa_sigaction == earlier.sa_sigaction;
+  return current->sa_handler == SIG_DFL || current->sa_handler == SIG_IGN ||
+         (!(earlier.sa_flags & SA_SIGINFO) &&
+             current->sa_handler == earlier.sa_handler);
+}
+
 /* Under the lock. Whoever put a handler over ours calls it, one hopes; over
  * theirs again it would call itself without end. */
 static void
@@ -100,9 +113,7 @@ install (void)
                                 .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
   sigaction (SIGBUS, NULL, &current);
-  if (installed &&
-      ((current.sa_flags & SA_SIGINFO) ||
-          (current.sa_handler != SIG_DFL && current.sa_handler != SIG_IGN)))
+  if (installed && !is_out_of_chain (&current))
     return;
   earlier = current;
   sigemptyset (&ours.sa_mask);
@@ -116,9 +127,12 @@ uninstall (void)
   struct sigaction current;
 
   sigaction (SIGBUS, NULL, &current);
-  if (installed && (current.sa_flags & SA_SIGINFO) &&
-      current.sa_sigaction == on_bus_error) {
+  if (!installed)
+    return;
+  if ((current.sa_flags & SA_SIGINFO) && current.sa_sigaction == on_bus_error) {
     sigaction (SIGBUS, &earlier, NULL);
+    installed = FALSE;
+  } else if (is_out_of_chain (&current)) {
     installed = FALSE;
   }
 }
