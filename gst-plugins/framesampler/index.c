@@ -3,7 +3,14 @@
 
 #include "index.h"
 
+#include <glib/gstdio.h>
+
 #include "packet.h"
+
+/* Longer than a disk needs to wake up, or a network to answer; several times,
+ * as the process may have been stopped meanwhile. */
+#define STALL (4 * GST_SECOND)
+#define STALLS 3
 
 /* The reading pipeline: filesrc ! demuxer ! [parser] ! fakesink, as upstream's
  * stages say. Its sink pad's probe fills the index. */
@@ -13,6 +20,8 @@ typedef struct {
   const NevaUpstream *up;
   NevaIndex *index;
   NevaPacketFormat format;
+  gint moved;          /* atomic: a packet came since it was looked at */
+  guint64 bytes, most; /* of packets; more come of a file that repeats itself */
 } Reader;
 
 /* A parser is slow and adds nothing where a container's blocks are frames. */
@@ -50,6 +59,14 @@ add_packet (Reader *r, GstBuffer *buffer)
   if (!GST_CLOCK_TIME_IS_VALID (p.pts))
     r->index->timed = FALSE;
   g_array_append_val (r->index->packets, p);
+  g_atomic_int_set (&r->moved, TRUE);
+  r->bytes += gst_buffer_get_size (buffer);
+  if (r->bytes > r->most) {
+    gst_element_post_message (
+        r->pipeline, gst_message_new_application (GST_OBJECT (r->pipeline),
+                         gst_structure_new_empty ("neva-endless")));
+    r->most = G_MAXUINT64;
+  }
 }
 
 static GstPadProbeReturn
@@ -143,6 +160,23 @@ missing:
   return FALSE;
 }
 
+/* Some demuxers never say that a file has ended (avdemux_gif of
+ * GStreamer 1.22). Returns NULL when nothing has come for a while. */
+static GstMessage *
+wait_message (Reader *r, GstBus *bus)
+{
+  GstMessage *message = NULL;
+
+  for (guint idle = 0; !message && idle < STALLS;) {
+    message = gst_bus_timed_pop_filtered (bus, STALL,
+        GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_APPLICATION);
+    idle = g_atomic_int_compare_and_exchange (&r->moved, TRUE, FALSE)
+               ? 0
+               : idle + 1;
+  }
+  return message;
+}
+
 /* Waits for the end of the file; FALSE if it failed or was cancelled. */
 static gboolean
 run (Reader *r, NevaIndexCancel *cancel, GError **error)
@@ -159,8 +193,7 @@ run (Reader *r, NevaIndexCancel *cancel, GError **error)
 
   if (!cancelled) {
     gst_element_set_state (r->pipeline, GST_STATE_PLAYING);
-    message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE,
-        GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_APPLICATION);
+    message = wait_message (r, bus);
   }
   g_mutex_lock (&cancel->lock);
   cancel->bus = NULL;
@@ -168,6 +201,10 @@ run (Reader *r, NevaIndexCancel *cancel, GError **error)
 
   if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
     gst_message_parse_error (message, error, NULL);
+  else if (!cancelled &&
+           (!message || gst_message_has_name (message, "neva-endless")))
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_LOOP,
+        "'%s' does not come to an end", r->up->path);
   ok = message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
   gst_clear_message (&message);
   gst_element_set_state (r->pipeline, GST_STATE_NULL);
@@ -187,7 +224,8 @@ by_pts (gconstpointer a, gconstpointer b)
 NevaIndex *
 neva_index_new (const NevaUpstream *up, NevaIndexCancel *cancel, GError **error)
 {
-  Reader r = {.up = up};
+  Reader r = {.up = up, .most = G_MAXUINT64};
+  GStatBuf st;
   g_autoptr (GstPad) sink = NULL;
   gboolean ok;
 
@@ -197,6 +235,9 @@ neva_index_new (const NevaUpstream *up, NevaIndexCancel *cancel, GError **error)
   r.index->timed = TRUE;
   r.index->packets = g_array_new (FALSE, FALSE, sizeof (NevaPacket));
 
+  /* Parsers add headers, so not the size itself. */
+  if (g_stat (up->path, &st) == 0)
+    r.most = 2 * (guint64) st.st_size + (1 << 20);
   ok = build (&r, error);
   if (ok) {
     g_object_set (r.stages[up->stages->len], "sync", FALSE, NULL);
@@ -211,6 +252,9 @@ neva_index_new (const NevaUpstream *up, NevaIndexCancel *cancel, GError **error)
         "'%s' has no video packet", up->path);
     ok = FALSE;
   }
+  r.index->first = r.index->packets->len > 0
+                       ? g_array_index (r.index->packets, NevaPacket, 0).pts
+                       : GST_CLOCK_TIME_NONE;
   if (r.index->timed)
     g_array_sort (r.index->packets, by_pts);
 

@@ -20,9 +20,10 @@ typedef struct {
 } NevaPacket;
 
 typedef struct {
-  GArray *packets; /* NevaPacket by presentation time, or in decoding order
-                      if they are not timed */
-  gboolean timed;  /* every packet has a presentation time */
+  GArray *packets;    /* NevaPacket by presentation time, or in decoding order
+                         if they are not timed */
+  gboolean timed;     /* every packet has a presentation time */
+  GstClockTime first; /* PTS of the first one in decoding order, or NONE */
 } NevaIndex;
 
 /* Stops a neva_index_new () that is running or about to run. */
@@ -38,7 +39,8 @@ void neva_index_cancel_set (NevaIndexCancel *cancel, gboolean cancelled);
 
 /* Reads the file to its end in threads of its own; blocks. Returns NULL with an
  * error that names the file if that fails or no packet is found, NULL without
- * error if it was cancelled. */
+ * error if it was cancelled. A file that does not end (a GIF that loops) is
+ * G_FILE_ERROR_LOOP. */
 NevaIndex *neva_index_new (
     const NevaUpstream *up, NevaIndexCancel *cancel, GError **error);
 void neva_index_free (NevaIndex *index);

@@ -9,6 +9,10 @@
  * threads drains and fills again. */
 #define SEEK_COST 8
 
+/* Of a frame that an edit list cuts off, ticks of the container may leave this
+ * much in the segment, which the decoder's own rounding does not. */
+#define ROUNDING GST_MSECOND
+
 void
 neva_lookahead_init (NevaLookahead *l, GstElement *element, GstPad *sinkpad)
 {
@@ -49,6 +53,7 @@ static void
 collect_times (NevaLookahead *l)
 {
   const GstSegment *s = &l->segment;
+  GstClockTime shown = GST_CLOCK_TIME_NONE;
 
   g_clear_pointer (&l->times, g_array_unref);
   l->times = g_array_new (FALSE, FALSE, sizeof (GstNevaSampleTime));
@@ -60,11 +65,18 @@ collect_times (NevaLookahead *l)
     guint64 start, stop;
     GstNevaSampleTime t = {0, p->pts};
 
-    if (!gst_segment_clip (s, GST_FORMAT_TIME, p->pts, end, &start, &stop))
+    if (!gst_segment_clip (s, GST_FORMAT_TIME, p->pts, end, &start, &stop) ||
+        stop - start < MIN (ROUNDING, (end - p->pts) / 2))
       continue;
     t.running_time = gst_segment_to_running_time (s, GST_FORMAT_TIME, start);
-    if (GST_CLOCK_TIME_IS_VALID (t.running_time))
-      g_array_append_val (l->times, t);
+    if (!GST_CLOCK_TIME_IS_VALID (t.running_time))
+      continue;
+    /* as frames are placed: stamps.h */
+    if (t.running_time <= shown && GST_CLOCK_TIME_IS_VALID (shown))
+      t.running_time = shown + 1;
+    if (!p->hidden)
+      shown = t.running_time;
+    g_array_append_val (l->times, t);
   }
 }
 
@@ -90,6 +102,7 @@ read_index (NevaLookahead *l, const NevaUpstream *up, const gchar **why)
   g_free (l->path);
   l->path = g_strdup (up->path);
   l->index = neva_index_new (up, &l->cancel, &error);
+  l->endless = g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_LOOP);
   if (l->index)
     return TRUE;
   if (error) {
@@ -124,7 +137,9 @@ neva_lookahead_learn (NevaLookahead *l, const GstSegment *segment,
     facts->index = l->usable ? l->times : NULL;
     if (l->usable && seek && up.exclusive && can_seek (l))
       neva_seeker_activate (&l->seeker, up.decoder_pad);
-  } else if (segment->start == 0)
+  } else if (segment->start == 0 ||
+             (GST_CLOCK_TIME_IS_VALID (l->index->first) &&
+                 segment->start <= l->index->first))
     facts->frames = l->index->packets->len;
   GST_DEBUG_OBJECT (l->seeker.element,
       "%u packets, timed %d, %u in the segment, exclusive %d, seeks %d",

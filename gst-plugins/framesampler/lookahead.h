@@ -21,6 +21,7 @@ typedef struct {
   GArray *times;    /* GstNevaSampleTime of the packets in the segment */
   GstSegment segment;
   gboolean usable;  /* times describe this segment */
+  gboolean endless; /* the file does not come to an end */
   gboolean retried; /* the wanted frame was sought a second time */
 } NevaLookahead;
 

@@ -212,7 +212,7 @@ needs_length (const NevaSamplerConfig *c)
          c->choice != NEVA_CHOICE_ALL;
 }
 
-/* Returns FLUSHING if a flush or a stop interrupted it. */
+/* Returns FLUSHING if a flush or a stop interrupted it, EOS after an error. */
 static GstFlowReturn
 learn_facts (GstNevaFrameSampler *self)
 {
@@ -236,6 +236,14 @@ learn_facts (GstNevaFrameSampler *self)
       if (!why)
         return GST_FLOW_FLUSHING;
       GST_INFO_OBJECT (self, "frames cannot be counted in advance: %s", why);
+      if (self->lookahead.endless) {
+        GST_ELEMENT_ERROR (self, STREAM, FAILED,
+            ("'%s' does not come to an end (an animation may play in a loop), "
+             "and cannot be captioned as a whole: set window.",
+                self->lookahead.path),
+            (NULL));
+        return neva_sampler_give_up (self);
+      }
     }
   }
   GST_DEBUG_OBJECT (self, "rate %u/%u, end %" GST_TIME_FORMAT,

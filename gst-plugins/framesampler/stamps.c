@@ -63,6 +63,8 @@ neva_stamps_place (NevaStamps *s, const GstSegment *segment, GstBuffer *buffer,
     return NEVA_STAMP_OUTSIDE;
 
   if (GST_CLOCK_TIME_IS_VALID (s->running_time)) {
+    if (t->pts == s->pts)
+      t->running_time = s->running_time + 1;
     if (is_jump (s, t, buffer))
       result = NEVA_STAMP_JUMP;
     else if (t->running_time <= s->running_time)

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 typedef enum {
   NEVA_STAMP_NEXT,   /* continues the stream */
   NEVA_STAMP_JUMP,   /* another piece of time begins: cut before it */
-  NEVA_STAMP_LATE,   /* not after the frame before: cannot be placed */
+  NEVA_STAMP_LATE,   /* before the frame before: cannot be placed */
   NEVA_STAMP_OUTSIDE /* not in the segment */
 } NevaStamp;
 
@@ -30,8 +30,10 @@ typedef struct {
 
 void neva_stamps_reset (NevaStamps *stamps);
 
-/* Places buffer in segment (TIME). frame_duration: from the caps, 0 = unknown.
- * The frame is remembered for the next call if it is NEXT or JUMP. */
+/* Places buffer in segment (TIME). One with the PTS of the frame before (AVI
+ * with B-frames) comes 1 ns of running time after it. frame_duration: from the
+ * caps, 0 = unknown. The frame is remembered for the next call if it is NEXT or
+ * JUMP. */
 NevaStamp neva_stamps_place (NevaStamps *stamps, const GstSegment *segment,
     GstBuffer *buffer, GstClockTime frame_duration, NevaFrameTime *time);
 

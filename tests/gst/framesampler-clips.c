@@ -75,6 +75,8 @@ static const Clip clips[] = {
         "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=40 ! webmmux", 80},
     {"theora ogg", "theoraenc,oggmux", "theoraenc keyframe-freq=16 ! oggmux",
         100},
+    {"mpeg4 b-frames avi", "avenc_mpeg4,avimux",
+        "avenc_mpeg4 bitrate=4000000 gop-size=30 max-bframes=2 ! avimux", 90},
     {"mjpeg avi", "jpegenc,avimux", "jpegenc ! avimux", 64},
     {"mjpeg mov", "jpegenc,qtmux", "jpegenc ! qtmux", 64},
     {"one frame", "x264enc,h264parse,mp4mux", "x264enc ! h264parse ! mp4mux",
@@ -187,7 +189,7 @@ static gboolean
 make_clip (const Clip *clip, const gchar *path)
 {
   g_autofree gchar *line = g_strdup_printf (
-      "appsrc name=src format=time block=true max-buffers=8 "
+      "appsrc name=src format=time "
       "caps=video/x-raw,format=I420,width=%d,height=%d,framerate=%s ! %s ! "
       "filesink name=sink async=false",
       WIDTH, HEIGHT, clip->variable ? "0/1,max-framerate=50/1" : "30/1",

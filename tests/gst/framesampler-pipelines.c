@@ -15,6 +15,7 @@
 
 static gchar *dir, *clip;
 static guint32 seed;
+static guint seeks_to_lose;
 static guint warnings; /* seen by await_eos () since launch () */
 
 /* What left the sampler. Written by the streaming thread. */
@@ -104,6 +105,24 @@ on_sink (GstPad *pad, GstPadProbeInfo *info, gpointer data)
   return GST_PAD_PROBE_OK;
 }
 
+/* A lost seek flushes, and then nothing comes of it. */
+static GstPadProbeReturn
+on_seek (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  GstEvent *seek = GST_PAD_PROBE_INFO_EVENT (info), *flush;
+
+  if (GST_EVENT_TYPE (seek) != GST_EVENT_SEEK || seeks_to_lose == 0)
+    return GST_PAD_PROBE_OK;
+  seeks_to_lose--;
+  flush = gst_event_new_flush_start ();
+  gst_event_set_seqnum (flush, gst_event_get_seqnum (seek));
+  gst_pad_send_event (pad, flush);
+  flush = gst_event_new_flush_stop (TRUE);
+  gst_event_set_seqnum (flush, gst_event_get_seqnum (seek));
+  gst_pad_send_event (pad, flush);
+  return GST_PAD_PROBE_DROP;
+}
+
 static GstElement *
 launch (const gchar *line, Seen *s)
 {
@@ -127,6 +146,8 @@ launch (const gchar *line, Seen *s)
   gst_object_unref (pad);
   pad = gst_element_get_static_pad (sampler, "sink");
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, on_sink, s, NULL);
+  gst_pad_add_probe (
+      pad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_seek, NULL, NULL);
   gst_object_unref (pad);
   gst_object_unref (sampler);
   return pipeline;
@@ -243,6 +264,16 @@ GST_START_TEST (test_converters_and_queues_between_are_sought_through)
       EIGHT, 0);
 
   fail_unless (few < FRAMES / 3, "%u frames", few);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_seek_of_which_nothing_comes_is_sent_again)
+{
+  seeks_to_lose = 1;
+  fail_unless (play ("filesrc name=src ! decodebin ! nevaframesampler name=s ! "
+                     "fakesink",
+                   EIGHT, 0) < FRAMES / 3);
+  fail_unless_equals_int (seeks_to_lose, 0);
 }
 GST_END_TEST;
 
@@ -513,6 +544,7 @@ pipelines_suite (void)
   tcase_add_test (tc, test_only_what_is_needed_is_decoded);
   tcase_add_test (tc, test_seek_never_decodes_everything);
   tcase_add_test (tc, test_converters_and_queues_between_are_sought_through);
+  tcase_add_test (tc, test_a_seek_of_which_nothing_comes_is_sent_again);
   tcase_add_test (tc, test_playbin_style_source);
   tcase_add_test (tc, test_a_tee_before_the_sampler_forbids_seeks);
   tcase_add_test (tc, test_sound_that_plays_forbids_seeks);
