@@ -10,7 +10,7 @@ what=${1:-run}
 
 run="gcc g++ meson ninja-build pkg-config ca-certificates
   libglib2.0-dev libjson-glib-dev libsentencepiece-dev libpcre2-dev
-  libarchive-dev libyaml-dev libsoup-3.0-dev
+  libarchive-dev libyaml-dev libsoup-3.0-dev libjpeg-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <neva/judge.h>
 #include <neva/request.h>
-#include "remote/chat.h"
+#include "remote/chat_pool.h"
 
 #define DEFAULT_MAX_TOKENS 1024
 #define TEMPERATURE 0.2
@@ -13,13 +13,8 @@
 #define SEED 42
 
 struct _NevaJudge {
-  NevaModel *model; /* local, or NULL */
-  /* An endpoint. A client serves one request at a time: `idle` holds those that
-   * are free, more are made as callers come. */
-  NevaChatOptions chat;
-  char *url, *model_name, *key_file;
-  GMutex lock;
-  GPtrArray *idle; /* under lock */
+  NevaModel *model;   /* local, or NULL */
+  NevaChatPool *pool; /* of an endpoint, or NULL */
   guint max_tokens;
 };
 
@@ -34,21 +29,12 @@ is_endpoint (const char *judge)
 static gboolean
 open_endpoint (NevaJudge *self, const NevaJudgeOptions *o, GError **error)
 {
-  NevaChat *first;
-
-  if (!neva_chat_parse_spec (o->judge, &self->url, &self->model_name, error))
-    return FALSE;
-  self->key_file = g_strdup (o->key_file);
-  self->chat = (NevaChatOptions){.url = self->url,
-      .model = self->model_name,
-      .key_file = self->key_file,
+  const NevaChatOptions options = {.key_file = o->key_file,
       .timeout_s = o->timeout_s,
       .retries = o->retries};
-  first = neva_chat_new (&self->chat, error);
-  if (!first)
-    return FALSE;
-  g_ptr_array_add (self->idle, first);
-  return TRUE;
+
+  self->pool = neva_chat_pool_new (o->judge, &options, error);
+  return self->pool != NULL;
 }
 
 NevaJudge *
@@ -62,8 +48,6 @@ neva_judge_open (
     return NULL;
   }
   self = g_new0 (NevaJudge, 1);
-  g_mutex_init (&self->lock);
-  self->idle = g_ptr_array_new_with_free_func ((GDestroyNotify) neva_chat_free);
   self->max_tokens = o->max_tokens ? o->max_tokens : DEFAULT_MAX_TOKENS;
   if (is_endpoint (o->judge)) {
     if (!open_endpoint (self, o, error))
@@ -83,11 +67,7 @@ neva_judge_close (NevaJudge *self)
   if (!self)
     return;
   g_clear_pointer (&self->model, neva_model_unref);
-  g_ptr_array_unref (self->idle);
-  g_mutex_clear (&self->lock);
-  g_free (self->url);
-  g_free (self->model_name);
-  g_free (self->key_file);
+  g_clear_pointer (&self->pool, neva_chat_pool_unref);
   g_free (self);
 }
 
@@ -120,18 +100,6 @@ ask_model (NevaJudge *self, const char *prompt, GCancellable *cancellable,
   return g_strdup (answer->text);
 }
 
-static NevaChat *
-take_client (NevaJudge *self, GError **error)
-{
-  NevaChat *chat = NULL;
-
-  g_mutex_lock (&self->lock);
-  if (self->idle->len)
-    chat = g_ptr_array_steal_index (self->idle, self->idle->len - 1);
-  g_mutex_unlock (&self->lock);
-  return chat ? chat : neva_chat_new (&self->chat, error);
-}
-
 static char *
 ask_endpoint (NevaJudge *self, const char *prompt, GCancellable *cancellable,
     GError **error)
@@ -144,17 +112,9 @@ ask_endpoint (NevaJudge *self, const char *prompt, GCancellable *cancellable,
       .max_tokens = self->max_tokens,
       .seed = SEED,
       .stream = TRUE};
-  NevaChat *chat = take_client (self, error);
-  char *reply;
 
-  if (!chat)
-    return NULL;
-  reply = neva_chat_complete (chat, messages, G_N_ELEMENTS (messages),
+  return neva_chat_pool_complete (self->pool, messages, G_N_ELEMENTS (messages),
       &parameters, NULL, NULL, cancellable, error);
-  g_mutex_lock (&self->lock);
-  g_ptr_array_add (self->idle, chat);
-  g_mutex_unlock (&self->lock);
-  return reply;
 }
 
 char *

@@ -24,7 +24,8 @@ typedef struct {
 typedef struct {
   double temperature, top_p;
   guint max_tokens;
-  gint64 seed; /* < 0: not sent */
+  gint64 seed;             /* < 0: not sent */
+  const char *const *stop; /* strings that end the answer, or NULL */
   gboolean stream;
 } NevaChatParameters;
 

@@ -72,6 +72,13 @@ neva_chat_body_new (const char *model, const NevaChatMessage *messages,
     json_builder_set_member_name (b, "seed");
     json_builder_add_int_value (b, parameters->seed);
   }
+  if (parameters->stop && parameters->stop[0]) {
+    json_builder_set_member_name (b, "stop");
+    json_builder_begin_array (b);
+    for (gsize i = 0; parameters->stop[i]; i++)
+      json_builder_add_string_value (b, parameters->stop[i]);
+    json_builder_end_array (b);
+  }
   json_builder_set_member_name (b, "stream");
   json_builder_add_boolean_value (b, parameters->stream);
   json_builder_end_object (b);

@@ -101,8 +101,11 @@ struct _NevaDriver {
   gint broken;        /* atomic: its file is gone, nobody should join it */
 };
 
-/* As neva_model_open (): a folder, or `fake:…`. */
+/* As neva_model_open (): a folder, `openai:…`, or `fake:…`. */
 NevaDriver *neva_llava_driver_open (const char *path,
+    const NevaModelOptions *options, NevaProgressFunc progress,
+    gpointer user_data, GCancellable *cancellable, GError **error);
+NevaDriver *neva_remote_driver_open (const char *path,
     const NevaModelOptions *options, NevaProgressFunc progress,
     gpointer user_data, GCancellable *cancellable, GError **error);
 NevaDriver *neva_fake_driver_open (const char *path,

@@ -21,9 +21,21 @@ static GCond changed;
 static GHashTable *entries; /* key -> Entry */
 
 static gboolean
+is_remote (const char *path)
+{
+  return g_str_has_prefix (path, "openai:");
+}
+
+static gboolean
 is_fake (const char *path)
 {
   return g_str_has_prefix (path, "fake:");
+}
+
+gboolean
+neva_model_is_path (const char *model)
+{
+  return !is_fake (model) && !is_remote (model);
 }
 
 static char *
@@ -37,7 +49,7 @@ make_key (const char *path, const NevaModelOptions *options, GError **error)
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "no model was named");
     return NULL;
   }
-  if (is_fake (path)) {
+  if (!neva_model_is_path (path)) {
     canonical = g_strdup (path);
   } else {
     char *real = realpath (path, NULL);
@@ -50,12 +62,14 @@ make_key (const char *path, const NevaModelOptions *options, GError **error)
     canonical = g_strdup (real);
     free (real);
   }
-  return g_strdup_printf ("%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT "|%ux%u",
+  return g_strdup_printf ("%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT
+                          "|%ux%u|%s|%u|%d",
       canonical, o->base_model ? o->base_model : "",
       o->vision_tower ? o->vision_tower : "", o->lora ? o->lora : "",
       (int) o->weights, o->device ? o->device : "cpu", o->context_length,
       o->kv_cache_bytes, MAX (o->tensor_parallel, 1),
-      MAX (o->pipeline_parallel, 1));
+      MAX (o->pipeline_parallel, 1), o->key_file ? o->key_file : "",
+      o->timeout_s, o->retries);
 }
 
 typedef struct {
@@ -87,7 +101,9 @@ load (const char *path, const NevaModelOptions *options, Loading *loading,
   NevaDriver *driver;
   NevaModel *model;
 
-  driver = (is_fake (path) ? neva_fake_driver_open : neva_llava_driver_open) (
+  driver = (is_fake (path)     ? neva_fake_driver_open
+            : is_remote (path) ? neva_remote_driver_open
+                               : neva_llava_driver_open) (
       path, options, load_progress, loading, cancellable, error);
   if (!driver)
     return NULL;

@@ -7,7 +7,7 @@
  *   worker.c     the model's one thread: encodes frames, admits questions,
  *                steps all running generations together
  *   generation.c one admitted question; prefix.c: KV caches of past ones
- *   fake.c, llava.c  drivers: what the worker runs
+ *   fake.c, llava.c, remote.c  drivers: what the worker runs
  *
  * References: embedding -> model, request -> model and embeddings. The encode
  * queue holds none, so that a frame nobody wants is not encoded; the question

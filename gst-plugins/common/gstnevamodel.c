@@ -12,10 +12,16 @@ enum {
   DEVICE,
   THREADS,
   CONTEXT_LENGTH,
-  KV_CACHE_BYTES
+  KV_CACHE_BYTES,
+  API_KEY_FILE,
+  TIMEOUT,
+  RETRIES
 };
 
-G_STATIC_ASSERT (KV_CACHE_BYTES + 1 == GST_NEVA_MODEL_N_PROPERTIES);
+G_STATIC_ASSERT (RETRIES + 1 == GST_NEVA_MODEL_N_PROPERTIES);
+
+#define DEFAULT_TIMEOUT 120
+#define DEFAULT_RETRIES 2
 
 #define FLAGS                                                                  \
   (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY |      \
@@ -66,12 +72,35 @@ gst_neva_model_get_type (void)
   return type;
 }
 
+/* Of models behind an endpoint. The key itself is no property: it could be read
+ * back, and pipelines are printed. */
+static void
+install_remote (GObjectClass *klass, guint first_id)
+{
+  g_object_class_install_property (klass, first_id + API_KEY_FILE,
+      g_param_spec_string ("api-key-file", "API key file",
+          "openai: models: file whose first line is the endpoint's key (NULL = "
+          "the environment variables API_TOKEN or OPENAI_API_KEY)",
+          NULL, FLAGS));
+  g_object_class_install_property (klass, first_id + TIMEOUT,
+      g_param_spec_uint ("timeout", "Timeout",
+          "openai: models: seconds for one request", 1, 86400, DEFAULT_TIMEOUT,
+          FLAGS));
+  g_object_class_install_property (klass, first_id + RETRIES,
+      g_param_spec_uint ("retries", "Retries",
+          "openai: models: requests after the first, on network faults and "
+          "busy servers",
+          0, 100, DEFAULT_RETRIES, FLAGS));
+}
+
 void
 gst_neva_model_options_install (GObjectClass *klass, guint first_id)
 {
   g_object_class_install_property (klass, first_id + MODEL,
       g_param_spec_string ("model", "Model",
-          "Model folder or .nemo file, or fake:TEXT or fake:echo for tests. "
+          "Model folder or .nemo file; openai:<base-url>#<model> for one "
+          "behind "
+          "an endpoint; or fake:TEXT or fake:echo for tests. "
           "Elements that name the same model with the same options share it",
           NULL, FLAGS));
   g_object_class_install_property (klass, first_id + BASE_MODEL,
@@ -113,12 +142,15 @@ gst_neva_model_options_install (GObjectClass *klass, guint first_id)
           "Most memory of all KV caches of the model, in bytes (0 = room for "
           "4 full contexts)",
           0, G_MAXUINT64, 0, FLAGS));
+  install_remote (klass, first_id);
 }
 
 void
 gst_neva_model_options_init (GstNevaModelOptions *options)
 {
-  *options = (GstNevaModelOptions){.device = g_strdup ("cpu")};
+  *options = (GstNevaModelOptions){.device = g_strdup ("cpu"),
+      .timeout = DEFAULT_TIMEOUT,
+      .retries = DEFAULT_RETRIES};
 }
 
 void
@@ -129,6 +161,7 @@ gst_neva_model_options_clear (GstNevaModelOptions *options)
   g_clear_pointer (&options->vision_tower, g_free);
   g_clear_pointer (&options->lora, g_free);
   g_clear_pointer (&options->device, g_free);
+  g_clear_pointer (&options->key_file, g_free);
 }
 
 static void
@@ -171,6 +204,15 @@ gst_neva_model_options_set (GstNevaModelOptions *options, GstElement *element,
     case KV_CACHE_BYTES:
       options->kv_cache_bytes = g_value_get_uint64 (value);
       break;
+    case API_KEY_FILE:
+      set_string (&options->key_file, value);
+      break;
+    case TIMEOUT:
+      options->timeout = g_value_get_uint (value);
+      break;
+    case RETRIES:
+      options->retries = g_value_get_uint (value);
+      break;
     default:
       break;
   }
@@ -210,6 +252,15 @@ gst_neva_model_options_get (const GstNevaModelOptions *options,
       break;
     case KV_CACHE_BYTES:
       g_value_set_uint64 (value, options->kv_cache_bytes);
+      break;
+    case API_KEY_FILE:
+      g_value_set_string (value, options->key_file);
+      break;
+    case TIMEOUT:
+      g_value_set_uint (value, options->timeout);
+      break;
+    case RETRIES:
+      g_value_set_uint (value, options->retries);
       break;
     default:
       break;

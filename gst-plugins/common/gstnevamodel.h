@@ -21,8 +21,8 @@
 G_BEGIN_DECLS
 
 /* ---- Properties: model, base-model, vision-tower, lora, weights, device,
- * threads, context-length, kv-cache-bytes. Guarded by the element's object
- * lock, which these functions take. */
+ * threads, context-length, kv-cache-bytes, api-key-file, timeout, retries.
+ * Guarded by the element's object lock, which these functions take. */
 
 typedef struct {
   char *path;                             /* NULL: none named */
@@ -31,10 +31,12 @@ typedef struct {
   NevaWeights weights;
   guint threads, context_length;
   guint64 kv_cache_bytes;
+  char *key_file; /* NULL: none */
+  guint timeout, retries;
 } GstNevaModelOptions;
 
 /* Property ids that install () takes, from first_id on. */
-#define GST_NEVA_MODEL_N_PROPERTIES 9
+#define GST_NEVA_MODEL_N_PROPERTIES 12
 
 void gst_neva_model_options_install (GObjectClass *klass, guint first_id);
 void gst_neva_model_options_init (GstNevaModelOptions *options);

@@ -88,7 +88,10 @@ load_thread (gpointer data)
       .device = o->device,
       .threads = o->threads,
       .context_length = o->context_length,
-      .kv_cache_bytes = o->kv_cache_bytes};
+      .kv_cache_bytes = o->kv_cache_bytes,
+      .key_file = o->key_file,
+      .timeout_s = o->timeout,
+      .retries = o->retries ? (gint) o->retries : -1};
   g_autoptr (GError) error = NULL;
   NevaModel *model;
 
@@ -166,11 +169,13 @@ pipeline_of (GstElement *element)
 static char *
 make_key (gconstpointer pipeline, const GstNevaModelOptions *o)
 {
-  return g_strdup_printf ("%p|%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT,
+  return g_strdup_printf ("%p|%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT
+                          "|%s|%u|%u",
       pipeline, o->path, o->base_model ? o->base_model : "",
       o->vision_tower ? o->vision_tower : "", o->lora ? o->lora : "",
       (int) o->weights, o->device ? o->device : "cpu", o->context_length,
-      o->kv_cache_bytes);
+      o->kv_cache_bytes, o->key_file ? o->key_file : "", o->timeout,
+      o->retries);
 }
 
 /* Takes the options. */
@@ -235,13 +240,14 @@ gst_neva_model_loader_start (
   copy.vision_tower = g_strdup (options->vision_tower);
   copy.lora = g_strdup (options->lora);
   copy.device = g_strdup (options->device);
+  copy.key_file = g_strdup (options->key_file);
   GST_OBJECT_UNLOCK (element);
 
   if (!copy.path || !*copy.path) {
     gst_neva_model_options_clear (&copy);
     return TRUE;
   }
-  if (!g_str_has_prefix (copy.path, "fake:") &&
+  if (neva_model_is_path (copy.path) &&
       !g_file_test (copy.path, G_FILE_TEST_EXISTS)) {
     g_autoptr (GError) error = g_error_new (
         NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "there is no model '%s'", copy.path);

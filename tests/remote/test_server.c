@@ -3,6 +3,7 @@
 #include <json-glib/json-glib.h>
 #include <libsoup/soup.h>
 #include <string.h>
+#include "jpeg_check.h"
 #include "test_server.h"
 
 struct _NevaTestServer {
@@ -20,21 +21,52 @@ struct _NevaTestServer {
   GPtrArray *paused; /* SoupServerMessage that never get an answer */
 };
 
-/* The last message's text. */
-static char *
-user_text (const char *body)
+/* Of the last message, which is text, or a list of texts and pictures. */
+typedef struct {
+  GString *text, *pictures;
+  guint n_pictures;
+} Question;
+
+static void
+read_part (JsonArray *array, guint index, JsonNode *node, gpointer user_data)
+{
+  Question *q = user_data;
+  JsonObject *part = json_node_get_object (node);
+  const char *url;
+  g_autofree char *seen = NULL;
+
+  if (!strcmp (json_object_get_string_member (part, "type"), "text")) {
+    g_string_append (q->text, json_object_get_string_member (part, "text"));
+    return;
+  }
+  url = json_object_get_string_member (
+      json_object_get_object_member (part, "image_url"), "url");
+  seen = neva_jpeg_check_url (url);
+  g_string_append_printf (
+      q->pictures, "%s%s", q->n_pictures++ ? "," : "", seen);
+}
+
+static Question
+read_question (const char *body)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
+  Question q = {g_string_new (NULL), g_string_new (NULL), 0};
   JsonArray *messages;
   JsonObject *last;
+  JsonNode *content;
 
   if (!json_parser_load_from_data (parser, body, -1, NULL))
-    return g_strdup ("");
+    return q;
   messages = json_object_get_array_member (
       json_node_get_object (json_parser_get_root (parser)), "messages");
   last = json_array_get_object_element (
       messages, json_array_get_length (messages) - 1);
-  return g_strdup (json_object_get_string_member (last, "content"));
+  content = json_object_get_member (last, "content");
+  if (JSON_NODE_HOLDS_ARRAY (content))
+    json_array_foreach_element (json_node_get_array (content), read_part, &q);
+  else
+    g_string_assign (q.text, json_node_get_string (content));
+  return q;
 }
 
 static char *
@@ -134,13 +166,24 @@ respond_failing (NevaTestServer *s, SoupServerMessage *m, const char *path)
       "{\"error\": {\"message\": \"come back later\"}}");
 }
 
+/* The behaviour is named by what comes before /chat/completions. */
+static const char *
+path_end (const char *path)
+{
+  return g_str_has_suffix (path, "/chat/completions")
+             ? path + strlen (path) - strlen ("/chat/completions")
+             : path + strlen (path);
+}
+
 static void
-on_request (SoupServer *server, SoupServerMessage *m, const char *path,
+on_request (SoupServer *server, SoupServerMessage *m, const char *full,
     GHashTable *query, gpointer user_data)
 {
   NevaTestServer *s = user_data;
   SoupMessageBody *body = soup_server_message_get_request_body (m);
-  g_autofree char *text = NULL;
+  g_autofree char *path = g_strndup (full, (gsize) (path_end (full) - full));
+  const char *text;
+  Question q;
 
   g_mutex_lock (&s->lock);
   s->requests++;
@@ -150,7 +193,8 @@ on_request (SoupServer *server, SoupServerMessage *m, const char *path,
   g_free (s->key);
   s->key = g_strdup (soup_message_headers_get_one (
       soup_server_message_get_request_headers (m), "Authorization"));
-  text = user_text (s->body);
+  q = read_question (s->body);
+  text = q.text->str;
   g_checksum_update (s->prompts, (const guchar *) text, strlen (text) + 1);
 
   if (!strcmp (path, "/stream"))
@@ -159,7 +203,12 @@ on_request (SoupServer *server, SoupServerMessage *m, const char *path,
     respond_plain (m, "9 6\nplain");
   else if (!strcmp (path, "/echo"))
     respond_stream (m, text, TRUE);
-  else if (!strcmp (path, "/scores")) {
+  else if (!strcmp (path, "/vision")) {
+    g_autofree char *reply = g_strdup_printf (
+        "%u pictures: %s; text: %s", q.n_pictures, q.pictures->str, text);
+
+    respond_stream (m, reply, TRUE);
+  } else if (!strcmp (path, "/scores")) {
     g_autofree char *reply = scores_of (text);
 
     respond_stream (m, reply, TRUE);
@@ -184,6 +233,8 @@ on_request (SoupServer *server, SoupServerMessage *m, const char *path,
   else
     respond (m, 404, "application/json", "{\"error\": \"unknown\"}");
   g_mutex_unlock (&s->lock);
+  g_string_free (q.text, TRUE);
+  g_string_free (q.pictures, TRUE);
 }
 
 static gpointer

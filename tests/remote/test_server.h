@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A chat endpoint on the loopback interface that misbehaves on demand. Each
- * path is one behaviour:
+ * path is one behaviour, with or without /chat/completions behind it:
  *
- *   /stream       the answer as events          /plain      as one JSON object
- *   /echo         the user message's text, streamed
- *   /busy/N       429 with Retry-After: 0 for the first N requests, then
- * /stream /fault/N      500 for the first N requests, then /stream /refuse 401
- * with an error object      /garbage    events that are none /cut          an
- * answer that ends in the middle, connection closed /silent       never answers
- * /error      an error object, 200 /replay       the replies given to
- * neva_test_server_replay (), in order
+ *   /stream    the answer as events
+ *   /plain     as one JSON object
+ *   /echo      the user message's text, streamed
+ *   /vision    "N pictures: SEEN,SEEN; text: TEXT", streamed; SEEN is what
+ *              neva_jpeg_check_url () says of a picture
+ *   /scores    scores made of the user message
+ *   /busy/N    429 with Retry-After: 0 for the first N requests, then /stream
+ *   /fault/N   500 for the first N requests, then /stream
+ *   /refuse    401 with an error object
+ *   /garbage   events that are none
+ *   /cut       an answer that ends in the middle, connection closed
+ *   /silent    never answers
+ *   /error     an error object, 200
+ *   /replay    the replies given to neva_test_server_replay ()
  */
 #ifndef NEVA_TEST_SERVER_H
 #define NEVA_TEST_SERVER_H

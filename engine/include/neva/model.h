@@ -33,12 +33,21 @@ typedef struct {
   guint threads;          /* compute threads of the process-wide pool; 0: cores.
                              The first model opened decides */
   guint context_length;   /* tokens; 0: the model's own */
+  const char *key_file;   /* of an endpoint: its first line is the key; NULL:
+                             API_TOKEN, then OPENAI_API_KEY of the environment,
+                             then no key */
+  guint timeout_s;        /* for a whole request to an endpoint; 0: 120 */
+  gint retries;           /* of such a request, after the first; 0: 2; < 0: none
+                           */
   guint64 kv_cache_bytes; /* bound on all KV pages; 0: room for 4 contexts */
   guint tensor_parallel;  /* ranks that share each layer; 0: 1 */
   guint pipeline_parallel; /* stages that the layers are split into; 0: 1.
                               The ranks are threads of this process, which
                               share `threads`, or processes: parallel.h */
 } NevaModelOptions;
+
+/* FALSE for `model`s of neva_model_open () that are no file or folder. */
+gboolean neva_model_is_path (const char *model);
 
 /* What a model says of itself. Owned by the model. */
 typedef struct {
@@ -66,6 +75,9 @@ typedef void (*NevaProgressFunc) (double fraction, gpointer user_data);
  *
  *   a folder in the Hugging Face layout
  *   a NeMo checkpoint: a .nemo archive, or its extracted folder
+ *   openai:<base-url>#<model>   a vision-language model behind an endpoint of
+ *                OpenAI's chat protocol: frames are sent as JPEG, at most 768
+ *                pixels wide and high, when a question is asked
  *   fake:TEXT    for tests: every answer is TEXT
  *   fake:echo    for tests: "prompt=…; system=…; frames=N; times=S,S,…", with
  *                the frames' times in seconds
