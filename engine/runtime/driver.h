@@ -39,6 +39,7 @@ typedef struct {
                                none is wanted */
   gint32 token;             /* out: the token, or NEVA_TOKEN_NOT_YET */
   double logprob;           /* out: natural log of its probability */
+  double yes; /* out, of the first token of an answer that wants it */
 } NevaDriverItem;
 
 typedef struct {

@@ -40,6 +40,7 @@ typedef struct {
   FakeFailure fail;
   guint64 kv_tokens; /* in all sequences */
   guint64 kv_max;    /* 0: no bound */
+  guint yes;         /* per cent */
 } FakeDriver;
 
 typedef struct {
@@ -121,6 +122,8 @@ parse_option (
     info->num_frames = (guint) n;
   else if (g_str_equal (key, "kv"))
     fake->kv_max = (guint64) n;
+  else if (g_str_equal (key, "yes"))
+    fake->yes = (guint) n;
   else {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
         "fake model: no such option '%s'", key);
@@ -397,6 +400,7 @@ choose (FakeDriver *fake, NevaDriverItem *item, gint64 *wait_ns)
   since_ns = (now - answer->asked_us) * 1000;
   item->token = NEVA_TOKEN_NOT_YET;
   item->logprob = -0.5;
+  item->yes = fake->yes / 100.0;
   if (since_ns >= due_ns)
     item->token = FAKE_PIECE + (gint32) answer->next;
   *wait_ns = MIN (*wait_ns, MAX (due_ns - since_ns, 0));

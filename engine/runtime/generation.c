@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
+#include <math.h>
 #include "runtime/generation.h"
 
 /* Tokens whose prompt is scored in one step: each needs the logits of the whole
@@ -163,8 +164,10 @@ neva_generation_advance (
     return FALSE;
   }
 
-  if (!g->first_token_us)
+  if (!g->first_token_us) {
     g->first_token_us = now;
+    g->answer.yes_probability = question->yes_no ? item->yes : NAN;
+  }
   g_array_append_val (g->fed->ids, item->token);
   g->answer.generated_tokens++;
   g->sum_logprob += item->logprob;

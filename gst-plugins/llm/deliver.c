@@ -165,6 +165,53 @@ post_caption (
   gst_element_post_message (GST_ELEMENT_CAST (self), message);
 }
 
+/* The caption says what the alert is after its clip. Returns: what the clip did
+ * to it. */
+static GstNevaLlmAlertChange
+update_alert (GstNevaLlm *self, const GstNevaLlmClip *clip,
+    const GstNevaLlmSettings *settings, guint serial, GstStructure *caption)
+{
+  const double probability = clip->answer.yes_probability;
+  GstNevaLlmAlertChange change = GST_NEVA_LLM_ALERT_SAME;
+  gboolean active;
+
+  if (!settings->alert.question)
+    return change;
+  g_mutex_lock (&self->lock);
+  if (self->alert_serial != serial) {
+    self->alert = (GstNevaLlmAlert){FALSE};
+    self->alert_serial = serial;
+  }
+  if (self->serial == serial)
+    change = gst_neva_llm_alert_update (&self->alert, &settings->alert.rule,
+        probability, clip->start, clip->end);
+  active = self->alert.active;
+  g_mutex_unlock (&self->lock);
+  gst_structure_set (caption, "yes-probability", G_TYPE_DOUBLE, probability,
+      "alert", G_TYPE_BOOLEAN, active, NULL);
+  return change;
+}
+
+/* The caption's fields, under another name. */
+static void
+post_alert (GstNevaLlm *self, const GstNevaLlmClip *clip,
+    const GstNevaLlmSettings *settings, const GstStructure *caption)
+{
+  GstStructure *alert = gst_structure_copy (caption);
+  GstMessage *message;
+  GstClockTime since;
+
+  g_mutex_lock (&self->lock);
+  since = self->alert.since;
+  g_mutex_unlock (&self->lock);
+  gst_structure_set_name (alert, "neva-alert");
+  gst_structure_set (alert, "threshold", G_TYPE_DOUBLE,
+      settings->alert.rule.threshold, "since", G_TYPE_UINT64, since, NULL);
+  message = gst_message_new_element (GST_OBJECT_CAST (self), alert);
+  gst_message_set_seqnum (message, clip->seqnum);
+  gst_element_post_message (GST_ELEMENT_CAST (self), message);
+}
+
 static void
 deliver_answer (GstNevaLlm *self, GstNevaLlmClip *clip,
     const GstNevaLlmSettings *settings, guint serial)
@@ -172,6 +219,8 @@ deliver_answer (GstNevaLlm *self, GstNevaLlmClip *clip,
   g_autofree char *text =
       gst_neva_text_format (clip->answer.text, settings->wrap_columns);
   GstStructure *caption = make_caption (self, clip, text, TRUE);
+  const GstNevaLlmAlertChange change =
+      update_alert (self, clip, settings, serial, caption);
 
   GST_DEBUG_OBJECT (self, "clip %" G_GUINT64_FORMAT ": %s", clip->number, text);
   /* Text first: what waits for it may go on as soon as frames leave. An empty
@@ -183,6 +232,8 @@ deliver_answer (GstNevaLlm *self, GstNevaLlmClip *clip,
     g_mutex_lock (&self->lock);
     self->counts.answered++;
     g_mutex_unlock (&self->lock);
+    if (change != GST_NEVA_LLM_ALERT_SAME)
+      post_alert (self, clip, settings, caption);
     post_caption (self, clip, caption);
   } else {
     gst_structure_free (caption);

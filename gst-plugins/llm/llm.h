@@ -72,6 +72,8 @@ struct _GstNevaLlm {
   GstNevaLlmClips clips;
   guint n_asked;
   guint serial; /* changes with every flush */
+  GstNevaLlmAlert alert;
+  guint alert_serial; /* that the alert belongs to */
   gboolean running, flushing, failed, delivering;
   gboolean reported; /* an error was posted, or is being */
   gboolean foreign_warned;

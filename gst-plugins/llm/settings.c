@@ -123,6 +123,7 @@ gst_neva_llm_settings_init (GstNevaLlmSettings *settings)
       .max_delay = DEFAULT_MAX_DELAY,
       .max_pending = DEFAULT_MAX_PENDING,
       .max_inflight = DEFAULT_MAX_INFLIGHT};
+  gst_neva_llm_alert_settings_init (&settings->alert);
 }
 
 void
@@ -133,6 +134,7 @@ gst_neva_llm_settings_clear (GstNevaLlmSettings *settings)
   g_clear_pointer (&settings->conv_template, g_free);
   g_clear_pointer (&settings->end_strings, g_strfreev);
   gst_neva_llm_form_clear (&settings->form);
+  g_clear_pointer (&settings->alert.question, g_free);
 }
 
 void
@@ -145,6 +147,7 @@ gst_neva_llm_settings_copy (
   dest->conv_template = g_strdup (src->conv_template);
   dest->end_strings = g_strdupv (src->end_strings);
   gst_neva_llm_form_copy (&dest->form, &src->form);
+  dest->alert.question = g_strdup (src->alert.question);
 }
 
 static void
@@ -256,6 +259,7 @@ set_question (GstNevaLlmSettings *settings, guint id, const GValue *value)
       return TRUE;
     default:
       return gst_neva_llm_form_set (&settings->form, id, value) ||
+             gst_neva_llm_alert_settings_set (&settings->alert, id, value) ||
              set_sampling (&settings->sampling, id, value);
   }
 }
@@ -288,6 +292,7 @@ get_question (const GstNevaLlmSettings *settings, guint id, GValue *value)
       return TRUE;
     default:
       return gst_neva_llm_form_get (&settings->form, id, value) ||
+             gst_neva_llm_alert_settings_get (&settings->alert, id, value) ||
              get_sampling (&settings->sampling, id, value);
   }
 }
@@ -536,6 +541,7 @@ gst_neva_llm_settings_install (GObjectClass *klass)
   install_sampling (klass);
   install_length (klass);
   gst_neva_llm_form_install (klass);
+  gst_neva_llm_alert_settings_install (klass);
   install_output (klass);
   install_queue (klass);
 }

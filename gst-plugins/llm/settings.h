@@ -5,6 +5,7 @@
 
 #include <gst/gst.h>
 #include <neva/request.h>
+#include "alertproperties.h"
 #include "form.h"
 
 G_BEGIN_DECLS
@@ -46,6 +47,7 @@ typedef struct {
   NevaClean clean;
   NevaInsertMedia insert_media;
   GstNevaLlmForm form;
+  GstNevaLlmAlertSettings alert;
 
   GstNevaLlmOutput output;
   GstNevaLlmTiming timing;

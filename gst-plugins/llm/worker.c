@@ -239,12 +239,14 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
   NevaQuestion question = NEVA_QUESTION_DEFAULT;
   NevaRequest *request;
   Call *call = g_new0 (Call, 1);
+  const char *prompt;
 
   gst_neva_llm_get_settings (self, &settings);
   call->self = gst_object_ref (self);
   call->clip = gst_neva_llm_clip_ref (clip);
-  clip->prompt = expand_prompt (clip,
-      settings.prompt ? settings.prompt : neva_model_get_info (model)->prompt);
+  prompt = settings.alert.question ? settings.alert.question : settings.prompt;
+  clip->prompt = expand_prompt (
+      clip, prompt ? prompt : neva_model_get_info (model)->prompt);
   clip->model = g_strdup (neva_model_get_info (model)->name);
 
   question.frames = (NevaEmbedding *const *) frames->pdata;
@@ -254,6 +256,7 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
   question.conv_template = settings.conv_template;
   question.stop = (const char *const *) settings.end_strings;
   question.grammar = settings.form.compiled;
+  question.yes_no = settings.alert.question != NULL;
   question.max_tokens = settings.max_tokens;
   question.clean = settings.clean;
   question.insert_media = settings.insert_media;

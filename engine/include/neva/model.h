@@ -85,8 +85,9 @@ typedef void (*NevaProgressFunc) (double fraction, gpointer user_data);
  * A fake may be followed by ?name=number&…: delay, load and encode are the
  * milliseconds that an answer, loading, and each frame take; tokens the words
  * of an answer (TEXT is repeated); frames what it says of num_frames; context
- * its context_length; kv the tokens that fit into its cache; and fail=load,
- * encode, prompt or answer makes that fail.
+ * its context_length; kv the tokens that fit into its cache; yes the per cent
+ * of its yes_probability; and fail=load, encode, prompt or answer makes that
+ * fail.
  *
  * Blocking: seconds for large models; call it off the application's thread.
  * options, progress and cancellable may be NULL.

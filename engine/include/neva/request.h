@@ -81,6 +81,7 @@ typedef struct {
                                    the model takes, else that of media_type */
   gboolean full_text;           /* wanted in the answer */
   gboolean all_probs;           /* full_logprob is wanted in the answer */
+  gboolean yes_no;              /* yes_probability is wanted in the answer */
   gboolean prompt_logprobs; /* prompt is wanted in the answer: slower, nothing
                                is reused */
   NevaSampling sampling;
@@ -116,6 +117,8 @@ typedef struct {
                                 of the whole vocabulary; NULL unless asked for
                               */
   gsize n_logprobs;
+  double yes_probability; /* that the answer begins with yes rather than no, in
+                             any spelling; NaN unless asked for */
   NevaFinish finish;
   guint prompt_tokens, reused_tokens, generated_tokens;
   double mean_logprob; /* of the generated tokens, natural log */
