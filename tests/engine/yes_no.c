@@ -42,8 +42,8 @@ main (void)
         if (strchr ("yYnN", bytes->data[k]))
           logits[id] = -INFINITY;
     }
-    logits[find (tokenizer, "\xe2\x96\x81Yes")] = 1;
-    logits[find (tokenizer, "\xe2\x96\x81No")] = i ? 1 : -1;
+    logits[find (tokenizer, "Yes")] = 1;
+    logits[find (tokenizer, "No")] = i ? 1 : -1;
     p = neva_yes_no_probability (yes_no, logits);
     CHECK (fabs (p - (i ? 0.5 : 1 / (1 + exp (-2)))) < 1e-9, "%g", p);
   }

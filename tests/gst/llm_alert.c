@@ -2,7 +2,7 @@
 /* Alerts: when they rise and fall, and what nevallm says then. */
 #include "config.h"
 #include <math.h>
-#include "alert.h"
+#include "llm/alert.h"
 #include "llm_fixture.h"
 
 #define SECOND GST_SECOND
