@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bench-model [NAME-PART]: prefill and decode of a 1.1B Llama shape, ViT-L/14
- * on 8 frames, with synthetic weights in a folder that is removed at the end.
+/* bench-model [NAME-PART]: prefill and decode of a 1.1B Llama shape, one stream
+ * and several, ViT-L/14 on 8 frames, with synthetic weights in a folder that is
+ * removed at the end.
  *
  * Limits: the arithmetic of the weights alone (no attention, no output head) at
  * the peak rate of the machine; or the bytes of weights, and of keys and
@@ -18,7 +19,7 @@
 #include "report.h"
 #include "synthetic.h"
 
-enum { FRAMES = 8, DECODED = 16, REPEATS = 3, ROWS = 257 };
+enum { FRAMES = 8, DECODED = 16, REPEATS = 3, ROWS = 257, STREAMS = 16 };
 
 typedef struct {
   const char *name, *peer;
@@ -115,9 +116,10 @@ bench_prefill (const Bench *b, guint tokens)
       peer_rate (b->form->peer, tokens, 0, b->threads));
 }
 
-/* Weights as they lie in memory, the output head's too, and the cache. */
+/* What a step reads: weights as they lie in memory, the output head's too, once
+ * for all streams; and the caches. */
 static double
-bytes_per_token (const Bench *b, guint depth)
+bytes_per_step (const Bench *b, guint streams, guint depth)
 {
   /* every row of every matrix is a multiple of a panel here */
   const double per_weight =
@@ -127,7 +129,7 @@ bytes_per_token (const Bench *b, guint depth)
                 SYN_HIDDEN;
 
   return synthetic_head_weights () * per_weight +
-         2.0 * SYN_LAYERS * SYN_KV_HEADS * SYN_HEAD_DIM * 2 * depth;
+         2.0 * SYN_LAYERS * SYN_KV_HEADS * SYN_HEAD_DIM * 2 * depth * streams;
 }
 
 static void
@@ -154,8 +156,60 @@ bench_decode (const Bench *b, guint depth)
   }
   neva_sequence_free (sequence);
   bench_report (name, best, "tokens/s",
-      limits_read (b->threads) * 1e9 / bytes_per_token (b, depth),
+      limits_read (b->threads) * 1e9 / bytes_per_step (b, 1, depth),
       peer_rate (b->form->peer, 0, depth, b->threads));
+}
+
+/* Tokens per second of the first n sequences together, each `depth` long. */
+static double
+stream_rate (const Bench *b, NevaSequence **sequences, guint n, guint depth)
+{
+  g_autofree float *logits = g_new (float, SYN_VOCAB *n);
+  NevaStepItem items[STREAMS];
+  GError *error = NULL;
+  double best = 0;
+
+  for (guint i = 0; i < n; i++)
+    items[i] = (NevaStepItem){.sequence = sequences[i],
+        .ids = b->ids + i,
+        .n = 1,
+        .logits = logits + (gsize) i * SYN_VOCAB};
+  for (int i = 0; i < REPEATS; i++) {
+    const double start = bench_seconds ();
+
+    for (int j = 0; j < DECODED; j++)
+      if (!neva_llava_step (b->llava, items, n, &error))
+        die (error);
+    best = MAX (best, n * DECODED / (bench_seconds () - start));
+    for (guint j = 0; j < n; j++)
+      neva_sequence_truncate (sequences[j], depth);
+  }
+  return best;
+}
+
+/* Every sequence has a cache of its own: nothing is shared but the weights. */
+static void
+bench_streams (const Bench *b, guint depth)
+{
+  NevaSequence *sequences[STREAMS];
+  guint filled = 0;
+
+  for (guint n = STREAMS; n; n /= 2) {
+    g_autofree char *name =
+        g_strdup_printf ("streams-%u-%u-%s", n, depth, b->form->name);
+
+    if (!wanted (b, name))
+      continue;
+    for (; filled < n; filled++) {
+      sequences[filled] = new_sequence (b);
+      step (b, sequences[filled], depth, NULL);
+    }
+    bench_report (name, stream_rate (b, sequences, n, depth), "tokens/s",
+        n * limits_read (b->threads) * 1e9 / bytes_per_step (b, n, depth),
+        peer_streams (b->form->peer, n, depth, b->threads));
+  }
+  for (guint i = 0; i < filled; i++)
+    neva_sequence_free (sequences[i]);
 }
 
 static void
@@ -201,18 +255,28 @@ print_memory (void)
         "peak resident so far: %ld MB\n", strtol (peak + 6, NULL, 10) / 1024);
 }
 
+/* Lines of every form; ViT has none of int4, streams none of int8. */
+static gboolean
+has_line (const Form *form, const char *name)
+{
+  return !(g_str_has_prefix (name, "vit") && form->type == NEVA_DTYPE_I4) &&
+         !(g_str_has_prefix (name, "streams") && form->type == NEVA_DTYPE_I8);
+}
+
 /* Whether any of a form's lines is asked for: loading takes a while. */
 static gboolean
 form_wanted (const Bench *b)
 {
   static const char *const names[] = {"prefill-512-", "prefill-2048-",
-      "decode-0-", "decode-2048-", "vit-l14-224x8-"};
-  const gsize n = G_N_ELEMENTS (names) - (b->form->type == NEVA_DTYPE_I4);
+      "decode-0-", "decode-2048-", "vit-l14-224x8-", "streams-1-256-",
+      "streams-2-256-", "streams-4-256-", "streams-8-256-", "streams-16-256-",
+      "streams-1-2048-", "streams-2-2048-", "streams-4-2048-",
+      "streams-8-2048-", "streams-16-2048-"};
 
-  for (gsize i = 0; i < n; i++) {
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
     g_autofree char *name = g_strconcat (names[i], b->form->name, NULL);
 
-    if (wanted (b, name))
+    if (wanted (b, name) && has_line (b->form, name))
       return TRUE;
   }
   return FALSE;
@@ -221,7 +285,9 @@ form_wanted (const Bench *b)
 static void
 bench_form (Bench *b, const char *folder)
 {
-  const NevaModelOptions options = {.weights = b->form->weights};
+  /* room for all streams */
+  const NevaModelOptions options = {
+      .weights = b->form->weights, .kv_cache_bytes = (guint64) 2 << 30};
   GError *error = NULL;
   const double start = bench_seconds ();
 
@@ -235,8 +301,12 @@ bench_form (Bench *b, const char *folder)
   bench_prefill (b, 2048);
   bench_decode (b, 0);
   bench_decode (b, 2048);
-  if (b->form->type != NEVA_DTYPE_I4)
+  if (has_line (b->form, "vit"))
     bench_tower (b);
+  if (has_line (b->form, "streams")) {
+    bench_streams (b, 256);
+    bench_streams (b, 2048);
+  }
   print_memory ();
   neva_llava_free (b->llava);
 }

@@ -12,4 +12,10 @@
  * is said on stderr. */
 double peer_rate (const char *format, guint prompt, guint depth, guint threads);
 
+/* The same of the program that LLAMA_BATCHED_BENCH names (its
+ * llama-batched-bench): tokens per second of `streams` generations together,
+ * each behind `depth` tokens of its own. */
+double peer_streams (
+    const char *format, guint streams, guint depth, guint threads);
+
 #endif /* PEER_H */

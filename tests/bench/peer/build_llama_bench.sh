@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # build_llama_bench.sh [FOLDER]
 #
-# Builds llama-bench from the source that PyPI's llama-cpp-python carries and
+# Builds llama-bench and llama-batched-bench from the source that PyPI's llama-cpp-python carries and
 # writes models of the benchmarks' shape beside it. Then:
 #
-#   LLAMA_BENCH=FOLDER/llama-bench meson test -C BUILD --benchmark model
+#   LLAMA_BENCH=FOLDER/llama-bench LLAMA_BATCHED_BENCH=FOLDER/llama-batched-bench \
+#     meson test -C BUILD --benchmark model
 #
 # Needs pip, numpy, cmake and a C++ compiler; 6 GB of disk; minutes.
 set -euo pipefail
@@ -44,10 +45,12 @@ cmake -S source/vendor/llama.cpp -B build -DCMAKE_BUILD_TYPE=Release \
   -DGGML_NATIVE=ON -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF \
   -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=ON \
   -DBUILD_SHARED_LIBS=OFF
-cmake --build build --target llama-bench --parallel "$(nproc)"
-cp build/bin/llama-bench "$folder/llama-bench"
+cmake --build build --target llama-bench llama-batched-bench \
+  --parallel "$(nproc)"
+cp build/bin/llama-bench build/bin/llama-batched-bench "$folder"
 
 for format in bf16 q8_0 q4_0; do
   python3 "$here/write_gguf.py" "$format" "$folder/synthetic-$format.gguf"
 done
 echo "LLAMA_BENCH=$folder/llama-bench"
+echo "LLAMA_BATCHED_BENCH=$folder/llama-batched-bench"
