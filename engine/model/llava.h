@@ -63,10 +63,10 @@ typedef struct {
 
 /* One forward pass over all items together (weights are read once). Chunked
  * prefill and decode steps mix freely; what else is in the batch changes a
- * result by rounding at most (f32, and bf16 without AMX, add in another order
- * when a step has more than 16 rows; up to 16, and int8, int4 and bf16 by AMX
- * always, a row has the same bits whatever is beside it). On NEVA_ERROR_DEVICE
- * (no pages left) no sequence has changed. */
+ * result by rounding at most: f32 adds in another order when a step has more
+ * than 16 rows, bf16 too, by AMX when it has more than 4. Up to there, and for
+ * int8 and int4 always, a row has the same bits whatever is beside it. On
+ * NEVA_ERROR_DEVICE (no pages left) no sequence has changed. */
 gboolean neva_llava_step (
     NevaLlava *llava, const NevaStepItem *items, gsize n_items, GError **error);
 

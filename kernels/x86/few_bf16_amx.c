@@ -4,8 +4,7 @@
  * read once and nothing is packed.
  *
  *   w tile   [16 rows of W][32 k], in place
- *   x tile   [16 pairs of k][16 rows of x][2], transposed here (one row of x is
- *            such a tile already, with rows of 4 bytes)
+ *   x tile   [16 pairs of k][16 rows of x][2], transposed here
  *   sums     [16 rows of W][16 rows of x]
  *
  * A sum adds the same products in the same order as in matmul_bf16_amx.c. */
@@ -21,11 +20,7 @@ enum { PANEL = NEVA_MATMUL_PANEL, TILE = 16, K_TILE = 32, X_TILE = TILE * 64 };
 
 typedef struct {
   const char *x;    /* tiles */
-  size_t x_step;    /* bytes from one to the next */
-  size_t x_stride;  /* bytes between the pairs of a tile */
-  const char *w;    /* row 0 of W */
   size_t stride, k; /* of W: bytes, elements */
-  size_t m;
 } Few;
 
 static void
@@ -79,20 +74,20 @@ rows_32 (float *sums, const Few *f, const char *w, size_t rows)
 
   _tile_zero (0);
   _tile_zero (1);
-  for (; i < whole; i += K_TILE, x += f->x_step) {
+  for (; i < whole; i += K_TILE, x += X_TILE) {
     const char *p = w + i * 2;
 
-    _tile_loadd (6, x, f->x_stride);
+    _tile_loadd (6, x, 64);
     _tile_loadd (4, p, f->stride);
     _tile_dpbf16ps (0, 4, 6);
     _tile_loadd (5, p + TILE * f->stride, f->stride);
     _tile_dpbf16ps (1, 5, 6);
   }
-  for (; i < f->k; i += K_TILE, x += f->x_step) {
+  for (; i < f->k; i += K_TILE, x += X_TILE) {
     const char *p = w + i * 2;
     const size_t left = f->k - i;
 
-    _tile_loadd (6, x, f->x_stride);
+    _tile_loadd (6, x, 64);
     _tile_loadd (4,
         copy_tile (copy[0], p, f->stride, rows < TILE ? rows : TILE, left), 64);
     _tile_dpbf16ps (0, 4, 6);
@@ -113,19 +108,9 @@ neva_few_bf16_amx (float *dst, size_t ldd, const void *xq, const NevaWeight *w,
   const size_t x_row = neva_act_row_bytes (w->type, w->k);
   float *c = work, *sums = c + TILE * PANEL, *turned = sums + 2 * TILE * TILE;
   char *xt = (char *) (turned + TILE * TILE);
-  Few f = {.x = xq,
-      .x_step = 64,
-      .x_stride = 4,
-      .stride = w->k * 2,
-      .k = w->k,
-      .m = m};
+  const Few f = {xt, w->k * 2, w->k};
 
-  if (m > 1) {
-    transpose_x (xt, xq, x_row, m, w->k);
-    f.x = xt;
-    f.x_step = X_TILE;
-    f.x_stride = 64;
-  }
+  transpose_x (xt, xq, x_row, m, w->k);
   configure (m);
   for (size_t n = n0; n < n1; n += PANEL) {
     const NevaFinish finish = {

@@ -19,7 +19,7 @@
  * A sum is one chain over k and one v_sum: its bits do not depend on the number
  * of rows. */
 
-enum { GEMV_STREAMS = 4 };
+enum { GEMV_STREAMS = 4, GEMV_AHEAD = 1024 /* bytes */ };
 
 /* `streams` rows of W, `apart` bytes from each other; c[r][j * step]. */
 static inline __attribute__ ((always_inline)) void
@@ -38,6 +38,12 @@ gemv_block (float *c, size_t step, const char *x, size_t x_stride,
 
   for (; i < k; i += STEP) {
     const char *p = w + i * ELEMENT;
+
+    /* into the second cache, far enough for memory */
+    if (i * ELEMENT % 64 == 0)
+#pragma GCC unroll 4
+      for (int j = 0; j < streams; j++)
+        _mm_prefetch (p + (size_t) j * apart + GEMV_AHEAD, _MM_HINT_T1);
 
 #pragma GCC unroll 4
     for (int j = 0; j < streams; j++)

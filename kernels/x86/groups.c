@@ -41,7 +41,7 @@ panel_rows (const Product *p, NevaGroupRows x, size_t n)
   const NevaGroupKernel *kernel = p->kernel;
   const char *xq = x.x, *panel = panel_at (p, n);
   /* unpacking pays when several tiles share it */
-  const bool unpack = kernel->unpack && p->m > 6;
+  const bool unpack = kernel->unpack && p->m > NEVA_GROUPS_FEW;
 
   if (unpack)
     kernel->unpack (p->codes, panel, p->groups);
@@ -50,6 +50,8 @@ panel_rows (const Product *p, NevaGroupRows x, size_t n)
     x.x = xq + r * x.stride;
     if (unpack)
       kernel->tile_unpacked (p->c, &x, p->codes, p->groups, rows);
+    else if (kernel->few && p->m <= NEVA_GROUPS_FEW)
+      kernel->few (p->c, &x, panel, p->groups, rows);
     else
       kernel->tile (p->c, &x, panel, p->groups, rows);
     finish (p, p->c, n, r, rows);

@@ -20,6 +20,8 @@ typedef struct {
   size_t scale, sum; /* offsets of the tables in a row */
 } NevaGroupRows;
 
+enum { NEVA_GROUPS_FEW = 16 };
+
 typedef struct {
   size_t tile_rows; /* at most 32 */
 
@@ -30,6 +32,10 @@ typedef struct {
    * memory delivers two streams faster than one. NULL: never. */
   void (*two) (float *c, const NevaGroupRows *x, const char *panel,
       size_t panel_bytes, size_t groups);
+  /* As `tile`, for products of at most NEVA_GROUPS_FEW rows: bound by memory.
+   * NULL: `tile` itself. */
+  void (*few) (float *c, const NevaGroupRows *x, const char *panel,
+      size_t groups, size_t rows);
   /* I4: nibbles of a panel to bytes, headers as they are; a group then has
    * NEVA_I8_GROUP_BYTES. NULL: never. */
   void (*unpack) (char *dst, const char *panel, size_t groups);

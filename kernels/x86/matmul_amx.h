@@ -11,6 +11,8 @@ NEVA_DECL_MATMUL (neva_matmul_i4_amx);
 
 /* Up to NEVA_FEW_ROWS rows: weights are read once, as they lie. */
 enum { NEVA_FEW_ROWS = 16 };
+/* Up to here vectors reach more of the memory's speed than tiles. */
+enum { NEVA_FEW_VECTOR = 4 };
 NEVA_DECL_MATMUL (neva_few_bf16_amx);
 NEVA_DECL_MATMUL (neva_few_i8_amx);
 NEVA_DECL_MATMUL (neva_few_i4_amx);

@@ -231,6 +231,10 @@ NEVA_DECL_MATMUL (neva_matmul_bf16_amx)
   const size_t columns = far < w->k ? FAR_COLUMNS : COLUMNS;
   const size_t most = far > K_CACHED / 2 ? MAX_ROWS / 2 : MAX_ROWS;
 
+  if (m <= NEVA_FEW_VECTOR) {
+    neva_matmul_bf16_avx512bf16 (dst, ldd, xq, w, epilogue, m, n0, n1, work);
+    return;
+  }
   if (m <= NEVA_FEW_ROWS) {
     neva_few_bf16_amx (dst, ldd, xq, w, epilogue, m, n0, n1, work);
     return;

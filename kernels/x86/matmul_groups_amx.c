@@ -387,7 +387,7 @@ multiply_groups (float *dst, size_t ldd, const void *xq, const NevaWeight *w,
 
 NEVA_DECL_MATMUL (neva_matmul_i8_amx)
 {
-  if (m == 1)
+  if (m <= NEVA_FEW_VECTOR)
     neva_matmul_i8_avx512vnni (dst, ldd, xq, w, epilogue, m, n0, n1, work);
   else if (m <= NEVA_FEW_ROWS)
     neva_few_i8_amx (dst, ldd, xq, w, epilogue, m, n0, n1, work);
@@ -397,7 +397,7 @@ NEVA_DECL_MATMUL (neva_matmul_i8_amx)
 
 NEVA_DECL_MATMUL (neva_matmul_i4_amx)
 {
-  if (m == 1)
+  if (m <= NEVA_FEW_VECTOR)
     neva_matmul_i4_avx512vnni (dst, ldd, xq, w, epilogue, m, n0, n1, work);
   else if (m <= NEVA_FEW_ROWS)
     neva_few_i4_amx (dst, ldd, xq, w, epilogue, m, n0, n1, work);

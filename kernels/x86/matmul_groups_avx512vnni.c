@@ -68,13 +68,31 @@ dot_codes (__m512i (*acc)[4], const char *q, const char *x, size_t stride,
   step (acc, high, x + 4, stride, rows);
 }
 
+INLINE size_t
+group_bytes (Form form)
+{
+  return form == I4_NIBBLES ? NEVA_I4_GROUP_BYTES : NEVA_I8_GROUP_BYTES;
+}
+
+/* The codes at the same place of the group after the next: memory works while
+ * vectors do. */
+INLINE void
+prefetch (const char *q, Form form)
+{
+  for (int j = 0; j < 4; j++)
+    _mm_prefetch (q + 2 * group_bytes (form) + 64 * j, _MM_HINT_T1);
+}
+
 /* One group into acc. */
 INLINE void
 dot_group (__m512i (*acc)[4], const char *q, const char *x, size_t stride,
-    size_t rows, Form form)
+    size_t rows, Form form, bool ahead)
 {
-  for (int i = 0; i < GROUP; i += form == I4_NIBBLES ? 8 : 4, q += STEP)
+  for (int i = 0; i < GROUP; i += form == I4_NIBBLES ? 8 : 4, q += STEP) {
+    if (ahead)
+      prefetch (q, form);
     dot_codes (acc, q, x + i, stride, rows, form);
+  }
 }
 
 /* c += the group's sums, scaled. */
@@ -120,21 +138,23 @@ start_of (const NevaGroupRows *x, size_t r, size_t g, Form form)
 /* c [rows][64] += one group; `rows` is a constant. */
 INLINE void
 group_rows (float *c, const NevaGroupRows *x, const char *group, size_t g,
-    size_t rows, Form form)
+    size_t rows, Form form, bool ahead)
 {
   __m512i acc[6][4];
 
   for (size_t r = 0; r < rows; r++)
     for (int j = 0; j < 4; j++)
       acc[r][j] = start_of (x, r, g, form);
-  dot_group (acc, group + NEVA_I8_Q, x->x + g * GROUP, x->stride, rows, form);
+  dot_group (
+      acc, group + NEVA_I8_Q, x->x + g * GROUP, x->stride, rows, form, ahead);
   add_group (c, acc, group, x, g, rows, form);
 }
 
-/* A group stays in the nearest cache while up to four times 6 rows use it. */
+/* A group stays in the nearest cache while up to four times 6 rows use it. With
+ * `ahead`, memory is asked for what comes next while vectors work. */
 INLINE void
 tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
-    size_t rows, Form form)
+    size_t rows, Form form, bool ahead)
 {
   for (size_t i = 0; i < rows * PANEL; i += 16)
     _mm512_store_ps (c + i, _mm512_setzero_ps ());
@@ -144,25 +164,25 @@ tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
     size_t left = rows;
 
     for (; left >= 6; left -= 6, part.x += 6 * x->stride, out += 6 * PANEL)
-      group_rows (out, &part, panel, g, 6, form);
+      group_rows (out, &part, panel, g, 6, form, ahead);
     switch (left) {
       case 1:
-        group_rows (out, &part, panel, g, 1, form);
+        group_rows (out, &part, panel, g, 1, form, ahead);
         break;
       case 2:
-        group_rows (out, &part, panel, g, 2, form);
+        group_rows (out, &part, panel, g, 2, form, ahead);
         break;
       case 3:
-        group_rows (out, &part, panel, g, 3, form);
+        group_rows (out, &part, panel, g, 3, form, ahead);
         break;
       case 4:
-        group_rows (out, &part, panel, g, 4, form);
+        group_rows (out, &part, panel, g, 4, form, ahead);
         break;
       case 5:
-        group_rows (out, &part, panel, g, 5, form);
+        group_rows (out, &part, panel, g, 5, form, ahead);
         break;
     }
-    panel += form == I4_NIBBLES ? NEVA_I4_GROUP_BYTES : NEVA_I8_GROUP_BYTES;
+    panel += group_bytes (form);
   }
 }
 
@@ -180,20 +200,22 @@ row_two (float *c, const NevaGroupRows *x, const char *panel,
     for (int j = 0; j < 4; j++)
       acc[0][j] = acc[1][j] = start_of (x, 0, g, form);
     for (int i = 0; i < GROUP; i += form == I4_NIBBLES ? 8 : 4, q += STEP) {
+      prefetch (q, form);
+      prefetch (q + panel_bytes, form);
       dot_codes (acc, q, k + i, 0, 1, form);
       dot_codes (acc + 1, q + panel_bytes, k + i, 0, 1, form);
     }
     add_group (c, acc, panel, x, g, 1, form);
     add_group (c + PANEL, acc + 1, panel + panel_bytes, x, g, 1, form);
-    panel += form == I4_NIBBLES ? NEVA_I4_GROUP_BYTES : NEVA_I8_GROUP_BYTES;
+    panel += group_bytes (form);
   }
 }
 
-#define TILE(name, form)                                                       \
+#define TILE(name, form, ahead)                                                \
   static void name (float *c, const NevaGroupRows *x, const char *panel,       \
       size_t groups, size_t rows)                                              \
   {                                                                            \
-    tile_rows (c, x, panel, groups, rows, form);                               \
+    tile_rows (c, x, panel, groups, rows, form, ahead);                        \
   }
 #define TWO(name, form)                                                        \
   static void name (float *c, const NevaGroupRows *x, const char *panel,       \
@@ -203,9 +225,11 @@ row_two (float *c, const NevaGroupRows *x, const char *panel,
   }
 TWO (two_i8, I8_BYTES)
 TWO (two_i4, I4_NIBBLES)
-TILE (tile_i8, I8_BYTES)
-TILE (tile_i4, I4_NIBBLES)
-TILE (tile_i4_unpacked, I4_BYTES)
+TILE (tile_i8, I8_BYTES, false)
+TILE (few_i8, I8_BYTES, true)
+TILE (tile_i4, I4_NIBBLES, false)
+TILE (few_i4, I4_NIBBLES, true)
+TILE (tile_i4_unpacked, I4_BYTES, false)
 
 void
 neva_unpack_i4_avx512 (char *dst, const char *panel, size_t groups)
@@ -232,6 +256,7 @@ NEVA_DECL_MATMUL (neva_matmul_i8_avx512vnni)
   static const NevaGroupKernel kernel = {.tile_rows = 24,
       .tile = tile_i8,
       .two = two_i8,
+      .few = few_i8,
       .finish = neva_finish_avx512};
 
   neva_matmul_groups (&kernel, dst, ldd, xq, w, epilogue, m, n0, n1, work);
@@ -242,6 +267,7 @@ NEVA_DECL_MATMUL (neva_matmul_i4_avx512vnni)
   static const NevaGroupKernel kernel = {.tile_rows = 24,
       .tile = tile_i4,
       .two = two_i4,
+      .few = few_i4,
       .unpack = neva_unpack_i4_avx512,
       .tile_unpacked = tile_i4_unpacked,
       .finish = neva_finish_avx512};

@@ -36,7 +36,7 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
   if (flags & NEVA_CPU_AVX512_BF16)
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_avx512bf16;
 
-  /* one row goes to the tiers below */
+  /* a few rows go to the tiers below */
   if ((flags & NEVA_CPU_AMX) && (flags & NEVA_CPU_AVX512_BF16) &&
       (flags & NEVA_CPU_AVX512_VNNI)) {
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_amx;

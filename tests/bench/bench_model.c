@@ -19,7 +19,7 @@
 #include "report.h"
 #include "synthetic.h"
 
-enum { FRAMES = 8, DECODED = 16, REPEATS = 3, ROWS = 257, STREAMS = 16 };
+enum { FRAMES = 8, DECODED = 8, REPEATS = 3, ROWS = 257, STREAMS = 16 };
 
 typedef struct {
   const char *name, *peer;
