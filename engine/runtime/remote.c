@@ -227,6 +227,8 @@ check_question (const NevaQuestion *q, GError **error)
     return refuse (error, "template: it has its own");
   if (q->grammar)
     return refuse (error, "grammar");
+  if (q->yes_no)
+    return refuse (error, "probability of yes");
   if (q->all_probs || q->prompt_logprobs)
     return refuse (error, "log-probabilities");
   if (s->min_tokens)

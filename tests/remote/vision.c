@@ -252,6 +252,9 @@ test_what_the_protocol_lacks_is_refused (void)
   question.sampling.repetition_penalty = 1.2;
   expect_refused (question, "repetition penalty");
   question.sampling.repetition_penalty = 1.0;
+  question.yes_no = TRUE;
+  expect_refused (question, "probability of yes");
+  question.yes_no = FALSE;
   question.conv_template = "chatml";
   expect_refused (question, "template");
   g_assert_null (neva_model_open (
