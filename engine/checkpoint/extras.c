@@ -23,6 +23,9 @@ static const char *const rope_names[] = {"default", "linear", "llama3", NULL};
 static const char *const projector_names[] = {
     "mlp", "mlp_downsample", "identity", NULL};
 
+static const char *const lita_names[] = {"none", "temporal_spatial_pool",
+    "temporal_spatial", "temporal_all_resolution", NULL};
+
 #define AT(field) G_STRUCT_OFFSET (NevaConfig, field)
 static const Field fields[] = {
     {"prompts", CHOICE, FALSE, AT (nemo), 0, 0, prompt_names},
@@ -37,6 +40,12 @@ static const Field fields[] = {
         sizeof (((NevaConfig *) 0)->conv_template), NULL},
     {"prompt", TEXT, FALSE, AT (prompt), 0, sizeof (((NevaConfig *) 0)->prompt),
         NULL},
+    {"media_type", TEXT, FALSE, AT (media_type), 0,
+        sizeof (((NevaConfig *) 0)->media_type), NULL},
+    {"frame_choice", TEXT, FALSE, AT (frame_choice), 0,
+        sizeof (((NevaConfig *) 0)->frame_choice), NULL},
+    {"lita", CHOICE, TRUE, AT (lita), 0, 0, lita_names},
+    {"lita_frames", UINT, TRUE, AT (lita_frames), 0, 4096, NULL},
     {"select_layer", INT, TRUE, AT (tower.select_layer), -NEVA_MAX_LAYERS - 1,
         NEVA_MAX_LAYERS, NULL},
     {"drop_rows", UINT, TRUE, AT (tower.drop_rows), 0, 64, NULL},
@@ -215,6 +224,12 @@ check (const NevaHfReader *r, const NevaConfig *c)
         "identity needs a vision tower of the language model's width %u, not "
         "of %u",
         c->text.hidden, c->tower.hidden);
+  if (layers && c->lita == NEVA_LITA_POOL &&
+      c->tower.drop_rows != (c->tower.class_token ? 1 : 0))
+    neva_hf_fail (r, "lita", NEVA_ERROR_BAD_FILE,
+        "temporal_spatial_pool needs the picture's patches alone");
+  if (c->lita == NEVA_LITA_ALL && !c->lita_frames)
+    neva_hf_fail (r, "lita_frames", NEVA_ERROR_BAD_FILE, "missing");
   if (c->text.experts_used > c->text.experts)
     neva_hf_fail (
         r, "experts_used", NEVA_ERROR_BAD_FILE, "more than there are experts");

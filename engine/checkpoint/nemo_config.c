@@ -311,6 +311,28 @@ read_tokenizer (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
 }
 
 static void
+read_lita (const NevaHfReader *mm, NevaConfig *c)
+{
+  static const char *const archs[] = {"temporal_spatial_pool",
+      "temporal_spatial", "temporal_all_resolution", NULL};
+  const NevaHfReader r = neva_hf_child (mm, "lita", "mm_cfg.lita.");
+  const char *arch = neva_hf_string (&r, "lita_video_arch", archs[0]);
+  const char *format = neva_hf_string (&r, "visual_token_format", "v1");
+
+  if (strcmp (format, "v1"))
+    neva_hf_fail (&r, "visual_token_format", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported (v1)", format);
+  for (guint i = 0; archs[i]; i++) {
+    if (!strcmp (archs[i], arch))
+      c->lita = (NevaLita) (NEVA_LITA_POOL + i);
+  }
+  if (!c->lita)
+    neva_hf_fail (&r, "lita_video_arch", NEVA_ERROR_UNSUPPORTED,
+        "'%s' is not supported", arch);
+  c->lita_frames = (guint) neva_hf_int (&r, "sample_frames", 4, 1, 4096);
+}
+
+static void
 read_lora (const NevaHfReader *top, NevaNemoInfo *info)
 {
   const NevaHfReader peft = neva_hf_child (top, "peft", "peft.");
@@ -352,8 +374,7 @@ read_all (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
       !strcmp (neva_hf_string (&llm, "model_type", "nvgpt"), "llama_3");
   c->use_im_start_end = neva_hf_bool (&mm, "use_im_start_end", FALSE);
   if (neva_hf_bool (&mm, "use_lita", FALSE))
-    neva_hf_fail (&mm, "use_lita", NEVA_ERROR_UNSUPPORTED,
-        "LITA models are not read yet");
+    read_lita (&mm, c);
   read_projector (&mm, c);
   read_vision (&mm, c, info);
   read_data (top, c);

@@ -136,12 +136,26 @@ put_multimodal (GString *out, const NevaConfig *c, const char *vision,
 }
 
 static void
+put_lita (GString *out, const NevaConfig *c)
+{
+  static const char *const archs[] = {NULL, "temporal_spatial_pool",
+      "temporal_spatial", "temporal_all_resolution"};
+
+  if (c->lita)
+    g_string_append_printf (out,
+        "  use_lita: true\n  lita:\n    lita_video_arch: %s\n"
+        "    visual_token_format: v1\n    sample_frames: %u\n",
+        archs[c->lita], c->lita_frames);
+}
+
+static void
 put_data (GString *out, const NevaConfig *c)
 {
   g_string_append_printf (out,
-      "data:\n  media_type: video\n  splice_single_frame: null\n"
+      "data:\n  media_type: %s\n  splice_single_frame: %s\n"
       "  num_frames: %u\n",
-      c->num_frames);
+      strcmp (c->media_type, "image") ? "video" : "image",
+      *c->frame_choice ? c->frame_choice : "null", c->num_frames);
   put_text (out, "  ", "conv_template", c->conv_template);
   g_string_append_printf (out,
       "  image_aspect_ratio: %s\n  is_multimodal: true\n"
@@ -207,6 +221,7 @@ neva_nemo_yaml (const NevaOrigin *o, const NevaNemoShape *shape,
 
   put_model (out, &c->text, shape);
   put_multimodal (out, c, files->vision, model_type (c));
+  put_lita (out, c);
   put_data (out, c);
   put_tokenizer (out, c, files);
   g_string_append (out,

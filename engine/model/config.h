@@ -71,6 +71,15 @@ typedef enum {
   NEVA_PROJECTOR_IDENTITY
 } NevaProjectorKind;
 
+/* LITA (spec 2.6): a video's rows are not its frames' rows one after another,
+ * but a token for each frame and a few spatial ones. */
+typedef enum {
+  NEVA_LITA_NONE,
+  NEVA_LITA_POOL,    /* frames, then four of them pooled 2x2 */
+  NEVA_LITA_SPATIAL, /* frames, then the mean of all */
+  NEVA_LITA_ALL      /* some frames as they are, then frames */
+} NevaLita;
+
 typedef struct {
   NevaTowerConfig tower;
   NevaTextConfig text;
@@ -82,6 +91,8 @@ typedef struct {
   gboolean nemo;             /* prompts and media tokens as NeMo has them */
   gboolean llama3_tokens;    /* media token strings of model_type llama_3 */
   gboolean use_im_start_end; /* START and END beside the media run, not in it */
+  NevaLita lita;
+  guint lita_frames;         /* ALL: how many */
   gboolean legacy_tokenizer; /* NeMo's sentencepiece_legacy */
   guint sampled_vocab;       /* ids from here on are never chosen; 0: all are */
   gint32 media_token;        /* id of <image> in the vocabulary; not NeMo */

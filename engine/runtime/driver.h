@@ -52,6 +52,11 @@ typedef struct {
   gboolean (*encode) (NevaDriver *driver, const guint8 *const *rgb, gsize n,
       float *features, GError **error);
 
+  /* The rows of a question's media run where they are not its frames' rows one
+   * after another: features [n][tokens_per_frame * row_floats] -> (transfer
+   * full) [media_len][row_floats]. NULL, or returns NULL: they are. */
+  float *(*combine) (NevaDriver *driver, const float *const *features, gsize n);
+
   /* Checks all of the question but its length. prompt->ids: (transfer full).
    * Any thread, concurrently. */
   gboolean (*prompt) (NevaDriver *driver, const NevaQuestion *question,

@@ -17,6 +17,19 @@ list_prompt (const NevaFed *fed)
   return tokens;
 }
 
+static float *
+combine (NevaDriver *driver, const NevaQuestion *question)
+{
+  g_autofree const float **features =
+      g_new (const float *, question->n_frames + 1);
+
+  if (!driver->klass->combine || !question->n_frames)
+    return NULL;
+  for (gsize i = 0; i < question->n_frames; i++)
+    features[i] = question->frames[i]->features;
+  return driver->klass->combine (driver, features, question->n_frames);
+}
+
 NevaGeneration *
 neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
     NevaRequest *request, GError **error)
@@ -31,8 +44,9 @@ neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
   g->rows = g_ptr_array_new ();
   g->tokens = g_array_new (FALSE, FALSE, sizeof (NevaToken));
   g->logprobs = g_array_new (FALSE, FALSE, sizeof (float));
-  g->fed =
-      neva_fed_new (&request->prompt, question->frames, question->n_frames);
+  g->combined = combine (driver, question);
+  g->fed = neva_fed_new (&request->prompt, question->frames, question->n_frames,
+      g->combined != NULL);
   g->answer.prompt_tokens = request->prompt.ids->len;
   if (question->prompt_logprobs)
     g->prompt = list_prompt (g->fed);
@@ -64,6 +78,7 @@ neva_generation_free (NevaGeneration *g)
     neva_fed_free (g->fed);
   }
   g_ptr_array_unref (g->rows);
+  g_free (g->combined);
   g_free (g->prompt);
   g_array_unref (g->tokens);
   g_array_unref (g->logprobs);
@@ -87,6 +102,8 @@ row_at (const NevaGeneration *g, gsize position)
 
   if (position < fed->media_start || at >= fed->media_len)
     return NULL;
+  if (g->combined)
+    return g->combined + at * g->driver->row_floats;
   per_frame = fed->media_len / fed->frames->len;
   return g->request->question.frames[at / per_frame]->features +
          at % per_frame * g->driver->row_floats;

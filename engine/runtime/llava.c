@@ -3,6 +3,7 @@
 #include "config.h"
 #include <neva/error.h>
 #include <string.h>
+#include "model/lita.h"
 #include "runtime/llava_driver.h"
 #include "text/nemo_prompt.h"
 
@@ -135,7 +136,8 @@ llava_prompt (NevaDriver *driver, const NevaQuestion *question,
       .conv_template = neva_llava_template (self, question),
       .system = question->system_prompt,
       .text = question->prompt,
-      .media_tokens = question->n_frames * driver->info.tokens_per_frame,
+      .media_tokens = neva_lita_rows (
+          config, question->n_frames, driver->info.tokens_per_frame),
       .media_token = config->media_token,
       .bos = neva_tokenizer_prompt_bos (self->tokenizer)};
   /* Refused here rather than by the worker. */
@@ -153,6 +155,22 @@ llava_prompt (NevaDriver *driver, const NevaQuestion *question,
 }
 
 /* ---- Sequences and steps ------------------------------------------------ */
+
+static float *
+llava_combine (NevaDriver *driver, const float *const *features, gsize n)
+{
+  const NevaLlavaDriver *self = (NevaLlavaDriver *) driver;
+  const NevaConfig *config = neva_llava_config (self->llava);
+  const gsize tokens = driver->info.tokens_per_frame;
+  float *rows;
+
+  if (!config->lita)
+    return NULL;
+  rows =
+      g_new (float, neva_lita_rows (config, n, tokens) * config->text.hidden);
+  neva_lita_combine (config, features, n, tokens, config->text.hidden, rows);
+  return rows;
+}
 
 static NevaDriverSequence *
 llava_sequence_new (NevaDriver *driver, GError **error)
@@ -253,6 +271,7 @@ static const NevaDriverClass llava_class = {
     .free = llava_free,
     .preprocess = llava_preprocess,
     .encode = llava_encode,
+    .combine = llava_combine,
     .prompt = llava_prompt,
     .sequence_new = llava_sequence_new,
     .sequence_free = llava_sequence_free,

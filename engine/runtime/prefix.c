@@ -15,14 +15,20 @@ struct _NevaPrefixes {
 };
 
 NevaFed *
-neva_fed_new (
-    const NevaPrompt *prompt, NevaEmbedding *const *frames, gsize n_frames)
+neva_fed_new (const NevaPrompt *prompt, NevaEmbedding *const *frames,
+    gsize n_frames, gboolean combined)
 {
   NevaFed *fed = g_new0 (NevaFed, 1);
+  guint64 hash = G_GUINT64_CONSTANT (0xcbf29ce484222325);
 
   fed->ids = g_array_copy (prompt->ids);
   fed->frames = g_array_new (FALSE, FALSE, sizeof (guint64));
-  for (gsize i = 0; i < n_frames; i++)
+  /* a row of all frames is known by all of them: FNV-1a */
+  for (gsize i = 0; combined && i < n_frames; i++)
+    hash = (hash ^ frames[i]->id) * G_GUINT64_CONSTANT (0x100000001b3);
+  if (combined)
+    g_array_append_val (fed->frames, hash);
+  for (gsize i = 0; !combined && i < n_frames; i++)
     g_array_append_val (fed->frames, frames[i]->id);
   fed->media_start = prompt->media_start;
   fed->media_len = prompt->media_len;

@@ -11,15 +11,16 @@
 #define NEVA_MAX_PREFIXES 4
 
 /* What a sequence has been fed. Media rows are compared by the identity of the
- * embedding, everything else by value. */
+ * embedding, everything else by value. combined: every row depends on all
+ * frames. */
 typedef struct {
   GArray *ids;    /* gint32 */
   GArray *frames; /* guint64, ids of embeddings in order */
   gsize media_start, media_len;
 } NevaFed;
 
-NevaFed *neva_fed_new (
-    const NevaPrompt *prompt, NevaEmbedding *const *frames, gsize n_frames);
+NevaFed *neva_fed_new (const NevaPrompt *prompt, NevaEmbedding *const *frames,
+    gsize n_frames, gboolean combined);
 void neva_fed_free (NevaFed *fed);
 
 typedef struct _NevaPrefixes NevaPrefixes;

@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "model/lita.h"
 #include "model/llava.h"
 #include "stages.h"
 #include "text/nemo_prompt.h"
@@ -143,6 +144,28 @@ read_ids (Check *c)
   return TRUE;
 }
 
+/* Of all frames, in the prompt. */
+static gsize
+media_rows (const Check *c)
+{
+  return neva_lita_rows (
+      c->config, c->n_frames, neva_llava_tokens_per_frame (c->model));
+}
+
+static void
+combine_frames (Check *c, gsize tokens)
+{
+  const gsize width = c->config->text.hidden;
+  g_autofree const float **frames = g_new (const float *, c->n_frames);
+  float *rows = g_new (float, media_rows (c) * width);
+
+  for (gsize i = 0; i < c->n_frames; i++)
+    frames[i] = c->features + i * tokens * width;
+  neva_lita_combine (c->config, frames, c->n_frames, tokens, width, rows);
+  g_free (c->features);
+  c->features = rows;
+}
+
 /* The prompt through our own template and tokenizer code. */
 static void
 check_prompt (Check *c)
@@ -152,7 +175,7 @@ check_prompt (Check *c)
   g_autoptr (NevaTokenizer) tokenizer = neva_tokenizer_open_files (
       neva_llava_tokenizer (c->model), FALSE, &error);
   NevaPromptSpec spec = {.conv_template = "none",
-      .media_tokens = c->n_frames * neva_llava_tokens_per_frame (c->model),
+      .media_tokens = media_rows (c),
       .media_token = c->config->media_token,
       .bos = -1};
   NevaPrompt prompt = {0};
@@ -194,12 +217,10 @@ check_nemo_prompt (Check *c)
   if (!root)
     return;
   object = json_node_get_object (root);
-  if (!tokenizer ||
-      !neva_nemo_prompt_build (tokenizer,
-          json_object_get_string_member (object, "prompt"),
-          json_object_get_string_member (object, "template"), &media,
-          c->n_frames * neva_llava_tokens_per_frame (c->model), &prompt,
-          &error)) {
+  if (!tokenizer || !neva_nemo_prompt_build (tokenizer,
+                        json_object_get_string_member (object, "prompt"),
+                        json_object_get_string_member (object, "template"),
+                        &media, media_rows (c), &prompt, &error)) {
     report_failure (c->r, "prompt ids", error->message);
     return;
   }
@@ -222,8 +243,9 @@ encode (Check *c, gboolean judge)
   const float *want_hidden =
       stored (c->r, c->st, "vision_hidden", "F32", &n_hidden);
   const float *want = stored (c->r, c->st, "projected", "F32", &n_projected);
-  const gsize rows = c->n_frames * neva_llava_tokens_per_frame (c->model);
+  const gsize rows = media_rows (c);
   const gsize tower_rows = c->n_frames * neva_llava_tower_rows (c->model);
+  const gsize tokens = neva_llava_tokens_per_frame (c->model);
   g_autofree const guint8 **frames = g_new (const guint8 *, c->n_frames);
   g_autofree float *hidden = g_new (float, tower_rows * k->tower.hidden);
 
@@ -236,12 +258,14 @@ encode (Check *c, gboolean judge)
   for (gsize i = 0; i < c->n_frames; i++)
     frames[i] = resized + i * picture;
   g_free (c->features);
-  c->features = g_new (float, n_projected);
+  c->features = g_new (float, c->n_frames *tokens * k->text.hidden);
   if (!neva_llava_encode (
           c->model, frames, c->n_frames, c->features, hidden, &error)) {
     report_failure (c->r, "tower features", error->message);
     return FALSE;
   }
+  if (k->lita)
+    combine_frames (c, tokens);
   if (!judge)
     return TRUE;
   report_error (c->r, "tower features",
@@ -258,7 +282,7 @@ static const float **
 prompt_rows (const Check *c)
 {
   const float **rows = g_new0 (const float *, c->n_ids);
-  const gsize n = c->n_frames * neva_llava_tokens_per_frame (c->model);
+  const gsize n = media_rows (c);
   gsize next = 0;
 
   for (gsize i = 0; i < c->n_ids; i++) {
