@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* uridecodebin ! nevaframesampler ! videoconvert ! videoflip ! appsink
- *
- * for a video; an image is turned and chosen by nobody, as in the original. */
+/* A video:
+ *   uridecodebin ! nevaframesampler ! videoconvert ! videoflip ! appsink
+ * An image, which nobody turns, as in the original:
+ *   filesrc ! gdkpixbufdec ! videoconvert ! appsink
+ * because libjpeg's own conversion to RGB is Pillow's to the last bit, while
+ * jpegdec gives I420 and halves 4:4:4 chroma for it; and where gdk-pixbuf
+ * cannot read it
+ *   uridecodebin ! videoconvert ! appsink
+ */
 #include "config.h"
 #include <gst/app/gstappsink.h>
 #include <gst/pbutils/pbutils.h>
 #include <gst/video/video.h>
+#include <string.h>
 #include "common/missing.h"
 #include "console.h"
 #include "decode.h"
@@ -65,47 +72,82 @@ add (Decode *d, const char *element, GError **error)
 }
 
 static void
+set_sink (Decode *d)
+{
+  g_autoptr (GstCaps) taken =
+      gst_caps_from_string (GST_VIDEO_CAPS_MAKE (GST_NEVA_VIDEO_FORMATS));
+
+  g_object_set (d->sink, "caps", taken, "sync", FALSE, NULL);
+}
+
+static void
 configure (Decode *d, GstElement *source, const char *uri)
 {
   g_autoptr (GstCaps) any = gst_caps_from_string ("video/x-raw(ANY)");
-  g_autoptr (GstCaps) taken =
-      gst_caps_from_string (GST_VIDEO_CAPS_MAKE (GST_NEVA_VIDEO_FORMATS));
 
   /* only what leads to video is decoded */
   g_object_set (
       source, "uri", uri, "caps", any, "expose-all-streams", FALSE, NULL);
   g_signal_connect (source, "pad-added", G_CALLBACK (on_pad), d);
   g_signal_connect (source, "no-more-pads", G_CALLBACK (on_no_more_pads), d);
-  g_object_set (d->sink, "caps", taken, "sync", FALSE, NULL);
+  set_sink (d);
 }
 
 static gboolean
-build (Decode *d, const char *uri, const DecodeWhat *what, GError **error)
+link_failed (GError **error)
 {
-  const gboolean video = what->type == NEVA_MEDIA_VIDEO;
-  GstElement *source, *sampler = NULL, *convert, *flip = NULL;
-
-  d->pipeline = gst_object_ref_sink (gst_pipeline_new (NULL));
-  if (!(source = add (d, "uridecodebin", error)) ||
-      (video && !(sampler = add (d, "nevaframesampler", error))) ||
-      !(convert = add (d, "videoconvert", error)) ||
-      (video && !(flip = add (d, "videoflip", error))) ||
-      !(d->sink = add (d, "appsink", error)))
-    return FALSE;
-  d->first = video ? sampler : convert;
-  configure (d, source, uri);
-  if (video) {
-    g_object_set (sampler, "num-frames", what->num_frames, NULL);
-    gst_util_set_object_arg (G_OBJECT (sampler), "mode",
-        what->frame_choice ? what->frame_choice : "uniform");
-    gst_util_set_object_arg (G_OBJECT (flip), "video-direction", "auto");
-  }
-  if (video ? gst_element_link_many (sampler, convert, flip, d->sink, NULL)
-            : gst_element_link (convert, d->sink))
-    return TRUE;
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
       "the elements do not fit together");
   return FALSE;
+}
+
+static gboolean
+build_video (Decode *d, const char *uri, const DecodeWhat *what, GError **error)
+{
+  GstElement *source, *convert, *flip;
+
+  if (!(source = add (d, "uridecodebin", error)) ||
+      !(d->first = add (d, "nevaframesampler", error)) ||
+      !(convert = add (d, "videoconvert", error)) ||
+      !(flip = add (d, "videoflip", error)) ||
+      !(d->sink = add (d, "appsink", error)))
+    return FALSE;
+  configure (d, source, uri);
+  g_object_set (d->first, "num-frames", what->num_frames, NULL);
+  gst_util_set_object_arg (G_OBJECT (d->first), "mode",
+      what->frame_choice ? what->frame_choice : "uniform");
+  gst_util_set_object_arg (G_OBJECT (flip), "video-direction", "auto");
+  return gst_element_link_many (d->first, convert, flip, d->sink, NULL) ||
+         link_failed (error);
+}
+
+static gboolean
+build_image (Decode *d, const char *uri, GError **error)
+{
+  GstElement *source;
+
+  if (!(source = add (d, "uridecodebin", error)) ||
+      !(d->first = add (d, "videoconvert", error)) ||
+      !(d->sink = add (d, "appsink", error)))
+    return FALSE;
+  configure (d, source, uri);
+  return gst_element_link (d->first, d->sink) || link_failed (error);
+}
+
+static gboolean
+build_pixbuf (Decode *d, const char *path, GError **error)
+{
+  GstElement *source, *decoder, *convert;
+
+  if (!(source = add (d, "filesrc", error)) ||
+      !(decoder = add (d, "gdkpixbufdec", error)) ||
+      !(convert = add (d, "videoconvert", error)) ||
+      !(d->sink = add (d, "appsink", error)))
+    return FALSE;
+  g_object_set (source, "location", path, NULL);
+  set_sink (d);
+  return gst_element_link_many (source, decoder, convert, d->sink, NULL) ||
+         link_failed (error);
 }
 
 /* ---- Running it --------------------------------------------------------- */
@@ -214,29 +256,51 @@ run (Decode *d, guint most, GError **error)
   return ok;
 }
 
+typedef enum { BY_PIXBUF, BY_DECODEBIN } Method;
+
+/* Decodes by one pipeline; d->frames is filled on success. */
+static gboolean
+attempt (Decode *d, const char *path, const DecodeWhat *what, Method method,
+    guint want, GError **error)
+{
+  g_autofree char *uri = gst_filename_to_uri (path, error);
+  gboolean ok;
+
+  if (!uri)
+    return FALSE;
+  g_ptr_array_set_size (d->frames, 0);
+  d->linked = d->no_video = FALSE;
+  d->pipeline = gst_object_ref_sink (gst_pipeline_new (NULL));
+  if (what->type == NEVA_MEDIA_VIDEO)
+    ok = build_video (d, uri, what, error);
+  else if (method == BY_PIXBUF)
+    ok = build_pixbuf (d, path, error);
+  else
+    ok = build_image (d, uri, error);
+  ok = ok && run (d, want, error);
+  gst_object_unref (d->pipeline);
+  if (ok && d->frames->len == 0) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: no picture came out of it", d->name);
+    ok = FALSE;
+  }
+  return ok;
+}
+
 GPtrArray *
 decode_media (NevaModel *model, const char *path, const char *name,
     const DecodeWhat *what, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *uri = gst_filename_to_uri (path, error);
-  const guint want = what->type == NEVA_MEDIA_IMAGE || what->frame_choice
-                         ? 1
-                         : what->num_frames;
+  const gboolean image = what->type == NEVA_MEDIA_IMAGE;
+  const guint want = image || what->frame_choice ? 1 : what->num_frames;
+  g_autoptr (GstElementFactory) pixbuf =
+      image ? gst_element_factory_find ("gdkpixbufdec") : NULL;
   Decode d = {.model = model, .name = name, .cancellable = cancellable};
-  gboolean ok;
 
-  if (!uri)
-    return NULL;
   d.frames =
       g_ptr_array_new_with_free_func ((GDestroyNotify) neva_embedding_unref);
-  ok = build (&d, uri, what, error) && run (&d, want, error);
-  gst_object_unref (d.pipeline);
-  if (ok && d.frames->len == 0) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: no picture came out of it", name);
-    ok = FALSE;
-  }
-  if (!ok) {
+  if (!(pixbuf && attempt (&d, path, what, BY_PIXBUF, want, NULL)) &&
+      !attempt (&d, path, what, BY_DECODEBIN, want, error)) {
     g_ptr_array_unref (d.frames);
     return NULL;
   }

@@ -318,7 +318,6 @@ set_value (Options *o, const Key *key, JsonNode *node, const char *json,
     case KEY_WEIGHTS:
       return set_weights (o, key, node, json, text, error);
     case KEY_IGNORED:
-      g_debug ("%s=%s has no effect", key->name, json);
       return TRUE;
   }
   return FALSE;
@@ -338,6 +337,8 @@ keys_set (Options *options, const char *name, const char *json,
         "no such key: %s (neva-eval --help lists them)", name);
     return FALSE;
   }
+  if (key->kind == KEY_IGNORED)
+    g_debug ("%s=%s has no effect", name, json);
   return set_value (options, key, node, json, text, error);
 }
 
