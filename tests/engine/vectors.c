@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Values that the original's functions gave when they were executed (spec 8.5),
+ * as far as no other test of this folder has them: geometry of a picture,
+ * order of a merging projector, padded vocabularies, prompts of four visual
+ * tokens and the ids behind them. */
+#include "config.h"
+#include <math.h>
+#include <string.h>
+#include <neva/error.h>
+#include "check.h"
+#include "checkpoint/file_set.h"
+#include "convert/nemo_plan.h"
+#include "model/projector.h"
+#include "text/nemo_prompt.h"
+#include "vision/preprocess.h"
+
+/* ---- Geometry (1.5) ----------------------------------------------------- */
+
+enum { WIDTH = 640, HEIGHT = 360 };
+
+static guint8 *
+noise (GRand *rand)
+{
+  guint8 *rgb = g_malloc (WIDTH * HEIGHT * 3);
+
+  for (gsize i = 0; i < WIDTH * HEIGHT * 3; i++)
+    rgb[i] = (guint8) g_rand_int_range (rand, 0, 256);
+  return rgb;
+}
+
+static guint8 *
+preprocess (const guint8 *rgb, const NevaPreprocess *pre)
+{
+  const NevaFrame frame = {.format = NEVA_PIXEL_RGB,
+      .width = WIDTH,
+      .height = HEIGHT,
+      .plane = {rgb},
+      .stride = {WIDTH * 3}};
+  guint8 *out = g_malloc ((gsize) pre->width * pre->height * 3);
+  g_autoptr (GError) error = NULL;
+
+  CHECK (neva_preprocess_frame (pre, &frame, out, &error), "%s",
+      error ? error->message : "");
+  return out;
+}
+
+/* 640×360 at 336: resized to 597×336, columns 130..465. */
+static void
+test_crop (const guint8 *rgb)
+{
+  const NevaPreprocess whole = {.mode = NEVA_RESIZE_EXACT,
+      .width = 597,
+      .height = 336,
+      .rescale = 1.0 / 255};
+  const NevaPreprocess clip = {.mode = NEVA_RESIZE_SHORTEST,
+      .width = 336,
+      .height = 336,
+      .shortest_edge = 336,
+      .center_crop = TRUE,
+      .rescale = 1.0 / 255};
+  g_autofree guint8 *all = preprocess (rgb, &whole);
+  g_autofree guint8 *cropped = preprocess (rgb, &clip);
+  guint same = 0;
+
+  for (guint row = 0; row < 336; row++)
+    same +=
+        !memcmp (cropped + row * 336 * 3, all + (row * 597 + 130) * 3, 336 * 3);
+  CHECK (same == 336, "%u rows", same);
+}
+
+/* Padded to 640×640: the picture begins at row 140. */
+static void
+test_pad (const guint8 *rgb)
+{
+  const NevaPreprocess pad = {.mode = NEVA_RESIZE_SHORTEST,
+      .pad = TRUE,
+      .pad_color = {122, 116, 104},
+      .width = WIDTH,
+      .height = WIDTH,
+      .shortest_edge = WIDTH,
+      .center_crop = TRUE,
+      .rescale = 1.0 / 255};
+  g_autofree guint8 *out = preprocess (rgb, &pad);
+  guint border = 0;
+
+  for (guint row = 0; row < WIDTH; row++)
+    if (row < 140 || row >= 140 + HEIGHT)
+      for (guint i = 0; i < WIDTH; i++)
+        border += !memcmp (out + (row * WIDTH + i) * 3, pad.pad_color, 3);
+  CHECK (border == WIDTH * (WIDTH - HEIGHT), "%u pixels", border);
+  CHECK (!memcmp (out + 140 * WIDTH * 3, rgb, WIDTH * HEIGHT * 3),
+      "the picture is at row 140");
+}
+
+/* ---- The merging projector (2.2) ---------------------------------------- */
+
+/* Each token's four pixels (row, column), as layer norm leaves them. */
+static void
+test_merge_order (void)
+{
+  static const guint want[4][4][2] = {{{0, 0}, {0, 1}, {1, 0}, {1, 1}},
+      {{2, 0}, {2, 1}, {3, 0}, {3, 1}}, {{0, 2}, {0, 3}, {1, 2}, {1, 3}},
+      {{2, 2}, {2, 3}, {3, 2}, {3, 3}}};
+  static const float unit[16] = {
+      1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+  static float ones[4] = {1, 1, 1, 1}, zeros[4] = {0};
+  g_autoptr (GError) error = NULL;
+  NevaBackend *backend = neva_backend_new ("cpu", 1, &error);
+  NevaProjector p = {.kind = NEVA_PROJECTOR_DOWNSAMPLE,
+      .side = 4,
+      .width = 1,
+      .norm = ones,
+      .norm_bias = zeros,
+      .layers = 1,
+      .bias = {zeros}};
+  NevaArena arena = {NULL, 0, 0};
+  g_autofree guint8 *memory = NULL;
+  const float *out;
+  float x[16];
+
+  CHECK (neva_backend_matrix_init (backend, &p.linear[0], NEVA_DTYPE_F32, unit,
+             NEVA_DTYPE_F32, 4, 4, &error),
+      "%s", error ? error->message : "");
+  for (guint i = 0; i < 16; i++)
+    x[i] = (float) (i * i); /* no two blocks differ alike */
+  neva_projector_run (&p, backend, &arena, x, 1, 16);
+  memory = g_malloc (arena.peak + 64);
+  arena = (NevaArena){.base = (guint8 *) (((gsize) memory + 63) / 64 * 64)};
+  out = neva_projector_run (&p, backend, &arena, x, 1, 16);
+  CHECK (neva_backend_synchronize (backend, &error), "fault");
+  for (guint t = 0; t < 4; t++) {
+    double v[4], mean = 0, var = 0;
+
+    for (guint i = 0; i < 4; i++)
+      mean += v[i] = x[want[t][i][0] * 4 + want[t][i][1]];
+    mean /= 4;
+    for (guint i = 0; i < 4; i++)
+      var += (v[i] - mean) * (v[i] - mean) / 4;
+    for (guint i = 0; i < 4; i++) /* a few roundings of numbers below 2 */
+      CHECK (fabs (out[t * 4 + i] - (v[i] - mean) / sqrt (var + 1e-5)) <= 1e-5,
+          "token %u, place %u: %g", t, i, out[t * 4 + i]);
+  }
+  neva_backend_matrix_clear (backend, &p.linear[0]);
+  neva_backend_free (backend);
+}
+
+/* ---- Vocabularies (2.7) ------------------------------------------------- */
+
+static void
+test_padded_vocabulary (void)
+{
+  static const struct {
+    guint tp, want;
+  } rows[] = {{1, 32128}, {4, 32256}, {8, 32768}};
+  NevaOrigin origin = {NULL};
+
+  origin.config.text = (NevaTextConfig){.vocab = 32008,
+      .kv_heads = 8,
+      .ffn = 1024,
+      .layers = 8,
+      .heads = 8,
+      .hidden = 256,
+      .head_dim = 32};
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+    NevaNemoShape shape = {0};
+    g_autoptr (GError) error = NULL;
+
+    CHECK (neva_nemo_shape (&shape, &origin, rows[i].tp, 1, 32008, &error),
+        "%s", error ? error->message : "");
+    CHECK (shape.vocab == rows[i].want && shape.divisible_by == 128,
+        "tp %u: %u, divisible by %u", rows[i].tp, shape.vocab,
+        shape.divisible_by);
+  }
+}
+
+/* ---- Prompts and ids (1.7, 3.2, 3.5, 4.5) ------------------------------- */
+
+#define N_EXTRA 8
+
+/* The model that ships, and <extra_id_0> … <extra_id_7> behind its pieces, as
+ * NeMo's script adds them: pieces of a message are where they are appended. */
+static NevaTokenizer *
+extended_tokenizer (gint32 *first)
+{
+  const char *source = g_getenv ("NEVA_SOURCE");
+  g_autofree char *folder =
+      source ? g_build_filename (source, "models", "demo", NULL) : NULL;
+  g_autofree char *path =
+      folder ? g_build_filename (folder, "tokenizer.model", NULL) : NULL;
+  g_autoptr (NevaTokenizer) plain =
+      folder ? neva_tokenizer_open (folder, NULL) : NULL;
+  GByteArray *proto = g_byte_array_new ();
+  g_autofree char *model = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (NevaFileSet) files = neva_file_set_new ("extended");
+  gsize size;
+
+  if (!plain || !g_file_get_contents (path, &model, &size, NULL)) {
+    g_byte_array_unref (proto);
+    return NULL;
+  }
+  *first = (gint32) neva_tokenizer_size (plain);
+  g_byte_array_append (proto, (const guint8 *) model, (guint) size);
+  for (guint8 i = 0; i < N_EXTRA; i++) {
+    /* pieces { piece: "<extra_id_N>" score: 0 type: USER_DEFINED } */
+    guint8 piece[] = "\x0a\x15\x0a\x0c<extra_id_N>\x15\0\0\0\0\x18\x04";
+
+    piece[14] = (guint8) ('0' + i);
+    g_byte_array_append (proto, piece, sizeof piece - 1);
+  }
+  bytes = g_byte_array_free_to_bytes (proto);
+  neva_file_set_add (files, "tokenizer.model", bytes);
+  return neva_tokenizer_open_files (files, TRUE, NULL);
+}
+
+static gboolean
+build (const NevaTokenizer *tokenizer, const char *conv_template,
+    gsize media_tokens, gboolean use_im_start_end, NevaPrompt *prompt)
+{
+  const NevaPromptSpec spec = {.conv_template = conv_template,
+      .text = "Can you describe the scene?<video>",
+      .media_tokens = media_tokens};
+  const NevaNemoMedia media = {.use_im_start_end = use_im_start_end};
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = neva_prompt_text (&spec, &error);
+  const gboolean ok =
+      text && neva_nemo_prompt_build (tokenizer, text, conv_template, &media,
+                  media_tokens, prompt, &error);
+
+  CHECK (ok, "%s: %s", conv_template, error ? error->message : "");
+  return ok;
+}
+
+static gint32
+id_at (const NevaPrompt *prompt, gsize i)
+{
+  return i < prompt->ids->len ? g_array_index (prompt->ids, gint32, i) : -1;
+}
+
+/* START PATCH PATCH END: 32004 32003 32003 32005 of a Llama, 32004 0 0 32005
+ * where ids are rewritten. */
+static void
+test_runs (const NevaTokenizer *tokenizer, gint32 first)
+{
+  static const struct {
+    const char *name;
+    gboolean rewritten;
+    gint32 begins; /* the first id after rewriting; -1: any */
+  } rows[] = {{"nvgpt", FALSE, -1}, {"nv_steerlm", FALSE, -1},
+      {"nv_dpo", FALSE, -1}, {"yi_34b", FALSE, -1}, {"llama_3", FALSE, -1},
+      {"v1", TRUE, -1}, {"llama_2", TRUE, -1}, {"mistral", TRUE, 1}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+    const gint32 patch = rows[i].rewritten ? 0 : first + 3;
+    const gint32 want[] = {first + 4, patch, patch, first + 5};
+    NevaPrompt prompt = {0};
+
+    if (!build (tokenizer, rows[i].name, 4, FALSE, &prompt))
+      continue;
+    CHECK (prompt.media_len == 4, "%s: %zu", rows[i].name, prompt.media_len);
+    for (gsize k = 0; k < 4; k++)
+      CHECK (id_at (&prompt, prompt.media_start + k) == want[k],
+          "%s: id %zu is %d", rows[i].name, k,
+          id_at (&prompt, prompt.media_start + k));
+    CHECK (rows[i].begins < 0 || id_at (&prompt, 0) == rows[i].begins ||
+               id_at (&prompt, 1) == rows[i].begins,
+        "%s begins with %d %d", rows[i].name, id_at (&prompt, 0),
+        id_at (&prompt, 1));
+    neva_prompt_clear (&prompt);
+  }
+}
+
+/* S = 4, F = 2: six patches between the ends, or eight between two more. */
+static void
+test_run_lengths (const NevaTokenizer *tokenizer, gint32 first)
+{
+  for (int ends = 0; ends < 2; ends++) {
+    NevaPrompt prompt = {0};
+    guint patches = 0;
+
+    if (!build (tokenizer, "nvgpt", 8, ends, &prompt))
+      continue;
+    for (guint i = 0; i < prompt.ids->len; i++)
+      patches += id_at (&prompt, i) == first + 3;
+    CHECK (patches == (ends ? 8 : 6) && prompt.media_len == 8, "%u patches",
+        patches);
+    CHECK (id_at (&prompt, prompt.media_start - (gsize) ends) == first + 4,
+        "START is not there");
+    CHECK (id_at (&prompt, prompt.media_start + 7 + (gsize) ends) == first + 5,
+        "END is not there");
+    neva_prompt_clear (&prompt);
+  }
+}
+
+static void
+test_nvgpt_text (const NevaTokenizer *tokenizer)
+{
+  NevaPrompt prompt = {0};
+  g_autofree char *text = NULL;
+
+  if (!build (tokenizer, "nvgpt", 4, FALSE, &prompt))
+    return;
+  text = neva_tokenizer_decode (tokenizer,
+      (const gint32 *) (void *) prompt.ids->data, prompt.ids->len, TRUE, NULL);
+  CHECK (strstr (text, "scene?<extra_id_4><extra_id_3><extra_id_3><extra_id_5>"
+                       "\n<extra_id_1>Assistant\n<extra_id_2>quality:4,"),
+      "%s", text);
+  neva_prompt_clear (&prompt);
+}
+
+static void
+test_stop_ids (const NevaTokenizer *tokenizer, gint32 first)
+{
+  static const char *const ends[] = {"<extra_id_1>", "<extra_id_7>",
+      "<|endoftext|>", "two words that are more than a token", NULL};
+  const gint32 want[] = {first + 1, first + 7, neva_tokenizer_eos (tokenizer)};
+  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
+
+  neva_nemo_stop_ids (tokenizer, ends, ids);
+  CHECK (
+      ids->len == G_N_ELEMENTS (want) && !memcmp (ids->data, want, sizeof want),
+      "%u ids", ids->len);
+}
+
+int
+main (int argc, char **argv)
+{
+  const guint64 seed = check_seed (argc, argv);
+  g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) seed);
+  g_autofree guint8 *rgb = noise (rand);
+  g_autoptr (NevaTokenizer) tokenizer = NULL;
+  gint32 first = 0;
+
+  test_crop (rgb);
+  test_pad (rgb);
+  test_merge_order ();
+  test_padded_vocabulary ();
+  tokenizer = extended_tokenizer (&first);
+#if HAVE_SENTENCEPIECE
+  CHECK (tokenizer != NULL, "no tokenizer");
+#endif
+  if (tokenizer) {
+    test_runs (tokenizer, first);
+    test_run_lengths (tokenizer, first);
+    test_nvgpt_text (tokenizer);
+    test_stop_ids (tokenizer, first);
+  }
+  return check_finish ();
+}
