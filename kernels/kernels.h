@@ -18,9 +18,9 @@ typedef struct {
   NevaActPrepareFn act_prepare[NEVA_DTYPE_COUNT];
   NevaPackFn pack[NEVA_DTYPE_COUNT]; /* I8 and I4 only */
   NevaMatmulFn matmul[NEVA_DTYPE_COUNT];
-  /* Rows of one call that suit `matmul`: those whose prepared activations stay
-   * in the cache of a core. 0: all of them. */
-  size_t matmul_rows[NEVA_DTYPE_COUNT];
+  /* Bytes of prepared activations that suit one call of `matmul`, because they
+   * stay in the cache of a core. 0: it does not matter. */
+  size_t matmul_cached[NEVA_DTYPE_COUNT];
 
   /* attention.h */
   NevaKvStoreFn kv_store;

@@ -10,6 +10,7 @@
  * others waiting, few enough that a chunk reuses the activations it loaded. */
 #define CHUNKS 4
 #define MAX_CHUNK 16      /* panels */
+#define MIN_BLOCK 256     /* rows: weights are read again for each block */
 #define FEW_ROWS 16       /* up to here a product is a stream of weights */
 #define TILE_FLOATS 1024  /* rows x panels of a gated tile: 256 KiB */
 #define MIN_PREPARE 32768 /* floats, below: one thread prepares */
@@ -74,10 +75,11 @@ typedef struct {
  * that a thread that was held up does not keep the others waiting; kernels of
  * packed weights read two panels side by side. */
 static Split
-split (const NevaBackendCpu *c, NevaDType type, gsize m, gsize total)
+split (const NevaBackendCpu *c, NevaDType type, gsize m, gsize k, gsize total)
 {
   const gsize threads = neva_pool_threads (c->pool);
-  const gsize most = c->kernels.matmul_rows[type];
+  const gsize cached = c->kernels.matmul_cached[type];
+  const gsize most = MAX (MIN_BLOCK, cached / neva_act_bytes (type, 1, k));
   const gboolean pairs = type == NEVA_DTYPE_I8 || type == NEVA_DTYPE_I4;
   Split s = {m, m, 1, total, threads, 0, 1};
 
@@ -86,10 +88,10 @@ split (const NevaBackendCpu *c, NevaDType type, gsize m, gsize total)
     s.chunk = s.run && pairs ? 2 : 1;
     return s;
   }
-  if (most && m > most) {
+  if (cached && m > most) {
     const gsize parts = (m + most - 1) / most;
 
-    s.rows = ((m + parts - 1) / parts + 31) / 32 * 32;
+    s.rows = ((m + parts - 1) / parts + 15) / 16 * 16;
     s.blocks = (m + s.rows - 1) / s.rows;
   }
   s.chunk = CLAMP (total * s.blocks / (threads * CHUNKS), 1, MAX_CHUNK);
@@ -172,7 +174,7 @@ run_products (NevaBackendCpu *c, const float *x, gsize ldx, gsize m,
     return;
   for (gsize i = 0; i < n_products; i++)
     total += panels (&products[i].w->w);
-  j.split = split (c, w->type, m, total);
+  j.split = split (c, w->type, m, w->k, total);
   neva_cpu_run (c, linear_task, &j, split_tasks (&j.split),
       neva_matmul_work_bytes (w->type, j.split.rows, w->k),
       m * w->k * total * NEVA_MATMUL_PANEL);
@@ -245,7 +247,7 @@ neva_cpu_gated (
 
   if (!m || !prepare (c, w->type, x, ldx, m, w->k))
     return;
-  j.split = split (c, w->type, m, panels (w));
+  j.split = split (c, w->type, m, w->k, panels (w));
   /* many rows fill the cache with one panel; few rows leave room for more */
   if (m > FEW_ROWS)
     j.split.chunk =

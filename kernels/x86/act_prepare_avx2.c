@@ -2,8 +2,8 @@
 #include "config.h"
 #include <immintrin.h>
 #include <math.h>
+#include "act_groups.h"
 #include "matmul_avx2.h"
-#include "matmul_layout.h"
 
 /* Round to nearest even, 16 numbers. */
 static inline __m256i
@@ -43,16 +43,21 @@ NEVA_DECL_ACT_PREPARE (neva_act_prepare_bf16_avx2)
   }
 }
 
-/* One whole group. Returns the sum of the codes. */
 static inline int32_t
-quantize (int8_t *q, const float *x, float *scale)
+quantize (int8_t *q, const float *x, size_t n, float *scale)
 {
   const __m256 magnitude = _mm256_castsi256_ps (_mm256_set1_epi32 (0x7fffffff));
   __m256 max = _mm256_setzero_ps (), bad = _mm256_setzero_ps ();
   __m256i sum = _mm256_setzero_si256 ();
   float lanes[8], top = 0, inverse;
+  float padded[NEVA_QUANT_GROUP];
   int32_t sums[8], total = 0;
 
+  if (n < NEVA_QUANT_GROUP) {
+    memset (padded, 0, sizeof padded);
+    memcpy (padded, x, n * sizeof *x);
+    x = padded;
+  }
   for (size_t i = 0; i < NEVA_QUANT_GROUP; i += 8) {
     const __m256 a = _mm256_and_ps (_mm256_loadu_ps (x + i), magnitude);
 
@@ -89,48 +94,4 @@ quantize (int8_t *q, const float *x, float *scale)
   return total;
 }
 
-static inline __attribute__ ((always_inline)) void
-prepare_rows (NevaDType type, void *xq, const float *x, size_t ldx, size_t k,
-    size_t m0, size_t m1)
-{
-  const size_t stride = neva_act_row_bytes (type, k);
-  const size_t groups = neva_quant_groups (k);
-
-  for (size_t r = m0; r < m1; r++) {
-    char *row = (char *) xq + r * stride;
-    float *scale = (float *) (row + neva_act_scale_offset (k));
-    char *sums = row + neva_act_sum_offset (k);
-
-    for (size_t g = 0; g < groups; g++) {
-      const size_t i = g * NEVA_QUANT_GROUP;
-      const float *in = x + r * ldx + i;
-      float last[NEVA_QUANT_GROUP];
-      int32_t sum;
-
-      if (k - i < NEVA_QUANT_GROUP) {
-        memset (last, 0, sizeof last);
-        memcpy (last, in, (k - i) * sizeof *in);
-        in = last;
-      }
-      sum = quantize ((int8_t *) row + i, in, &scale[g]);
-      if (type == NEVA_DTYPE_I8)
-        ((int32_t *) sums)[g] = -128 * sum;
-      else
-        ((float *) sums)[g] = scale[g] * (float) sum;
-    }
-    memset (
-        sums + groups * 4, 0, stride - neva_act_sum_offset (k) - groups * 4);
-  }
-}
-
-NEVA_DECL_ACT_PREPARE (neva_act_prepare_i8_avx2)
-{
-  (void) m;
-  prepare_rows (NEVA_DTYPE_I8, xq, x, ldx, k, m0, m1);
-}
-
-NEVA_DECL_ACT_PREPARE (neva_act_prepare_i4_avx2)
-{
-  (void) m;
-  prepare_rows (NEVA_DTYPE_I4, xq, x, ldx, k, m0, m1);
-}
+NEVA_ACT_PREPARE_GROUPS (avx2)

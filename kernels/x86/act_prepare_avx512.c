@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include <math.h>
+#include "act_groups.h"
 #include "matmul_avx512.h"
 #include "panel_avx512.h"
-#include "matmul_layout.h"
 
 /* Round to nearest even by integers: vcvtneps2bf16 flushes denormals. */
 static inline __m256i
@@ -81,42 +81,4 @@ quantize (int8_t *q, const float *x, size_t n, float *scale)
   return _mm512_reduce_add_epi32 (sum);
 }
 
-static inline __attribute__ ((always_inline)) void
-prepare_rows (NevaDType type, void *xq, const float *x, size_t ldx, size_t k,
-    size_t m0, size_t m1)
-{
-  const size_t stride = neva_act_row_bytes (type, k);
-  const size_t groups = neva_quant_groups (k);
-
-  for (size_t r = m0; r < m1; r++) {
-    char *row = (char *) xq + r * stride;
-    float *scale = (float *) (row + neva_act_scale_offset (k));
-    char *sums = row + neva_act_sum_offset (k);
-
-    for (size_t g = 0; g < groups; g++) {
-      const size_t i = g * NEVA_QUANT_GROUP;
-      const size_t n = k - i < NEVA_QUANT_GROUP ? k - i : NEVA_QUANT_GROUP;
-      const int32_t sum =
-          quantize ((int8_t *) row + i, x + r * ldx + i, n, &scale[g]);
-
-      if (type == NEVA_DTYPE_I8)
-        ((int32_t *) sums)[g] = -128 * sum;
-      else
-        ((float *) sums)[g] = scale[g] * (float) sum;
-    }
-    memset (
-        sums + groups * 4, 0, stride - neva_act_sum_offset (k) - groups * 4);
-  }
-}
-
-NEVA_DECL_ACT_PREPARE (neva_act_prepare_i8_avx512)
-{
-  (void) m;
-  prepare_rows (NEVA_DTYPE_I8, xq, x, ldx, k, m0, m1);
-}
-
-NEVA_DECL_ACT_PREPARE (neva_act_prepare_i4_avx512)
-{
-  (void) m;
-  prepare_rows (NEVA_DTYPE_I4, xq, x, ldx, k, m0, m1);
-}
+NEVA_ACT_PREPARE_GROUPS (avx512)

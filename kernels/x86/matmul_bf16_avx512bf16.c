@@ -3,6 +3,7 @@
  * [k/2][64][2]. Instructions are written out: gcc 12 moves accumulators to the
  * stack when it sees the intrinsic. */
 #include "config.h"
+#include "constant_rows.h"
 #include "matmul_avx512.h"
 #include "panel_avx512.h"
 
@@ -55,26 +56,7 @@ tile_bf16 (float *c, const char *x, size_t stride, const void *panel, size_t k,
     size_t rows, void *work)
 {
   (void) work;
-  switch (rows) {
-    case 1:
-      tile_rows (c, x, stride, panel, k, 1);
-      break;
-    case 2:
-      tile_rows (c, x, stride, panel, k, 2);
-      break;
-    case 3:
-      tile_rows (c, x, stride, panel, k, 3);
-      break;
-    case 4:
-      tile_rows (c, x, stride, panel, k, 4);
-      break;
-    case 5:
-      tile_rows (c, x, stride, panel, k, 5);
-      break;
-    case 6:
-      tile_rows (c, x, stride, panel, k, 6);
-      break;
-  }
+  NEVA_CONSTANT_ROWS (rows, tile_rows, c, x, stride, panel, k);
 }
 
 #define V __m512

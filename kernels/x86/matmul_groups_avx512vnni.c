@@ -3,6 +3,7 @@
  * in memory, the activations its signed one, four k at a time. 6 x 64 int32
  * sums stay in registers for the 32 steps of a group. */
 #include "config.h"
+#include "constant_rows.h"
 #include "groups.h"
 #include "matmul_avx512.h"
 #include "panel_avx512.h"
@@ -138,7 +139,7 @@ start_of (const NevaGroupRows *x, size_t r, size_t g, Form form)
 /* c [rows][64] += one group; `rows` is a constant. */
 INLINE void
 group_rows (float *c, const NevaGroupRows *x, const char *group, size_t g,
-    size_t rows, Form form, bool ahead)
+    Form form, bool ahead, size_t rows)
 {
   __m512i acc[6][4];
 
@@ -164,24 +165,8 @@ tile_rows (float *c, const NevaGroupRows *x, const char *panel, size_t groups,
     size_t left = rows;
 
     for (; left >= 6; left -= 6, part.x += 6 * x->stride, out += 6 * PANEL)
-      group_rows (out, &part, panel, g, 6, form, ahead);
-    switch (left) {
-      case 1:
-        group_rows (out, &part, panel, g, 1, form, ahead);
-        break;
-      case 2:
-        group_rows (out, &part, panel, g, 2, form, ahead);
-        break;
-      case 3:
-        group_rows (out, &part, panel, g, 3, form, ahead);
-        break;
-      case 4:
-        group_rows (out, &part, panel, g, 4, form, ahead);
-        break;
-      case 5:
-        group_rows (out, &part, panel, g, 5, form, ahead);
-        break;
-    }
+      group_rows (out, &part, panel, g, form, ahead, 6);
+    NEVA_CONSTANT_ROWS (left, group_rows, out, &part, panel, g, form, ahead);
     panel += group_bytes (form);
   }
 }

@@ -5,6 +5,10 @@
 #include "matmul_avx2.h"
 #include "x86.h"
 
+/* A little more than half of the L2 of processors that have tiles: room for
+ * 512 rows of 1024 or 256 of 2048 bf16. */
+enum { CACHED = (1 << 20) + (1 << 17) };
+
 void
 neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
 {
@@ -42,6 +46,8 @@ neva_kernels_init_matmul_x86 (NevaCpuKernels *k, unsigned flags)
     k->matmul[NEVA_DTYPE_BF16] = neva_matmul_bf16_amx;
     k->matmul[NEVA_DTYPE_I8] = neva_matmul_i8_amx;
     k->matmul[NEVA_DTYPE_I4] = neva_matmul_i4_amx;
-    k->matmul_rows[NEVA_DTYPE_BF16] = 256;
+    k->matmul_cached[NEVA_DTYPE_BF16] = CACHED;
+    k->matmul_cached[NEVA_DTYPE_I8] = CACHED;
+    k->matmul_cached[NEVA_DTYPE_I4] = CACHED;
   }
 }

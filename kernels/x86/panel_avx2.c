@@ -2,6 +2,7 @@
 /* F32 and BF16 weights by AVX2: bf16 is widened while it is packed, so that
  * both share one tile of 6 x 16 f32 sums. The panel is [4][k][16]. */
 #include "config.h"
+#include "constant_rows.h"
 #include <immintrin.h>
 #include "matmul_avx2.h"
 #include "panel.h"
@@ -127,26 +128,7 @@ tile_f32 (float *c, const char *x, size_t stride, const void *panel, size_t k,
   for (size_t j = 0; j < PANEL; j += SUB) {
     const float *w = (const float *) panel + j * k;
 
-    switch (rows) {
-      case 1:
-        tile_rows (c + j, x, stride, w, k, 1);
-        break;
-      case 2:
-        tile_rows (c + j, x, stride, w, k, 2);
-        break;
-      case 3:
-        tile_rows (c + j, x, stride, w, k, 3);
-        break;
-      case 4:
-        tile_rows (c + j, x, stride, w, k, 4);
-        break;
-      case 5:
-        tile_rows (c + j, x, stride, w, k, 5);
-        break;
-      case 6:
-        tile_rows (c + j, x, stride, w, k, 6);
-        break;
-    }
+    NEVA_CONSTANT_ROWS (rows, tile_rows, c + j, x, stride, w, k);
   }
 }
 
