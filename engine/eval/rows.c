@@ -162,10 +162,13 @@ neva_prompt_file_row (
   const NevaPromptEntry *entry = entry_at (file, index);
   g_autoptr (JsonObject) row =
       copy_members (json_node_get_object (entry->node));
+  g_autofree char *both =
+      g_strconcat (entry->record.prompt, "\n", result->pred_answer, NULL);
   GString *out = g_string_new (NULL);
 
   json_object_set_string_member (row, "prompt", entry->record.prompt);
-  json_object_set_string_member (row, "full_text", result->full_text);
+  json_object_set_string_member (
+      row, "full_text", result->full_text ? result->full_text : both);
   json_object_set_string_member (row, "pred_answer", result->pred_answer);
   json_object_set_string_member (row, "model_id", result->model_id);
   if (!json_object_has_member (row, "answer_id"))

@@ -38,9 +38,30 @@ replace_runs (const char *text, const char *start, const char *unit,
   return g_string_free (out, FALSE);
 }
 
+/* The regular expression START.+END, which takes as much as it can. */
+static char *
+replace_lines (
+    const char *text, const char *start, const char *end, const char *marker)
+{
+  GString *out = g_string_new (NULL);
+  const char *found;
+
+  while ((found = strstr (text, start))) {
+    const char *inner = found + strlen (start);
+    const gsize line = strcspn (inner, "\n");
+    const char *last = g_strrstr_len (inner, (gssize) line, end);
+
+    g_string_append_len (out, text, found - text);
+    g_string_append (out, last > inner ? marker : start);
+    text = last > inner ? last + strlen (end) : inner;
+  }
+  g_string_append (out, text);
+  return g_string_free (out, FALSE);
+}
+
 char *
 neva_clean_full_text (
-    const char *raw, gboolean llama3_tokens, const char *marker)
+    const char *raw, gboolean llama3_tokens, gboolean lita, const char *marker)
 {
   const char *start =
       llama3_tokens ? "<|reserved_special_token_4|>" : "<extra_id_4>";
@@ -48,8 +69,11 @@ neva_clean_full_text (
       llama3_tokens ? "<|reserved_special_token_3|>" : "<extra_id_3>";
   const char *end =
       llama3_tokens ? "<|reserved_special_token_5|>" : "<extra_id_5>";
-  g_autofree char *once = replace_runs (raw, start, UNKNOWN, end, marker);
+  g_autofree char *once = NULL;
 
+  if (lita)
+    return replace_lines (raw, start, end, marker);
+  once = replace_runs (raw, start, UNKNOWN, end, marker);
   return replace_runs (once, start, patch, end, marker);
 }
 

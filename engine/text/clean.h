@@ -8,9 +8,10 @@
 #include <glib.h>
 
 /* `raw` with every run of media tokens replaced by `marker` ("<video>").
- * llama3_tokens: the strings of model_type llama_3. (transfer full) */
+ * llama3_tokens: the strings of model_type llama_3. lita: whatever is between
+ * the first START and the last END of a line. (transfer full) */
 char *neva_clean_full_text (
-    const char *raw, gboolean llama3_tokens, const char *marker);
+    const char *raw, gboolean llama3_tokens, gboolean lita, const char *marker);
 
 /* CLEAN RESPONSE of a full text, bit for bit. Templates that NeMo does not
  * have, and mistral, have no rule: the whole text comes back, stripped.

@@ -108,8 +108,33 @@ test_full_text (void)
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *got = neva_clean_full_text (
+        rows[i].raw, rows[i].llama3, FALSE, rows[i].marker);
+
+    CHECK_STR (got, rows[i].want);
+  }
+}
+
+static void
+test_lita (void)
+{
+  static const struct {
+    const char *raw, *want;
+  } rows[] = {
+      {"a<extra_id_4>x<extra_id_5>b<extra_id_4>y<extra_id_5>c", "a<video>c"},
+      {"<extra_id_4>x<extra_id_5>\n<extra_id_4>y<extra_id_5>",
+          "<video>\n<video>"},
+      {"<extra_id_4><extra_id_4>" UNKNOWN "<extra_id_5><extra_id_8>" UNKNOWN
+       "<extra_id_9><extra_id_5> When?",
+          "<video> When?"},
+      {"<extra_id_4><extra_id_5>", "<extra_id_4><extra_id_5>"},
+      {"<extra_id_4>\n<extra_id_5>", "<extra_id_4>\n<extra_id_5>"},
+      {"<extra_id_5> <extra_id_4> a", "<extra_id_5> <extra_id_4> a"},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
     g_autofree char *got =
-        neva_clean_full_text (rows[i].raw, rows[i].llama3, rows[i].marker);
+        neva_clean_full_text (rows[i].raw, FALSE, TRUE, "<video>");
 
     CHECK_STR (got, rows[i].want);
   }
@@ -118,6 +143,7 @@ test_full_text (void)
 int
 main (void)
 {
+  test_lita ();
   test_nvgpt_table ();
   test_templates ();
   test_full_text ();

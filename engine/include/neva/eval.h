@@ -79,7 +79,9 @@ gboolean neva_prompt_check_marker (const NevaModelInfo *info,
 /* ---- Result rows -------------------------------------------------------- */
 
 typedef struct {
-  const char *full_text, *pred_answer, *model_id;
+  const char *full_text; /* NULL, of a model that has none: the prompt, a
+                            newline and the answer */
+  const char *pred_answer, *model_id;
   const NevaAnswer *scores; /* its tokens and log-probabilities are added, which
                                the original's rows do not have; or NULL */
 } NevaPromptResult;
