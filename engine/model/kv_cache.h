@@ -8,9 +8,10 @@
 #include "backend/backend.h"
 
 typedef struct {
-  NevaBackend *backend; /* borrowed */
-  gsize block_bytes, max_blocks, in_use;
+  NevaBackend *backend;                             /* borrowed */
+  gsize block_bytes, max_blocks, allocated, in_use; /* the last three: blocks */
   GPtrArray *free_blocks;
+  GPtrArray *slabs; /* of several blocks each */
 } NevaKvPool;
 
 void neva_kv_pool_init (NevaKvPool *pool, NevaBackend *backend,
