@@ -5,6 +5,7 @@
 #include "checkpoint/extras.h"
 #include "checkpoint/hf_reader.h"
 #include "checkpoint/nemo_config.h"
+#include "checkpoint/nemo_keys.h"
 #include "checkpoint/yaml_file.h"
 
 #define FILE_NAME "model_config.yaml"
@@ -397,6 +398,7 @@ neva_nemo_config_parse (const char *text, gsize length, const char *name,
     return FALSE;
   }
   top.object = json_node_get_object (root);
+  neva_nemo_keys_list (top.object, name);
   read_all (&top, config, info);
   if (!fault)
     return TRUE;

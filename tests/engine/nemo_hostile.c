@@ -252,6 +252,34 @@ test_yaml (void)
   check_yaml (wide, "more values");
 }
 
+static void
+keep_log (GLogLevelFlags level, const char *message, gpointer text)
+{
+  if (level == G_LOG_LEVEL_DEBUG)
+    g_string_append (text, message);
+}
+
+/* Dead keys, and those of later versions, do no harm and are listed. */
+static void
+test_unknown_keys (void)
+{
+  static const char text[] = MEDIA
+      "}\nsome: {thing: [1]}\ndata: {lazy_preprocess: true, num_frames: 4}\n";
+  g_autoptr (GString) log = g_string_new (NULL);
+  g_auto (NevaNemoInfo) info = {0};
+  NevaConfig config = {0};
+
+  neva_set_log_func (keep_log, log);
+  CHECK (
+      neva_nemo_config_parse (text, strlen (text), "x", &config, &info, NULL),
+      "refused");
+  neva_set_log_func (NULL, NULL);
+  CHECK (strstr (log->str, "some") && strstr (log->str, "data.lazy_preprocess"),
+      "%s", log->str);
+  CHECK (!strstr (log->str, "num_frames") && !strstr (log->str, "from_hf"),
+      "%s", log->str);
+}
+
 /* Section neva overrides, within bounds. */
 static void
 test_extras (void)
@@ -326,6 +354,7 @@ main (void)
   test_pickles ();
   test_call_in_pickle ();
   test_yaml ();
+  test_unknown_keys ();
   test_extras ();
   test_parts (demo);
   nftw (folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);

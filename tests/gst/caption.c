@@ -131,6 +131,7 @@ GST_START_TEST (test_properties_reach_the_parts)
       {"prompt", "Why?"}, {"temperature", "0.5"}, {"num-frames", "3"},
       {"window", "77"}, {"weights", "int8"}, {"mode", "middle"}, {"seed", "9"},
       {"top-k", "4"}, {"partial", "true"}, {"overflow", "drop-newest"},
+      {"base-model", "b.nemo"}, {"vision-tower", "v"}, {"lora", "l.nemo"},
       {"output", "text"}};
   static const char *const of_sampler[] = {
       "num-frames", "window", "mode", NULL};
