@@ -120,6 +120,44 @@ test_scores (NevaModel *model, const char *folder)
   neva_request_unref (request);
 }
 
+/* NeMo's rules: a text that is more than one token ends the answer when it has
+ * been said. */
+static void
+test_own_stops (NevaModel *model)
+{
+  NevaQuestion question = NEVA_QUESTION_DEFAULT;
+  NevaRequest *request = NULL;
+  const NevaAnswer *a;
+  g_autofree char *all = NULL, *said = NULL;
+  const char *ends[] = {NULL, NULL}, *space;
+  guint n;
+
+  question.prompt = "Describe the video.";
+  question.max_tokens = 24;
+  a = answer (model, &question, &request);
+  if (!a)
+    return;
+  all = g_strdup (a->text);
+  n = a->generated_tokens;
+  neva_request_unref (request);
+  space = strchr (all, ' ');
+  space = space ? strchr (space + 1, ' ') : NULL;
+  CHECK (space != NULL, "three words are needed: %s", all);
+  if (!space)
+    return;
+
+  said = g_strndup (all, (gsize) (space - all));
+  ends[0] = strchr (said, ' ') - 1; /* from within the first word */
+  question.stop = ends;
+  question.own_stops_only = TRUE;
+  a = answer (model, &question, &request);
+  CHECK (a && a->finish == NEVA_FINISH_STOP && a->generated_tokens < n,
+      "'%s' does not end '%s'", ends[0], all);
+  said[ends[0] - said] = '\0';
+  CHECK_STR (a ? a->text : NULL, said);
+  neva_request_unref (request);
+}
+
 static NevaEmbedding *
 gray (NevaModel *model)
 {
@@ -190,6 +228,7 @@ main (void)
   if (model) {
     test_scores (model, folder);
     test_texts (model);
+    test_own_stops (model);
   }
   return check_finish ();
 }
