@@ -17,7 +17,8 @@ run="gcc g++ meson ninja-build pkg-config ca-certificates
   gstreamer1.0-x"
 test="clang clang-format libgstreamer-plugins-bad1.0-dev binutils git"
 # The sanitizer and fuzzer runtimes of clang have the version in their name.
-optional="libclang-rt-dev fonts-dejavu-core"
+# MPI: tested where it can be had.
+optional="libclang-rt-dev fonts-dejavu-core libopenmpi-dev openmpi-bin"
 
 wanted=$run
 [ "$what" = test ] && wanted="$run $test"

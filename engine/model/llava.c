@@ -10,8 +10,6 @@ neva_llava_free (NevaLlava *l)
   if (l->planner)
     neva_planner_tell (l->planner, NEVA_PLAN_QUIT);
   neva_planner_free (l->planner);
-  if (l->of_team)
-    neva_llava_leave_team ();
   neva_comm_free (l->shard.stage_comm);
   neva_comm_free (l->threads);
   neva_kv_pool_clear (&l->pool);
@@ -23,6 +21,8 @@ neva_llava_free (NevaLlava *l)
   if (l->backend)
     neva_backend_release (l->backend, l->scratch, l->scratch_bytes);
   neva_backend_free (l->backend);
+  if (l->of_team) /* last: MPI may end now */
+    neva_llava_leave_team ();
   g_free (l);
 }
 

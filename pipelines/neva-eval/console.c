@@ -6,6 +6,9 @@
 
 static GMutex lock;
 static Progress progress; /* lock */
+static gboolean forwards; /* lock */
+static ConsoleFunc forward;
+static gpointer forward_data;
 
 void
 console_init (gboolean quiet)
@@ -14,18 +17,44 @@ console_init (gboolean quiet)
 }
 
 void
+console_forward (ConsoleFunc func, gpointer data)
+{
+  g_mutex_lock (&lock);
+  forwards = TRUE;
+  forward = func;
+  forward_data = data;
+  g_mutex_unlock (&lock);
+}
+
+void
+console_print (const char *text, gboolean error)
+{
+  g_mutex_lock (&lock);
+  if (forwards) {
+    if (forward)
+      forward (text, error, forward_data);
+  } else {
+    progress_hide (&progress);
+    if (error)
+      g_printerr ("%s", text);
+    else
+      printf ("%s", text);
+    fflush (stdout);
+  }
+  g_mutex_unlock (&lock);
+}
+
+void
 console_complain (const char *format, ...)
 {
-  g_autofree char *text = NULL;
+  g_autofree char *text = NULL, *line = NULL;
   va_list args;
 
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  g_mutex_lock (&lock);
-  progress_hide (&progress);
-  g_printerr ("neva-eval: %s\n", text);
-  g_mutex_unlock (&lock);
+  line = g_strdup_printf ("neva-eval: %s\n", text);
+  console_print (line, TRUE);
 }
 
 void
@@ -41,14 +70,13 @@ void
 console_answer (
     gsize number, gsize of, const char *full_text, const char *answer)
 {
-  g_mutex_lock (&lock);
-  progress_hide (&progress);
-  printf ("------------- PROMPT %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT
-          " ------------ \n%s\n\nCLEAN RESPONSE: %s\n"
-          "---------------------------------------------\n\n",
+  g_autofree char *text = g_strdup_printf (
+      "------------- PROMPT %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT
+      " ------------ \n%s\n\nCLEAN RESPONSE: %s\n"
+      "---------------------------------------------\n\n",
       number, of, full_text, answer);
-  fflush (stdout);
-  g_mutex_unlock (&lock);
+
+  console_print (text, FALSE);
 }
 
 void

@@ -7,6 +7,12 @@
 #include <glib.h>
 
 void console_init (gboolean quiet);
+/* Of several processes one prints: this one's texts go to `func` instead (NULL:
+ * nowhere), with a newline at the end; `error`: for standard error. */
+typedef void (*ConsoleFunc) (const char *text, gboolean error, gpointer data);
+void console_forward (ConsoleFunc func, gpointer data);
+/* Prints what came from another process. */
+void console_print (const char *text, gboolean error);
 /* As "neva-eval: …" on standard error. */
 void console_complain (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* fraction: 0..1, or negative when it is not known. */

@@ -2,17 +2,22 @@
 /* neva-eval key=value…: NeMo's neva_evaluation.py. See options.c. */
 #include "config.h"
 #include <gst/gst.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/paths.h"
 #include "console.h"
+#include "share.h"
 #include "work.h"
 
 /* What lives as long as the program runs. */
 typedef struct {
   Options options;
+  NevaParallel parallel;
+  gboolean broken; /* the other processes are not waited for */
   GCancellable *cancellable;
   gint interrupted; /* atomic */
   guint problems;   /* lines that are no records */
@@ -83,21 +88,18 @@ open_model (App *app, GError **error)
       .vision_tower = o->vision_tower,
       .weights = o->weights,
       .device = o->device,
-      .threads = o->threads,
-      .context_length = o->context_length};
+      .threads = o->threads ? o->threads : app->parallel.threads,
+      .context_length = o->context_length,
+      .tensor_parallel = o->tensor_parallel,
+      .pipeline_parallel = o->pipeline_parallel};
 
-  if (o->tensor_parallel * o->pipeline_parallel != 1)
-    console_complain ("tensor_model_parallel_size=%u, "
-                      "pipeline_model_parallel_size=%u: one process computes "
-                      "everything here",
-        o->tensor_parallel, o->pipeline_parallel);
   app->model = neva_model_open (
       o->neva_model_file, &options, on_loading, app, app->cancellable, error);
   return app->model != NULL;
 }
 
 static ExitCode
-run_work (App *app, Output *output)
+run_work (App *app, Output *output, Share *share)
 {
   Work *work = work_new (&app->options, app->model, app->file, app->store,
       app->done, output, app->cancellable);
@@ -107,10 +109,17 @@ run_work (App *app, Output *output)
 
   while (!g_cancellable_is_cancelled (app->cancellable) &&
          work_next (work, &group))
-    work_run_group (work, group);
+    if (group % app->parallel.groups == app->parallel.group)
+      work_run_group (work, group);
   failures = work_finish (work);
   work_free (work);
+  /* when writing failed, nobody wants the others' rows */
+  app->broken = g_cancellable_is_cancelled (app->cancellable) &&
+                !g_atomic_int_get (&app->interrupted);
+  if (!app->broken)
+    failures += share_finish (share, failures);
   if (!output_close (output, &error)) {
+    app->broken = TRUE;
     console_complain ("%s", error->message);
     return EXIT_OUTPUT;
   }
@@ -120,37 +129,128 @@ run_work (App *app, Output *output)
 }
 
 /* What can be wrong without a model is found before one is loaded. */
+static gboolean
+prepare (App *app, ExitCode *code, GError **error)
+{
+  const Options *o = &app->options;
+  gsize n, n_groups;
+
+  *code = EXIT_USAGE;
+  app->file =
+      neva_prompt_file_read (o->prompt_file, &o->rules, on_problem, app, error);
+  if (!app->file ||
+      !(app->store = neva_media_store_open (o->media_base_path, error)))
+    return FALSE;
+  n = neva_prompt_file_length (app->file);
+  app->place = g_new (gsize, n + 1);
+  app->done = g_new0 (gboolean, n + 1);
+  g_free (work_group (app->file, o->grouped, app->place, &n_groups));
+  *code = EXIT_MODEL;
+  return open_model (app, error);
+}
+
+/* Process 0 writes for all. */
+static Output *
+open_output (App *app, Share *share, GError **error)
+{
+  const Options *o = &app->options;
+
+  if (app->parallel.group > 0)
+    return output_new_elsewhere (share_send, share);
+  return output_new (o->output_file, app->file, o->neva_model_file, app->place,
+      o->resume, app->done, app->cancellable, error);
+}
+
 static ExitCode
 evaluate (App *app)
 {
+  GError *own = NULL;
+  g_autoptr (GError) error = NULL;
+  ExitCode code;
+  Output *output = NULL;
+  Share *share = NULL;
+  gboolean ok;
+
+  prepare (app, &code, &own);
+  ok = neva_parallel_agree (own, &error);
+  if (ok) {
+    own = NULL;
+    code = EXIT_OUTPUT;
+    share = share_new (&app->parallel, app->cancellable);
+    output = open_output (app, share, &own);
+    ok = neva_parallel_agree (own, &error) &&
+         neva_parallel_share (app->done,
+             neva_prompt_file_length (app->file) * sizeof *app->done, &error);
+  }
+  if (ok) {
+    share_start (share, output);
+    code = run_work (app, output, share);
+  } else if (g_atomic_int_get (&app->interrupted)) {
+    code = EXIT_INTERRUPTED;
+  } else {
+    console_complain ("%s", error->message);
+  }
+  if (!ok && output)
+    output_close (output, NULL);
+  share_free (share);
+  return code;
+}
+
+/* A process that leads no group. */
+static int
+serve (const NevaParallel *parallel)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean well;
+
+  signal (SIGINT, SIG_IGN); /* the leader ends the work in good order */
+  signal (SIGTERM, SIG_IGN);
+  well = neva_parallel_serve (&error);
+  if (!well)
+    g_printerr ("neva-eval: process %u: %s\n", parallel->rank, error->message);
+  neva_parallel_stop (well, EXIT_FAILED);
+  return well ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* One of several processes speaks. */
+static gboolean
+options_parse_once (Options *options, int argc, char **argv, ExitCode *code)
+{
+  const int out = dup (STDOUT_FILENO), err = dup (STDERR_FILENO);
+  const int null = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+  const gboolean mute =
+      neva_parallel_launched_rank () > 0 && out >= 0 && err >= 0 && null >= 0;
+  gboolean ok;
+
+  if (mute) {
+    dup2 (null, STDOUT_FILENO);
+    dup2 (null, STDERR_FILENO);
+  }
+  ok = options_parse (options, argc, argv, code);
+  if (mute) {
+    fflush (stdout);
+    dup2 (out, STDOUT_FILENO);
+    dup2 (err, STDERR_FILENO);
+  }
+  close (out);
+  close (err);
+  close (null);
+  return ok;
+}
+
+static gboolean
+join (App *app)
+{
   const Options *o = &app->options;
   g_autoptr (GError) error = NULL;
-  ExitCode code = EXIT_USAGE;
-  Output *output = NULL;
-  gsize n, n_groups;
 
-  app->file = neva_prompt_file_read (
-      o->prompt_file, &o->rules, on_problem, app, &error);
-  if (app->file)
-    app->store = neva_media_store_open (o->media_base_path, &error);
-  if (app->store) {
-    n = neva_prompt_file_length (app->file);
-    app->place = g_new (gsize, n + 1);
-    app->done = g_new0 (gboolean, n + 1);
-    g_free (work_group (app->file, o->grouped, app->place, &n_groups));
-    code = EXIT_MODEL;
-    if (open_model (app, &error)) {
-      code = EXIT_OUTPUT;
-      output = output_new (o->output_file, app->file, o->neva_model_file,
-          app->place, o->resume, app->done, app->cancellable, &error);
-    }
-  }
-  if (output)
-    return run_work (app, output);
-  if (g_atomic_int_get (&app->interrupted))
-    return EXIT_INTERRUPTED;
-  console_complain ("%s", error->message);
-  return code;
+  if (neva_parallel_start (
+          o->tensor_parallel, o->pipeline_parallel, &app->parallel, &error))
+    return TRUE;
+  if (neva_parallel_launched_rank () == 0)
+    g_printerr ("neva-eval: %s\n", error->message);
+  neva_parallel_stop (TRUE, EXIT_USAGE);
+  return FALSE;
 }
 
 int
@@ -162,13 +262,23 @@ main (int argc, char **argv)
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
   g_set_prgname ("neva-eval");
-  if (!options_parse (&app.options, argc, argv, &code)) {
+  if (!options_parse_once (&app.options, argc, argv, &code)) {
     options_clear (&app.options);
     return code;
   }
+  if (!join (&app)) {
+    options_clear (&app.options);
+    return EXIT_USAGE;
+  }
+  if (!app.parallel.leads) {
+    options_clear (&app.options);
+    return serve (&app.parallel);
+  }
   app.cancellable = g_cancellable_new ();
   block_signals (&app);
-  console_init (app.options.quiet);
+  console_init (app.options.quiet || app.parallel.rank > 0);
+  if (app.parallel.rank > 0)
+    console_forward (NULL, NULL);
   gst_init (NULL, NULL);
   code = paths_find_plugin () ? evaluate (&app) : EXIT_FAILED;
   console_finish ();
@@ -179,5 +289,6 @@ main (int argc, char **argv)
   g_free (app.place);
   g_free (app.done);
   options_clear (&app.options);
-  return code;
+  neva_parallel_stop (!app.broken, code);
+  return app.parallel.rank > 0 && !app.broken ? EXIT_DONE : code;
 }

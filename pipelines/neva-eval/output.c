@@ -14,6 +14,8 @@ typedef struct {
 } Item;
 
 struct _Output {
+  OutputFunc send; /* instead of all the rest */
+  gpointer send_data;
   char *path, *partial_path;
   gboolean standard; /* output */
   gboolean array;
@@ -110,8 +112,13 @@ run (gpointer data)
 static void
 queue (Output *o, gsize index, char *row)
 {
-  Item *item = g_new (Item, 1);
+  Item *item;
 
+  if (o->send) {
+    o->send (index, row, o->send_data);
+    return;
+  }
+  item = g_new (Item, 1);
   *item = (Item){index, row};
   g_async_queue_push (o->queue, item);
 }
@@ -286,6 +293,16 @@ output_new (const char *path, const NevaPromptFile *file, const char *model_id,
   return o;
 }
 
+Output *
+output_new_elsewhere (OutputFunc send, gpointer data)
+{
+  Output *o = g_new0 (Output, 1);
+
+  o->send = send;
+  o->send_data = data;
+  return o;
+}
+
 /* The rows that were waiting, in order. */
 static void
 write_rest (Output *o)
@@ -312,6 +329,10 @@ output_close (Output *o, GError **error)
 {
   gboolean ok;
 
+  if (o->send) {
+    g_free (o);
+    return TRUE;
+  }
   queue (o, G_MAXSIZE, NULL);
   g_thread_join (o->thread);
   if (!o->error)

@@ -18,6 +18,10 @@ typedef struct _Output Output;
 Output *output_new (const char *path, const NevaPromptFile *file,
     const char *model_id, const gsize *place, gboolean resume, gboolean *done,
     GCancellable *cancellable, GError **error);
+/* Rows go to another process: `send` takes them (row: (transfer full), NULL:
+ * none will come), on any thread. */
+typedef void (*OutputFunc) (gsize index, char *row, gpointer data);
+Output *output_new_elsewhere (OutputFunc send, gpointer data);
 /* Queues a row, (transfer full); index: the record's. */
 void output_add (Output *output, gsize index, char *row);
 /* The record gets no row. */

@@ -6,13 +6,14 @@
  * tokenizer_vectors.json beside the model, or beside model.nemo, or beside
  * projector.nemo and base_llm.nemo; FILE is preprocessing.safetensors,
  * frame_choice.json or sampling.json. --ranks: the model is shared by TP x PP
- * ranks, threads of this process; where it does not divide, that must be the
- * error. One line per stage; exit status 1 on any
- * mismatch, or when an argument held nothing to check. tests/make_reference.py
- * makes more folders.
+ * ranks, threads of this process or the processes that mpirun started; where it
+ * does not divide, that must be the error. One line per stage; exit status 1 on
+ * any mismatch, or when an argument held nothing to check.
+ * tests/make_reference.py makes more folders.
  */
 #include "config.h"
 #include <math.h>
+#include <neva/parallel.h>
 #include <stdio.h>
 #include <string.h>
 #include "checkpoint/json_file.h"
@@ -136,11 +137,32 @@ check_argument (Report *r, const char *path)
   }
 }
 
+static int
+check_all (char **paths, int n, guint tp, guint pp)
+{
+  guint judged = 0, failed = 0;
+
+  for (int i = 0; i < n; i++) {
+    g_autofree char *where = g_path_get_basename (paths[i]);
+    Report r = {.where = where, .tp = tp, .pp = pp};
+
+    check_argument (&r, paths[i]);
+    if (r.judged == 0)
+      report_failure (&r, "-", "nothing to check here");
+    judged += r.judged;
+    failed += r.failed;
+  }
+  printf ("%u stages, %u failed\n", judged, failed);
+  return failed || !judged ? 1 : 0;
+}
+
 int
 main (int argc, char **argv)
 {
-  guint judged = 0, failed = 0, tp = 1, pp = 1;
-  int first = 1;
+  guint tp = 1, pp = 1;
+  int first = 1, code = 1;
+  g_autoptr (GError) error = NULL;
+  NevaParallel parallel;
 
   setvbuf (stdout, NULL, _IOLBF, 0);
   if (argc > 2 && g_str_equal (argv[1], "--ranks"))
@@ -149,16 +171,12 @@ main (int argc, char **argv)
     fprintf (stderr, "usage: check-reference [--ranks TPxPP] DIR|FILE...\n");
     return 2;
   }
-  for (int i = first; i < argc; i++) {
-    g_autofree char *where = g_path_get_basename (argv[i]);
-    Report r = {.where = where, .tp = tp, .pp = pp};
-
-    check_argument (&r, argv[i]);
-    if (r.judged == 0)
-      report_failure (&r, "-", "nothing to check here");
-    judged += r.judged;
-    failed += r.failed;
-  }
-  printf ("%u stages, %u failed\n", judged, failed);
-  return failed || !judged ? 1 : 0;
+  if (!neva_parallel_start (tp, pp, &parallel, &error))
+    fprintf (stderr, "check-reference: %s\n", error->message);
+  else if (parallel.leads)
+    code = check_all (argv + first, argc - first, tp, pp);
+  else
+    code = neva_parallel_serve (&error) ? 0 : 1;
+  neva_parallel_stop (TRUE, code);
+  return code;
 }

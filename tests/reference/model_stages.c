@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "checkpoint/checkpoint.h"
 #include "model/lita.h"
 #include "model/llava.h"
 #include "stages.h"
@@ -64,21 +65,14 @@ divides (const NevaTextConfig *t, guint tp, guint pp)
 
 /* Is it the split that was refused, and rightly so? */
 static gboolean
-rightly_refused (
-    const Check *c, const NevaModelOptions *options, const GError *error)
+rightly_refused (const Check *c, const GError *error)
 {
-  NevaModelOptions alone = *options;
-  NevaLlava *whole;
-  gboolean right;
+  const NevaCheckpointParts parts = {.base_model = c->base};
+  g_auto (NevaCheckpoint) checkpoint = {0};
 
-  alone.tensor_parallel = alone.pipeline_parallel = 1;
-  if (c->r->tp * c->r->pp == 1 || !strstr (error->message, "shared evenly"))
-    return FALSE;
-  whole = neva_llava_load (c->path, &alone, NULL, NULL, NULL, NULL);
-  right =
-      whole && !divides (&neva_llava_config (whole)->text, c->r->tp, c->r->pp);
-  neva_llava_free (whole);
-  return right;
+  return c->r->tp * c->r->pp > 1 && strstr (error->message, "shared evenly") &&
+         neva_checkpoint_open (&checkpoint, c->path, &parts, NULL) &&
+         !divides (&checkpoint.config.text, c->r->tp, c->r->pp);
 }
 
 static gboolean
@@ -91,7 +85,7 @@ open_model (Check *c, NevaWeights weights)
   g_autoptr (GError) error = NULL;
 
   c->model = neva_llava_load (c->path, &options, NULL, NULL, NULL, &error);
-  if (!c->model && rightly_refused (c, &options, error)) {
+  if (!c->model && rightly_refused (c, error)) {
     report_equal (c->r, error->message, 1, 1);
     return FALSE;
   }

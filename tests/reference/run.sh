@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # check-reference on everything there is: what is checked in, and the set beside
-# the checkout. usage: run.sh CHECK-REFERENCE [TPxPP]
+# the checkout. usage: run.sh CHECK-REFERENCE [ITS OPTIONS]
 set -eu
 shopt -s nullglob
 all=("$NEVA_SOURCE"/tests/data/reference/*/ "$NEVA_SHARED"/reference/hf-*/
@@ -13,4 +13,4 @@ if [ ${#all[@]} -eq 0 ]; then
   echo "SKIP: no reference folders"
   exit 77
 fi
-exec "$1" ${2:+--ranks "$2"} "${all[@]%/}"
+exec "$@" "${all[@]%/}"

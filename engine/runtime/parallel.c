@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include <neva/parallel.h>
+#include "model/llava.h"
+#if HAVE_MPI
+#include "backend/comm_mpi.h"
+#include <unistd.h>
+#endif
+
+/* How launchers tell a process that it is one of several. */
+static const char *const size_names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
+    "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS"};
+
+static const char *const rank_names[] = {
+    "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
+
+static NevaParallel self = {.size = 1, .groups = 1, .leads = TRUE};
+static NevaComm *team, *leaders;
+static NevaComm **links; /* [groups] of leader 0, [1] of another one */
+
+static guint
+launched_size (void)
+{
+  guint64 size = 1;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (size_names); i++) {
+    const char *text = g_getenv (size_names[i]);
+    guint64 n;
+
+    if (text && g_ascii_string_to_unsigned (text, 10, 1, G_MAXUINT, &n, NULL))
+      size = MAX (size, n);
+  }
+  return (guint) size;
+}
+
+gboolean
+neva_parallel_launched (void)
+{
+  return launched_size () > 1;
+}
+
+guint
+neva_parallel_launched_rank (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (rank_names); i++) {
+    const char *text = g_getenv (rank_names[i]);
+    guint64 n;
+
+    if (neva_parallel_launched () && text &&
+        g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT, &n, NULL))
+      return (guint) n;
+  }
+  return 0;
+}
+
+#if HAVE_MPI
+
+static NevaComm *world;
+
+/* mpirun may have bound the process to some cores: then those are its share. */
+static guint
+share_of_cores (void)
+{
+  const guint usable = g_get_num_processors ();
+  const long all = sysconf (_SC_NPROCESSORS_ONLN);
+
+  if (all > 0 && usable < (guint) all)
+    return usable;
+  return MAX (1, usable / neva_comm_mpi_local_size ());
+}
+
+static gboolean
+split_world (guint per_group, GError **error)
+{
+  self.rank = world->rank;
+  self.size = world->size;
+  self.group = world->rank / per_group;
+  self.groups = world->size / per_group;
+  self.leads = world->rank % per_group == 0;
+  self.threads = share_of_cores ();
+  if (!(team = neva_comm_split (world, self.group, error)) ||
+      !(leaders = neva_comm_split (world, self.leads ? 0 : 1, error)))
+    return FALSE;
+  if (team->size > 1)
+    neva_comm_set_team (team);
+  links = g_new0 (NevaComm *, self.groups);
+  for (guint i = 0; self.leads && i < (self.group ? 1 : self.groups); i++)
+    links[i] = neva_comm_mpi_link (leaders);
+  return TRUE;
+}
+
+static gboolean
+start (guint per_group, GError **error)
+{
+  world = neva_comm_mpi_start (NULL, NULL, error);
+  if (!world)
+    return FALSE;
+  self.rank = world->rank;
+  self.size = world->size;
+  self.leads = world->rank == 0;
+  if (world->size != launched_size ()) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "%u processes were started, MPI knows %u: is it another MPI's "
+        "launcher?",
+        launched_size (), world->size);
+    return FALSE;
+  }
+  if (world->size % per_group) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%u processes cannot be groups of %u (tensor x pipeline parallel)",
+        world->size, per_group);
+    return FALSE;
+  }
+  return split_world (per_group, error);
+}
+
+#else
+
+static gboolean
+start (guint per_group, GError **error)
+{
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "started as one of %u processes, but this build has no MPI "
+      "(meson setup -Dmpi=enabled)",
+      launched_size ());
+  return FALSE;
+}
+
+#endif
+
+gboolean
+neva_parallel_start (guint tp, guint pp, NevaParallel *parallel, GError **error)
+{
+  const gboolean ok =
+      !neva_parallel_launched () || start (MAX (tp, 1) * MAX (pp, 1), error);
+
+  *parallel = self;
+  return ok;
+}
+
+gboolean
+neva_parallel_serve (GError **error)
+{
+  return neva_llava_serve (team, error);
+}
+
+void
+neva_parallel_stop (gboolean well, int code)
+{
+#if HAVE_MPI
+  if (!world)
+    return;
+  if (well && self.leads && team && team->size > 1)
+    well = neva_llava_dismiss (team);
+  neva_comm_set_team (NULL);
+  for (guint i = 0; links && i < self.groups; i++)
+    neva_comm_free (links[i]);
+  g_clear_pointer (&links, g_free);
+  g_clear_pointer (&leaders, neva_comm_free);
+  g_clear_pointer (&team, neva_comm_free);
+  g_clear_pointer (&world, neva_comm_free);
+  neva_comm_mpi_stop (well, code);
+#endif
+}
+
+gboolean
+neva_parallel_agree (GError *own, GError **error)
+{
+  if (leaders)
+    return neva_comm_agree (leaders, own, error);
+  if (own)
+    g_propagate_error (error, own);
+  return !own;
+}
+
+gboolean
+neva_parallel_share (gpointer data, gsize bytes, GError **error)
+{
+  if (!leaders)
+    return TRUE;
+  neva_comm_broadcast (leaders, NULL, data, bytes, 0, TRUE);
+  return neva_comm_check (leaders, error);
+}
+
+gboolean
+neva_parallel_post (gconstpointer data, gsize bytes, GError **error)
+{
+  const guint64 size = bytes;
+
+  neva_comm_send (links[0], NULL, &size, sizeof size, 0);
+  if (bytes)
+    neva_comm_send (links[0], NULL, data, bytes, 0);
+  return neva_comm_check (links[0], error);
+}
+
+GBytes *
+neva_parallel_take (guint group, GError **error)
+{
+  NevaComm *link = links[group];
+  guint64 size = 0;
+  g_autofree guint8 *data = NULL;
+
+  while (!size) {
+    neva_comm_recv (link, NULL, &size, sizeof size, group);
+    if (!neva_comm_check (link, error))
+      return NULL;
+  }
+  if (!(data = g_try_malloc (size))) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "no memory for a message of %" G_GUINT64_FORMAT " bytes", size);
+    return NULL;
+  }
+  neva_comm_recv (link, NULL, data, size, group);
+  if (!neva_comm_check (link, error))
+    return NULL;
+  return g_bytes_new_take (g_steal_pointer (&data), size);
+}
