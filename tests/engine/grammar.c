@@ -59,6 +59,7 @@ static const struct {
     {"root ::= a \"x\"\na ::= b\nb ::= \"y\"? root | \"z\"", "calls itself"},
     {"root ::= \"a\" root", "rule 'root' can never end"},
     {"root ::= []", "can never end"},
+    {"root ::= [\\x00]", "can never end"},
     {"root = \"a\"", "line 1, column 6: '::=' expected"},
     {"root ::= \"a\nb\"", "line 1, column 12: the line ends"},
     {"\n\nroot ::= (\"a\"", "line 3, column 14: ')' expected"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* choices, json-schema and grammar of nevallm: how they are set and refused.
- * What answers look like then is shown by the model that ships. */
+ * What answers look like then is shown by llm_pipelines.c. */
 #include "config.h"
 #include "llm_fixture.h"
 
@@ -87,36 +87,6 @@ GST_START_TEST (test_while_running_what_cannot_be_used_is_a_warning)
 }
 GST_END_TEST;
 
-GST_START_TEST (test_the_answer_is_one_of_the_choices)
-{
-  g_autofree char *path =
-      g_build_filename (g_getenv ("NEVA_SOURCE"), "models", "demo", NULL);
-  g_autofree char *line = g_strdup_printf (
-      "videotestsrc num-buffers=8 ! video/x-raw,framerate=4/1 ! "
-      "nevaframesampler ! nevaencoder model=%s ! nevallm model=%s "
-      "choices=<maybe,perhaps> ! text/x-raw ! appsink name=s sync=false",
-      path, path);
-  GstElement *pipeline = gst_parse_launch (line, NULL), *sink;
-  GstSample *sample = NULL;
-  g_autofree char *text = NULL;
-  GstMapInfo map;
-
-  sink = gst_bin_get_by_name (GST_BIN (pipeline), "s");
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  g_signal_emit_by_name (sink, "pull-sample", &sample);
-  fail_unless (sample != NULL);
-  gst_buffer_map (gst_sample_get_buffer (sample), &map, GST_MAP_READ);
-  text = g_strndup ((char *) map.data, map.size);
-  gst_buffer_unmap (gst_sample_get_buffer (sample), &map);
-  fail_unless (
-      !strcmp (text, "maybe") || !strcmp (text, "perhaps"), "%s", text);
-  gst_sample_unref (sample);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  gst_object_unref (sink);
-  gst_object_unref (pipeline);
-}
-GST_END_TEST;
-
 static Suite *
 llm_form_suite (void)
 {
@@ -127,7 +97,6 @@ llm_form_suite (void)
   tcase_add_test (tc, test_what_cannot_be_used_is_named_before_anything_runs);
   tcase_add_test (tc, test_properties_read_back_and_can_be_unset);
   tcase_add_test (tc, test_while_running_what_cannot_be_used_is_a_warning);
-  tcase_add_test (tc, test_the_answer_is_one_of_the_choices);
   return s;
 }
 

@@ -2,7 +2,7 @@
 /* What an answer may look like: a list of choices, JSON of a schema, or a
  * grammar. Compiled once, then immutable and thread-safe; independent of any
  * model. An answer that is generated under a grammar is a complete sentence of
- * it, also when it reaches its token limit. */
+ * it, also when it reaches its token limit. NUL is never a part of one. */
 #ifndef NEVA_GRAMMAR_H
 #define NEVA_GRAMMAR_H
 

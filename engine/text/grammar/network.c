@@ -179,7 +179,7 @@ neva_network_add_characters (
   static const struct {
     gunichar lo, hi;
     gsize bytes;
-  } planes[] = {{0, 0x7f, 1}, {0x80, 0x7ff, 2}, {0x800, 0xd7ff, 3},
+  } planes[] = {{1, 0x7f, 1}, {0x80, 0x7ff, 2}, {0x800, 0xd7ff, 3},
       {0xe000, 0xffff, 3}, {0x10000, 0x10ffff, 4}};
 
   for (guint i = 0; i < G_N_ELEMENTS (planes); i++) {

@@ -81,7 +81,7 @@ void neva_network_add_call (
     NevaNetwork *network, guint32 from, guint32 to, guint32 rule);
 void neva_network_add_byte (
     NevaNetwork *network, guint32 from, guint32 to, guint8 byte);
-/* The characters [lo, hi], without surrogates. */
+/* The characters [lo, hi], without surrogates and NUL, which ends C strings. */
 void neva_network_add_characters (
     NevaNetwork *network, guint32 from, guint32 to, gunichar lo, gunichar hi);
 
