@@ -360,7 +360,7 @@ reset (GstNevaJudge *self)
 {
   g_mutex_lock (&self->lock);
   self->counts = (GstNevaJudgeCounts){0};
-  self->failed = self->complaining = self->live = FALSE;
+  self->failed = self->reported = self->complaining = self->live = FALSE;
   self->begun = self->delivering = FALSE;
   self->leader = self->flusher = NULL;
   self->next_number = self->next_judged = 0;

@@ -83,6 +83,7 @@ struct _GstNevaJudge {
   gboolean running, flushing, failed, live;
   gboolean delivering, finished;
   gboolean begun;       /* src has its STREAM_START */
+  gboolean reported;    /* the one error was posted */
   gboolean complaining; /* the last window could not be judged either */
   char *context;        /* the last that came on the context pad */
   GstClockTime last_end;

@@ -29,7 +29,8 @@ fail (GstNevaJudge *self, const char *what, const GError *error)
   gboolean first;
 
   g_mutex_lock (&self->lock);
-  first = !self->failed && !self->flushing;
+  first = !self->reported;
+  self->reported = TRUE;
   g_mutex_unlock (&self->lock);
   /* EOS goes on as soon as `failed` is set: the error has to be first. */
   if (first)
