@@ -15,10 +15,12 @@ enum {
   KV_CACHE_BYTES,
   API_KEY_FILE,
   TIMEOUT,
-  RETRIES
+  RETRIES,
+  TENSOR_PARALLEL,
+  PIPELINE_PARALLEL
 };
 
-G_STATIC_ASSERT (RETRIES + 1 == GST_NEVA_MODEL_N_PROPERTIES);
+G_STATIC_ASSERT (PIPELINE_PARALLEL + 1 == GST_NEVA_MODEL_N_PROPERTIES);
 
 #define DEFAULT_TIMEOUT 120
 #define DEFAULT_RETRIES 2
@@ -143,6 +145,13 @@ gst_neva_model_options_install (GObjectClass *klass, guint first_id)
           "4 full contexts)",
           0, G_MAXUINT64, 0, FLAGS));
   install_remote (klass, first_id);
+  g_object_class_install_property (klass, first_id + TENSOR_PARALLEL,
+      g_param_spec_uint ("tensor-parallel", "Tensor parallel",
+          "Ranks that share each layer of the model; they share the threads", 1,
+          64, 1, FLAGS));
+  g_object_class_install_property (klass, first_id + PIPELINE_PARALLEL,
+      g_param_spec_uint ("pipeline-parallel", "Pipeline parallel",
+          "Stages that the model's layers are split into", 1, 64, 1, FLAGS));
 }
 
 void
@@ -150,7 +159,9 @@ gst_neva_model_options_init (GstNevaModelOptions *options)
 {
   *options = (GstNevaModelOptions){.device = g_strdup ("cpu"),
       .timeout = DEFAULT_TIMEOUT,
-      .retries = DEFAULT_RETRIES};
+      .retries = DEFAULT_RETRIES,
+      .tensor_parallel = 1,
+      .pipeline_parallel = 1};
 }
 
 void
@@ -213,6 +224,12 @@ gst_neva_model_options_set (GstNevaModelOptions *options, GstElement *element,
     case RETRIES:
       options->retries = g_value_get_uint (value);
       break;
+    case TENSOR_PARALLEL:
+      options->tensor_parallel = g_value_get_uint (value);
+      break;
+    case PIPELINE_PARALLEL:
+      options->pipeline_parallel = g_value_get_uint (value);
+      break;
     default:
       break;
   }
@@ -261,6 +278,12 @@ gst_neva_model_options_get (const GstNevaModelOptions *options,
       break;
     case RETRIES:
       g_value_set_uint (value, options->retries);
+      break;
+    case TENSOR_PARALLEL:
+      g_value_set_uint (value, options->tensor_parallel);
+      break;
+    case PIPELINE_PARALLEL:
+      g_value_set_uint (value, options->pipeline_parallel);
       break;
     default:
       break;

@@ -21,7 +21,8 @@
 G_BEGIN_DECLS
 
 /* ---- Properties: model, base-model, vision-tower, lora, weights, device,
- * threads, context-length, kv-cache-bytes, api-key-file, timeout, retries.
+ * threads, context-length, kv-cache-bytes, api-key-file, timeout, retries,
+ * tensor-parallel, pipeline-parallel.
  * Guarded by the element's object lock, which these functions take. */
 
 typedef struct {
@@ -33,10 +34,11 @@ typedef struct {
   guint64 kv_cache_bytes;
   char *key_file; /* NULL: none */
   guint timeout, retries;
+  guint tensor_parallel, pipeline_parallel;
 } GstNevaModelOptions;
 
 /* Property ids that install () takes, from first_id on. */
-#define GST_NEVA_MODEL_N_PROPERTIES 12
+#define GST_NEVA_MODEL_N_PROPERTIES 14
 
 void gst_neva_model_options_install (GObjectClass *klass, guint first_id);
 void gst_neva_model_options_init (GstNevaModelOptions *options);

@@ -91,7 +91,9 @@ load_thread (gpointer data)
       .kv_cache_bytes = o->kv_cache_bytes,
       .key_file = o->key_file,
       .timeout_s = o->timeout,
-      .retries = o->retries ? (gint) o->retries : -1};
+      .retries = o->retries ? (gint) o->retries : -1,
+      .tensor_parallel = o->tensor_parallel,
+      .pipeline_parallel = o->pipeline_parallel};
   g_autoptr (GError) error = NULL;
   NevaModel *model;
 
@@ -170,12 +172,12 @@ static char *
 make_key (gconstpointer pipeline, const GstNevaModelOptions *o)
 {
   return g_strdup_printf ("%p|%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT
-                          "|%s|%u|%u",
+                          "|%s|%u|%u|%ux%u",
       pipeline, o->path, o->base_model ? o->base_model : "",
       o->vision_tower ? o->vision_tower : "", o->lora ? o->lora : "",
       (int) o->weights, o->device ? o->device : "cpu", o->context_length,
-      o->kv_cache_bytes, o->key_file ? o->key_file : "", o->timeout,
-      o->retries);
+      o->kv_cache_bytes, o->key_file ? o->key_file : "", o->timeout, o->retries,
+      o->tensor_parallel, o->pipeline_parallel);
 }
 
 /* Takes the options. */

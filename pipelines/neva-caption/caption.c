@@ -51,6 +51,8 @@ set_model (GstElement *element, const Options *o)
   set_string (element, "weights", o->weights);
   set_number (element, "threads", o->threads);
   set_number (element, "context-length", o->context_length);
+  set_number (element, "tensor-parallel", o->tensor_parallel);
+  set_number (element, "pipeline-parallel", o->pipeline_parallel);
 }
 
 static void

@@ -36,6 +36,7 @@ typedef struct {
   /* Passed to the elements where set: NULL and negative mean the default. */
   char *system_prompt, *conv_template, *device, *weights, *mode;
   gint num_frames, threads, max_tokens, top_k, context_length;
+  gint tensor_parallel, pipeline_parallel;
   gdouble temperature, top_p;
   gint64 seed;
 } Options;
