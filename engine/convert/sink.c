@@ -25,7 +25,7 @@ guint8 *
 neva_put_le (guint8 *to, guint64 value, guint bytes)
 {
   for (guint i = 0; i < bytes; i++)
-    *to++ = (guint8) (value >> (8 * i));
+    *to++ = i < 8 ? (guint8) (value >> (8 * i)) : 0;
   return to;
 }
 

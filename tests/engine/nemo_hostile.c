@@ -349,7 +349,7 @@ main (void)
 
   folder = g_dir_make_tmp ("neva-hostile-XXXXXX", NULL);
   good = g_build_filename (folder, "good.nemo", NULL);
-  CHECK (neva_convert (demo, good, &options, NULL), "set-up");
+  g_assert (neva_convert (demo, good, &options, NULL));
   test_names_and_links ();
   test_pickles ();
   test_call_in_pickle ();
