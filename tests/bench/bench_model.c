@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bench-model [NAME-PART]: prefill and decode of a 1.1B Llama shape, one stream
+/* bench-model [NAME-PART [TPxPP]]: prefill and decode of a 1.1B Llama shape, one stream
  * and several, ViT-L/14 on 8 frames, with synthetic weights in a folder that is
  * removed at the end.
  *
@@ -40,6 +40,7 @@ typedef struct {
   NevaLlava *llava;
   const Form *form;
   gint32 *ids;
+  guint tp, pp; /* ranks that share the model */
 } Bench;
 
 static char *temporary; /* the folder to remove at the end, whatever it is */
@@ -286,8 +287,10 @@ static void
 bench_form (Bench *b, const char *folder)
 {
   /* room for all streams */
-  const NevaModelOptions options = {
-      .weights = b->form->weights, .kv_cache_bytes = (guint64) 2 << 30};
+  const NevaModelOptions options = {.weights = b->form->weights,
+      .kv_cache_bytes = (guint64) 2 << 30,
+      .tensor_parallel = b->tp,
+      .pipeline_parallel = b->pp};
   GError *error = NULL;
   const double start = bench_seconds ();
 
@@ -316,10 +319,13 @@ main (int argc, char **argv)
 {
   Bench b = {.only = argc > 1 ? argv[1] : NULL,
       .threads = (unsigned) sysconf (_SC_NPROCESSORS_ONLN)};
+  const char *ranks = argc > 2 ? argv[2] : "1x1";   /* TPxPP */
   const char *kept = g_getenv ("NEVA_BENCH_MODEL"); /* a folder to keep */
   char *folder;                                     /* lives until exit */
   GError *error = NULL;
 
+  if (sscanf (ranks, "%ux%u", &b.tp, &b.pp) != 2)
+    b.tp = b.pp = 1;
   folder =
       kept ? g_strdup (kept) : g_dir_make_tmp ("neva-bench-XXXXXX", &error);
   if (!folder)
