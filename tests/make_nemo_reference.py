@@ -4,6 +4,7 @@
 model written from NeMo's description computes with them.
 
   make_nemo_reference.py OUT [--seed 1] [--mcore]
+  make_nemo_reference.py OUT --checked-in          the folders of tests/data
 
 Needs PyPI's torch, transformers, Pillow and sentencepiece (made with torch 2.15,
 transformers 5.23). The decoder here is plain PyTorch that works on the unsplit
@@ -34,13 +35,17 @@ from nemo_model import (check_mcore, decode, lita, make_lora, make_projector, ma
                         padded, project)
 
 MARGIN = 5e-4
-STEPS = 12
 # What each folder is about; everything else is drawn.
 KINDS = ["tp4", "legacy", "legacy-swiglu-tp2", "lora", "lora-unfused-tp2", "gpt2bpe",
          "siglip", "bf16", "bias-shared-pp2", "interpolated", "sp-legacy",
          "huggingface", "projector-lora", "lita-pool", "lita-spatial", "lita-all"]
 MEDIA = {"default": ["<extra_id_%d>" % i for i in (3, 4, 5)],
          "llama_3": ["<|reserved_special_token_%d|>" % i for i in (3, 4, 5)]}
+# Small enough for the repository.
+CHECKED_IN = ["legacy-swiglu-tp2", "lora-unfused-tp2", "gpt2bpe", "sp-legacy", "lita-pool"]
+SMALL = dict(layers=2, hidden=32, head_dim=8, ffn=32, heads=2, groups=2, image=14, patch=7,
+             size=(20, 16), tower_layers=2, tower_hidden=12, tower_heads=2, tower_ffn=16,
+             select=-2, pieces=330, steps=6)
 PROMPTS = {
     "v1": "Hello there. USER: Can you describe the scene?<video> ASSISTANT:",
     "llama_2": " [INST] Can you describe the scene?<video> [/INST]",
@@ -66,7 +71,7 @@ def draw(rng, kind):
         im_start_end=rng.random() < 0.3, tokenizer="sentencepiece", lora=None, lita=None,
         frames=rng.choice([2, 3]), image=28, patch=7, size=(44, 30), tower_layers=3,
         tower_hidden=24, tower_heads=3, tower_ffn=40, select=rng.choice([-2, -1, 2]),
-        full=rng.random() < 0.2)
+        full=rng.random() < 0.2, pieces=400, steps=12)
     s["act"] = "silu" if gated else rng.choice(["squared-relu", "gelu"])
     if "tp4" in kind:
         s["tp"] = 4
@@ -110,10 +115,10 @@ def special_strings():
     return ["<extra_id_%d>" % i for i in range(8)]
 
 
-def train_sentencepiece(symbols):
+def train_sentencepiece(symbols, size):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(common.CORPUS), model_writer=model, vocab_size=400,
+        sentence_iterator=iter(common.CORPUS), model_writer=model, vocab_size=size,
         model_type="bpe", byte_fallback=True, user_defined_symbols=symbols,
         normalization_rule_name="identity", remove_extra_whitespaces=False,
         num_threads=1, minloglevel=2)
@@ -155,7 +160,7 @@ def make_tokenizer(s, folder):
          "merge_file": None, "delimiter": None, "sentencepiece_legacy": kind == "sp-legacy"}
     if kind in ("sentencepiece", "sp-legacy"):
         old = kind == "sp-legacy"
-        data = train_sentencepiece([] if old else special_strings())
+        data = train_sentencepiece([] if old else special_strings(), s["pieces"])
         sp = sentencepiece.SentencePieceProcessor(model_proto=data)
         c["model"] = artifact(files, "tokenizer.model", data)
         if not old:
@@ -164,7 +169,7 @@ def make_tokenizer(s, folder):
         specials = {t: sp.vocab_size() + i for i, t in enumerate(special_strings())}
         return (files, c, lambda text: legacy_encode(sp, specials, text),
                 sp.vocab_size() + len(specials))
-    t = train_bytes(420)
+    t = train_bytes(s["pieces"] + 20)
     if kind == "gpt2":
         parts = folder / "gpt2"
         parts.mkdir()
@@ -375,7 +380,7 @@ def generate(s, w, ids, first, rows, vocab):
     x[first:first + len(rows)] = rows
     logits, caches = decode(s, w, x, None)
     prompt, steps, greedy = logits, [], []
-    for _ in range(STEPS):
+    for _ in range(s["steps"]):
         steps.append(logits[-1])
         greedy.append(int(logits[-1][:vocab].argmax()))
         x = w["embedding.word_embeddings.weight"][greedy[-1:]]
@@ -453,11 +458,18 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kind", choices=KINDS, action="append")
+    parser.add_argument("--checked-in", action="store_true")
     parser.add_argument("--mcore", action="store_true", help="compare with megatron-core")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
+    if options.checked_in:
+        for i, kind in enumerate(CHECKED_IN):
+            s = draw(random.Random(i), kind) | SMALL
+            with contextlib.redirect_stderr(io.StringIO()):
+                make(options.out / ("nemo-" + kind), s, 7 + i, options.mcore)
+        return
     for i, kind in enumerate(KINDS):
         s = draw(random.Random(options.seed * 1000 + i), kind)
         if options.kind and kind not in options.kind:
