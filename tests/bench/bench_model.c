@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bench-model [NAME-PART [TPxPP]]: prefill and decode of a 1.1B Llama shape, one stream
- * and several, ViT-L/14 on 8 frames, with synthetic weights in a folder that is
- * removed at the end.
+/* bench-model [NAME-PART [TPxPP]]: prefill and decode of a 1.1B Llama shape,
+ * one stream and several, ViT-L/14 on 8 frames, with synthetic weights in a
+ * folder that is removed at the end.
  *
  * Limits: the arithmetic of the weights alone (no attention, no output head) at
  * the peak rate of the machine; or the bytes of weights, and of keys and
