@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "dtype.h"
 
 /* Columns are handed out to threads in multiples of this. */
@@ -76,6 +77,13 @@ typedef NEVA_DECL_ACT_PREPARE ((*NevaActPrepareFn));
   void name (void *packed, const float *w, size_t n, size_t k, size_t n0,      \
       size_t rows)
 typedef NEVA_DECL_PACK ((*NevaPackFn));
+
+/* The same from an I4 matrix that is quantised already, w = scale q + low:
+ * codes [rows, k], one in a byte; scale and low [rows, k / NEVA_QUANT_GROUP];
+ * k is whole groups. Scale becomes bf16, and low the bf16 with which the error
+ * of that is least over q in 0..15: 2^-8 (7.5 |scale| + |low|) at most. */
+void neva_pack_i4_codes (void *packed, const uint8_t *codes, const float *scale,
+    const float *low, size_t k, size_t n0, size_t rows);
 
 /* dst[0..m)[n0..n1) = epilogue(xq W^T); dst row stride ldd floats; n0 is a
  * multiple of NEVA_MATMUL_PANEL, n1 too or equal to w->n. dst must not overlap

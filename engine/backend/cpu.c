@@ -177,6 +177,7 @@ static const NevaBackendClass cpu_class = {
     .download = cpu_copy,
     .synchronize = cpu_synchronize,
     .matrix_init = neva_cpu_matrix_init,
+    .matrix_codes = neva_cpu_matrix_codes,
     .matrix_clear = neva_cpu_matrix_clear,
     .linear = neva_cpu_linear,
     .gated = neva_cpu_gated,

@@ -132,6 +132,60 @@ neva_cpu_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
   return FALSE;
 }
 
+typedef struct {
+  NevaCodesFunc codes;
+  gpointer data;
+  gsize n, k;
+  void *dst;
+  atomic_bool bad;
+} CodesJob;
+
+/* work: scale and low of a panel, then its codes. */
+static void
+codes_task (void *data, gsize task, void *work)
+{
+  CodesJob *j = data;
+  const gsize n0 = task * NEVA_MATMUL_PANEL;
+  const gsize rows = MIN (NEVA_MATMUL_PANEL, j->n - n0);
+  const gsize count = rows * (j->k / NEVA_QUANT_GROUP);
+  float *scale = work, *low = scale + count;
+  guint8 *codes = (guint8 *) (low + count);
+
+  j->codes (j->data, n0, rows, codes, scale, low);
+  if (!finite32 (work, 2 * count)) {
+    atomic_store (&j->bad, TRUE);
+    return;
+  }
+  neva_pack_i4_codes (j->dst, codes, scale, low, j->k, n0, rows);
+}
+
+gboolean
+neva_cpu_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaCodesFunc codes,
+    gpointer data, gsize n, gsize k, GError **error)
+{
+  const gsize bytes = neva_packed_bytes (NEVA_DTYPE_I4, n, k);
+  CodesJob j = {.codes = codes, .data = data, .n = n, .k = k};
+  GError *fault = NULL;
+
+  if (!(j.dst = neva_cpu_alloc (b, bytes, error)))
+    return FALSE;
+  neva_cpu_run (neva_cpu (b), codes_task, &j,
+      (n + NEVA_MATMUL_PANEL - 1) / NEVA_MATMUL_PANEL,
+      NEVA_MATMUL_PANEL * (k + 2 * sizeof (float) * (k / NEVA_QUANT_GROUP)),
+      n * k);
+  if (!b->klass->synchronize (b, &fault)) {
+    g_propagate_error (error, fault);
+  } else if (atomic_load (&j.bad)) {
+    g_set_error (
+        error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "holds a NaN or an infinity");
+  } else {
+    *m = (NevaMatrix){{NEVA_DTYPE_I4, n, k, j.dst}, bytes};
+    return TRUE;
+  }
+  neva_cpu_release (b, j.dst, bytes);
+  return FALSE;
+}
+
 void
 neva_cpu_matrix_clear (NevaBackend *b, NevaMatrix *m)
 {

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "extras.h"
 #include "hf_preprocess.h"
+#include "hf_quant.h"
 #include "hf_reader.h"
 #include "hf_tower.h"
 #include "json_file.h"
@@ -359,6 +360,7 @@ read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
   config->projector_bias =
       neva_hf_bool (top, "multimodal_projector_bias", TRUE);
   read_media_token (top, config);
+  config->awq = neva_hf_read_awq (top);
   config->num_frames = 8;
   g_strlcpy (config->conv_template, "v1", sizeof config->conv_template);
   g_strlcpy (config->prompt, "Describe the video.", sizeof config->prompt);

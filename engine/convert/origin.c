@@ -75,6 +75,11 @@ neva_origin_open (NevaOrigin *o, const char *path,
       !list_tensors (o, error))
     return FALSE;
   o->config = o->checkpoint.config;
+  if (o->config.awq) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "%s: a checkpoint with quantization_config is not converted", path);
+    return FALSE;
+  }
   o->tokenizer = neva_tokenizer_open_files (
       o->checkpoint.tokenizer, neva_config_whole_texts (&o->config), error);
   /* a checkpoint that stores the output matrix means it */

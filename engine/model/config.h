@@ -80,6 +80,14 @@ typedef enum {
   NEVA_LITA_ALL      /* some frames as they are, then frames */
 } NevaLita;
 
+/* How matrices of 4-bit codes lie in a checkpoint: checkpoint/awq.h. */
+typedef enum {
+  NEVA_AWQ_NONE, /* there are none */
+  NEVA_AWQ_GEMM,
+  NEVA_AWQ_GEMV,
+  NEVA_AWQ_FAST
+} NevaAwqLayout;
+
 typedef struct {
   NevaTowerConfig tower;
   NevaTextConfig text;
@@ -88,6 +96,7 @@ typedef struct {
   guint projector_layers; /* linear layers of the MLP: 2 in LLaVA */
   NevaAct projector_act;
   gboolean projector_bias;
+  NevaAwqLayout awq;
   gboolean nemo;             /* prompts and media tokens as NeMo has them */
   gboolean llama3_tokens;    /* media token strings of model_type llama_3 */
   gboolean use_im_start_end; /* START and END beside the media run, not in it */

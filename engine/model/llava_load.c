@@ -57,6 +57,7 @@ load_weights (NevaLlava *l, const NevaModelOptions *options,
 
   w = l->weights = neva_weights_new (g_steal_pointer (&l->source),
       options->weights, l->backend, progress, user_data, cancellable);
+  neva_weights_set_awq (w, l->config.awq);
   if (neva_shard_first_stage (&l->shard)) {
     l->tower = neva_tower_load (&l->config.tower, w);
     neva_projector_load (&l->projector, &l->config, w);

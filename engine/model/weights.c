@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include "weights.h"
+#include "checkpoint/awq.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,7 +21,8 @@ struct _NevaWeightStore {
   GPtrArray *parts;      /* copies that matrices use in place */
   guint rank, ranks;     /* of split tensors */
   guint64 bytes, done, total;
-  NevaDType text_type; /* of the decoder's matrices */
+  NevaAwqLayout awq;
+  NevaDType text_type; /* of the decoder's matrices: I4 if any is */
 
   NevaProgressFunc progress;
   gpointer user_data;
@@ -91,6 +93,12 @@ neva_weights_set_rank (NevaWeightStore *s, guint rank, guint ranks)
 {
   s->rank = rank;
   s->ranks = ranks;
+}
+
+void
+neva_weights_set_awq (NevaWeightStore *s, NevaAwqLayout layout)
+{
+  s->awq = layout;
 }
 
 void
@@ -246,13 +254,113 @@ static void
 keep_matrix (NevaWeightStore *s, const NevaMatrix *m, NevaRole role,
     const NevaTensorView *view, gsize bytes, gboolean copied)
 {
-  if (role == NEVA_ROLE_TEXT)
+  if (role == NEVA_ROLE_TEXT && s->text_type != NEVA_DTYPE_I4)
     s->text_type = m->w.type;
   g_array_append_val (s->matrices, *m);
   s->bytes += m->owned ? m->owned : bytes;
   if (m->owned || copied)
     neva_tensor_source_release (s->source, view);
   step (s, view);
+}
+
+/* ---- Stored as 4-bit codes ---------------------------------------------- */
+
+/* A rank's part [n, k] of a matrix. */
+typedef struct {
+  NevaAwq awq;
+  gsize n0, k0, k;
+} Codes;
+
+static void
+give_codes (gpointer data, gsize n0, gsize rows, guint8 *codes, float *scale,
+    float *low)
+{
+  const Codes *c = data;
+
+  neva_awq_read (&c->awq, c->n0 + n0, rows, c->k0, c->k, codes, scale, low);
+}
+
+/* What the codes stand for, [n, k]; NULL without memory. */
+static float *
+decode (const Codes *c, gsize n)
+{
+  const gsize first = c->k0 / NEVA_QUANT_GROUP;
+  const gsize groups = c->k / NEVA_QUANT_GROUP + 2;
+  g_autofree guint8 *codes = g_new (guint8, c->k);
+  g_autofree float *scale = g_new (float, groups);
+  g_autofree float *low = g_new (float, groups);
+  float *w = g_try_malloc_n (n, c->k * sizeof *w);
+
+  for (gsize r = 0; w && r < n; r++) {
+    neva_awq_read (&c->awq, c->n0 + r, 1, c->k0, c->k, codes, scale, low);
+    for (gsize i = 0; i < c->k; i++) {
+      const gsize g = (c->k0 + i) / NEVA_QUANT_GROUP - first;
+
+      w[r * c->k + i] = scale[g] * (float) codes[i] + low[g];
+    }
+  }
+  return w;
+}
+
+/* The codes as they are, or, where other weights were asked for, those of what
+ * they stand for. */
+static gboolean
+init_from_codes (
+    NevaWeightStore *s, NevaMatrix *m, Codes *c, gsize n, GError **error)
+{
+  g_autofree float *w = NULL;
+  NevaDType type = NEVA_DTYPE_F32;
+
+  if (s->mode == NEVA_WEIGHTS_AUTO || s->mode == NEVA_WEIGHTS_INT4) {
+    if (c->k0 % NEVA_QUANT_GROUP == 0 && c->k % NEVA_QUANT_GROUP == 0)
+      return neva_backend_matrix_codes (
+          s->backend, m, give_codes, c, n, c->k, error);
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "%" G_GSIZE_FORMAT " columns cannot be shared by %u ranks in whole "
+        "groups of 128",
+        c->awq.k, s->ranks);
+    return FALSE;
+  }
+  if (s->mode != NEVA_WEIGHTS_F32)
+    type = s->mode == NEVA_WEIGHTS_BF16 ? NEVA_DTYPE_BF16 : NEVA_DTYPE_I8;
+  if (!(w = decode (c, n))) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "no memory for it");
+    return FALSE;
+  }
+  if (!neva_backend_matrix_init (
+          s->backend, m, type, w, NEVA_DTYPE_F32, n, c->k, error))
+    return FALSE;
+  if (!m->owned)
+    g_ptr_array_add (s->parts, g_steal_pointer (&w));
+  return TRUE;
+}
+
+static void
+load_codes (NevaWeightStore *s, NevaMatrix *m, NevaRole role, NevaSplit split,
+    gsize n, gsize k, const char *name)
+{
+  const gsize down = split == NEVA_SPLIT_ROWS ? s->ranks : 1;
+  const gsize across = split == NEVA_SPLIT_COLUMNS ? s->ranks : 1;
+  Codes c = {.n0 = down > 1 ? s->rank * n : 0,
+      .k0 = across > 1 ? s->rank * k : 0,
+      .k = k};
+
+  if (!neva_awq_open (
+          &c.awq, s->source, s->awq, name, n * down, k * across, &s->fault))
+    return;
+  if (init_from_codes (s, m, &c, n, &s->fault)) {
+    if (role == NEVA_ROLE_TEXT && s->text_type != NEVA_DTYPE_I4)
+      s->text_type = m->w.type;
+    g_array_append_val (s->matrices, *m);
+    s->bytes += m->owned ? m->owned : n * k * sizeof (float);
+    step (s, c.awq.zeros);
+    step (s, c.awq.scales);
+    step (s, c.awq.codes);
+  } else {
+    g_prefix_error (&s->fault, "tensor '%s' (AWQ, file %s): ", name,
+        neva_tensor_source_file (s->source, c.awq.codes));
+  }
+  neva_awq_close (&c.awq);
 }
 
 /* Rows of a mapped file are used where they lie. Columns are copied, and rows
@@ -265,11 +373,15 @@ load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, NevaSplit split,
   const gsize across = split == NEVA_SPLIT_COLUMNS ? s->ranks : 1;
   const gsize first = down > 1 ? s->rank * n * k : across > 1 ? s->rank * k : 0;
   NevaDType stored;
-  const NevaTensorView *view = lookup (s, name, n * down, k * across, &stored);
+  const NevaTensorView *view;
   g_autofree guint8 *copy = NULL;
   gboolean copies;
 
-  if (!view)
+  if (!s->fault && neva_awq_has (s->source, name)) {
+    load_codes (s, m, role, split, n, k, name);
+    return;
+  }
+  if (!(view = lookup (s, name, n * down, k * across, &stored)))
     return;
   copies = across > 1 || (down > 1 && view->assembly);
   if (copies && !(copy = copy_part (s, view, first, k * across, stored, n, k)))

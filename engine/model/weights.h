@@ -12,7 +12,11 @@
  *   decoder, output    "      f32   bf16   int8   int4
  *   router     "       f32 | bf16 (1)   f32   bf16   bf16   bf16    a cliff
  *   word table         as it lies in the file, f16 too    only looked up
+ *   AWQ      int4: the codes   f32   bf16   int8   int4: the codes
  *   (1) f16 becomes bf16
+ *
+ * AWQ: matrices that the checkpoint stores as 4-bit codes (checkpoint/awq.h),
+ * whatever their role; f32, bf16 and int8 are made of what the codes stand for.
  */
 #ifndef NEVA_WEIGHTS_H
 #define NEVA_WEIGHTS_H
@@ -21,6 +25,7 @@
 #include <neva/model.h>
 #include "backend/backend.h"
 #include "checkpoint/tensor_source.h"
+#include "model/config.h"
 
 typedef enum {
   NEVA_ROLE_PATCHES,
@@ -45,6 +50,8 @@ NevaWeightStore *neva_weights_new (NevaTensorSource *source, NevaWeights mode,
     GCancellable *cancellable);
 /* The rank whose parts split tensors are; before it, all of them: 0 of 1. */
 void neva_weights_set_rank (NevaWeightStore *store, guint rank, guint ranks);
+/* How matrices that are stored as 4-bit codes lie; before it: an error. */
+void neva_weights_set_awq (NevaWeightStore *store, NevaAwqLayout layout);
 void neva_weights_free (NevaWeightStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaWeightStore, neva_weights_free)
 

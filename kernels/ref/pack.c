@@ -3,6 +3,7 @@
  * load. */
 #include "config.h"
 #include <math.h>
+#include <string.h>
 #include "pack.h"
 #include "ref.h"
 
@@ -35,6 +36,15 @@ pack_i8_column (uint8_t *group, const float *w, size_t n, size_t column)
                    (i < n && inverse > 0 ? (int) rintf (w[i] * inverse) : 0));
 }
 
+/* The nibble of element i of a group goes to its byte; the low one first. */
+static void
+put_i4 (uint8_t *q, size_t i, unsigned code)
+{
+  uint8_t *byte = q + i / 8 * NEVA_MATMUL_PANEL * 4 + i % 4;
+
+  *byte = (uint8_t) (i % 8 < 4 ? code : *byte | code << 4);
+}
+
 static void
 pack_i4_column (uint8_t *group, const float *w, size_t n, size_t column)
 {
@@ -49,10 +59,8 @@ pack_i4_column (uint8_t *group, const float *w, size_t n, size_t column)
   for (size_t i = 0; i < NEVA_QUANT_GROUP; i++) {
     const float v =
         i < n && inverse > 0 ? rintf (w[i] * inverse - low * inverse) : 0;
-    const unsigned code = (unsigned) fminf (fmaxf (v, 0), 15);
-    uint8_t *byte = q + i / 8 * NEVA_MATMUL_PANEL * 4 + i % 4;
 
-    *byte = (uint8_t) (i % 8 < 4 ? code : *byte | code << 4);
+    put_i4 (q, i, (unsigned) fminf (fmaxf (v, 0), 15));
   }
 }
 
@@ -89,4 +97,31 @@ NEVA_DECL_PACK (neva_pack_i4_c)
 {
   (void) n;
   pack_panel (NEVA_DTYPE_I4, packed, w, k, n0, rows);
+}
+
+void
+neva_pack_i4_codes (void *packed, const uint8_t *codes, const float *scale,
+    const float *low, size_t k, size_t n0, size_t rows)
+{
+  const size_t groups = k / NEVA_QUANT_GROUP;
+  uint8_t *group =
+      (uint8_t *) packed +
+      n0 / NEVA_MATMUL_PANEL * neva_packed_panel_bytes (NEVA_DTYPE_I4, k);
+
+  for (size_t g = 0; g < groups; g++, group += NEVA_I4_GROUP_BYTES) {
+    uint16_t *scales = (uint16_t *) group;
+
+    memset (group, 0, NEVA_I4_GROUP_BYTES);
+    for (size_t c = 0; c < rows; c++) {
+      const float s = scale[c * groups + g];
+      const uint8_t *from = codes + c * k + g * NEVA_QUANT_GROUP;
+
+      scales[c] = neva_f32_to_bf16 (s);
+      /* what rounding the scale does is least in the middle of the codes */
+      scales[NEVA_MATMUL_PANEL + c] = neva_f32_to_bf16 (
+          low[c * groups + g] - 7.5f * (neva_bf16_to_f32 (scales[c]) - s));
+      for (size_t i = 0; i < NEVA_QUANT_GROUP; i++)
+        put_i4 (group + NEVA_I4_Q + c * 4, i, from[i]);
+    }
+  }
 }

@@ -167,6 +167,17 @@ test_spellings (void)
       "{" VISION "}", CLIP_56, "{\"eos_token_id\":[3,4,5],\"bos_token_id\":9}");
   CHECK (c.n_eos == 3 && c.eos[2] == 5 && c.bos == 9,
       "generation_config.json wins");
+  CHECK (c.awq == NEVA_AWQ_NONE, "not quantised");
+  READ ("{" VISION ",\"quantization_config\":{\"bits\":4,\"group_size\":128,"
+        "\"modules_to_not_convert\":[\"vision_tower\"],\"zero_point\":true,"
+        "\"quant_method\":\"awq\",\"version\":\"gemm\"}}",
+      CLIP_56, NULL);
+  CHECK (c.awq == NEVA_AWQ_GEMM, "gemm");
+  READ ("{" VISION ",\"quantization_config\":{\"w_bit\":4,\"q_group_size\":128,"
+        "\"quant_method\":\"awq\",\"version\":\"GEMV\","
+        "\"backend\":\"llm-awq\"}}",
+      CLIP_56, NULL);
+  CHECK (c.awq == NEVA_AWQ_GEMV, "gemv");
   READ ("{" VISION ",\"tie_word_embeddings\":true}", CLIP_56, NULL);
   CHECK (c.text.tied_embeddings, "tied at the top");
   READ ("{" VISION ",\"text_config\":{\"tie_word_embeddings\":true}}", CLIP_56,
@@ -261,6 +272,8 @@ test_refused_preprocessors (void)
 }
 
 #define TEXT(inner) "{" VISION ",\"text_config\":{" inner "}}"
+#define QUANT(inner) "{" VISION ",\"quantization_config\":{" inner "}}"
+#define AWQ "\"quant_method\":\"awq\""
 #define TOWER(inner) "{\"vision_config\":{" inner "}}"
 
 static const struct {
@@ -335,6 +348,21 @@ static const struct {
         "architectures: ''", NEVA_ERROR_UNSUPPORTED},
     {"{\"architectures\":\"LlavaForConditionalGeneration\"}",
         "architectures: a list", NEVA_ERROR_BAD_FILE},
+    {QUANT ("\"quant_method\":\"gptq\""), "quant_method: 'gptq'",
+        NEVA_ERROR_UNSUPPORTED},
+    {QUANT ("\"bits\":4"), "quant_method: '(none)'", NEVA_ERROR_UNSUPPORTED},
+    {QUANT (AWQ ",\"bits\":3"), "quantization_config.bits: 3 is not",
+        NEVA_ERROR_UNSUPPORTED},
+    {QUANT (AWQ ",\"group_size\":64"), "group_size: 64 is not supported (128)",
+        NEVA_ERROR_UNSUPPORTED},
+    {QUANT (AWQ ",\"q_group_size\":-1"), "q_group_size: -1",
+        NEVA_ERROR_UNSUPPORTED},
+    {QUANT (AWQ ",\"zero_point\":false"), "zero_point", NEVA_ERROR_UNSUPPORTED},
+    {QUANT (AWQ ",\"version\":\"marlin\""), "version: 'marlin'",
+        NEVA_ERROR_UNSUPPORTED},
+    {QUANT (AWQ ",\"backend\":\"x\""), "backend: 'x'", NEVA_ERROR_UNSUPPORTED},
+    {"{" VISION ",\"quantization_config\":[]}", "quantization_config",
+        NEVA_ERROR_BAD_FILE},
     {"{" VISION ",\"neva\":{\"num_frames\":0}}", "neva.num_frames",
         NEVA_ERROR_BAD_FILE},
     {"{" VISION ",\"neva\":{\"conv_template\":"

@@ -12,7 +12,8 @@
  * 2^-24, though once per sum; so the bound is its error times 2^-16, times
  * sqrt(k). bf16 logits: at most twice the error that PyTorch's bf16 makes
  * (craft: rounding the same numbers elsewhere in the block may move, but not
- * double, the error). */
+ * double, the error). The same for the codes of an AWQ checkpoint, against
+ * PyTorch with naive int4 (tests/make_awq_reference.py). */
 #include "config.h"
 #include <math.h>
 #include <stdio.h>
@@ -435,24 +436,25 @@ check_f32 (Check *c)
     check_logits (c, want, bf16, n);
 }
 
+/* Weights that round, against PyTorch's error with weights rounded alike. */
 static void
-check_bf16 (Check *c)
+check_rounded (
+    Check *c, NevaWeights weights, const char *stage, const char *yardstick)
 {
-  gsize n, n_bf16;
+  gsize n, n_naive;
   const float *want = stored (c->r, c->st, "prompt_logits", "F32", &n);
-  const float *naive =
-      stored (c->r, c->st, "prompt_logits_bf16", "F32", &n_bf16);
+  const float *naive = stored (c->r, c->st, yardstick, "F32", &n_naive);
   NevaSequence *sequence;
   g_autofree float *logits = NULL;
 
-  if (!want || !naive || !c->stored_vocab || n_bf16 != n ||
-      !open_model (c, NEVA_WEIGHTS_BF16) || !encode (c, FALSE))
+  if (!want || !naive || !c->stored_vocab || n_naive != n ||
+      !open_model (c, weights) || !encode (c, FALSE))
     return;
   if (c->rounded)
     neva_llava_round_rotary (c->model);
   sequence = neva_sequence_new (c->model, NULL);
   if ((logits = prompt_logits (c, sequence)))
-    report_error (c->r, "bf16 logits", largest_difference (logits, want, n),
+    report_error (c->r, stage, largest_difference (logits, want, n),
         2 * largest_difference (naive, want, n));
   neva_sequence_free (sequence);
 }
@@ -494,7 +496,12 @@ check_model (Report *r, const char *folder)
     g_clear_pointer (&c.model, neva_llava_free);
     /* the NeMo sets come without the original's bf16 error */
     if (neva_safetensors_find (st, "prompt_logits_bf16"))
-      check_bf16 (&c);
+      check_rounded (
+          &c, NEVA_WEIGHTS_BF16, "bf16 logits", "prompt_logits_bf16");
+    g_clear_pointer (&c.model, neva_llava_free);
+    if (neva_safetensors_find (st, "prompt_logits_int4"))
+      check_rounded (
+          &c, NEVA_WEIGHTS_AUTO, "int4 logits", "prompt_logits_int4");
     g_clear_pointer (&c.model, neva_llava_free);
   }
   g_free (c.path);

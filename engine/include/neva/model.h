@@ -13,7 +13,8 @@ G_BEGIN_DECLS
 typedef struct _NevaModel NevaModel;
 
 typedef enum {
-  NEVA_WEIGHTS_AUTO, /* as stored: f32 stays f32, bf16 and f16 become bf16 */
+  NEVA_WEIGHTS_AUTO, /* as stored: f32 stays f32, bf16 and f16 become bf16,
+                        AWQ stays 4 bits */
   NEVA_WEIGHTS_F32,
   NEVA_WEIGHTS_BF16,
   NEVA_WEIGHTS_INT8, /* groups of 128, quantised at load */
