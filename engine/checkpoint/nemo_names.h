@@ -7,9 +7,9 @@
 #include "checkpoint/tensor_set.h"
 #include "model/config.h"
 
-/* Adds what `from` holds to `to`: views where the layout is the same, copies of
- * the split QKV. `from` must outlive `to`. text_only leaves projector and
- * vision out. Names that no model part has are a warning. */
+/* Adds what `from` holds to `to`: views where the layout is the same,
+ * assemblies of the split QKV. `from` must outlive `to`. text_only leaves
+ * projector and vision out. Names that no model part has are a warning. */
 gboolean neva_nemo_names_map (const NevaTensorSet *from,
     const NevaConfig *config, gboolean text_only, NevaTensorSet *to,
     GError **error);
