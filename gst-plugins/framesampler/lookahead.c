@@ -226,6 +226,15 @@ neva_lookahead_arrived (
   return packet (l, i)->hidden ? NEVA_LOOK_GO_ON : NEVA_LOOK_MISSING;
 }
 
+GstClockTime
+neva_lookahead_end (NevaLookahead *l)
+{
+  const NevaPacket *last = packet (l, l->index->packets->len - 1);
+
+  return GST_CLOCK_TIME_IS_VALID (last->duration) ? last->pts + last->duration
+                                                  : last->pts;
+}
+
 gchar *
 neva_lookahead_describe (NevaLookahead *l, const GstNevaSampleTime *wanted)
 {

@@ -55,6 +55,9 @@ NevaLook neva_lookahead_arrived (
 NevaLook neva_lookahead_advance (NevaLookahead *l, GstClockTime pts,
     const GstNevaSampleTime *wanted, gchar **message);
 
+/* Streaming thread, once usable. Where the file's last frame ends, PTS. */
+GstClockTime neva_lookahead_end (NevaLookahead *l);
+
 /* What is wrong with the wanted frame, for people; transfer full. */
 gchar *neva_lookahead_describe (
     NevaLookahead *l, const GstNevaSampleTime *wanted);

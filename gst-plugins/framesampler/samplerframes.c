@@ -3,14 +3,19 @@
  * it, what leaves is pushed, and the next wanted frame is approached. */
 #include "config.h"
 
+#include "container.h"
 #include "samplerpriv.h"
 
 /* A sink or muxer hears at least this often how far time has come. */
 #define GAP_INTERVAL (250 * GST_MSECOND)
 
+/* Edit lists and durations count in ticks as long as this. */
+#define ROUNDING GST_MSECOND
+
 /* Kinds of warnings besides NevaNotes. */
 #define WARNED_LATE (1u << 16)
 #define WARNED_NO_PTS (1u << 17)
+#define WARNED_CUT_SHORT (1u << 18)
 /* Warnings about damaged clips, one each, of a stream. */
 #define MAX_DAMAGE_WARNINGS 10
 
@@ -135,6 +140,33 @@ push_event (GstNevaFrameSampler *self, GstEvent *event)
   gst_pad_push_event (self->srcpad, event);
 }
 
+/* A file of which the end is missing looks like a shorter one. `end`: of its
+ * last frame, PTS. What else it lacks, sound that goes on, is no loss here. */
+static void
+report_cut_short (
+    GstNevaFrameSampler *self, const gchar *path, GstClockTime end)
+{
+  const GstClockTime stop = self->segment.stop;
+  const GstClockTime frame = neva_choice_grid_offset (
+      1, self->facts.fps_n, MAX (self->facts.fps_d, 1));
+  g_autofree gchar *until = NULL;
+  guint64 missing;
+
+  if ((self->warned & WARNED_CUT_SHORT) || self->segment.rate < 0 ||
+      !GST_CLOCK_TIME_IS_VALID (end) ||
+      (GST_CLOCK_TIME_IS_VALID (stop) && end + frame / 2 + ROUNDING >= stop) ||
+      (missing = neva_container_missing (path)) == 0)
+    return;
+  self->warned |= WARNED_CUT_SHORT;
+  if (GST_CLOCK_TIME_IS_VALID (stop))
+    until = g_strdup_printf (" instead of %.3f s", seconds (self, stop));
+  GST_ELEMENT_WARNING (self, STREAM, DEMUX,
+      ("'%s' is cut short: %" G_GUINT64_FORMAT
+       " bytes of it are missing, and its video ends at %.3f s%s.",
+          path, missing, seconds (self, end), until ? until : ""),
+      (NULL));
+}
+
 /* Pushes what is queued, in order; on a flow error the rest is dropped. */
 static GstFlowReturn
 push_queue (GstNevaFrameSampler *self, GQueue *queue)
@@ -250,10 +282,13 @@ learn_facts (GstNevaFrameSampler *self)
       self->facts.fps_n, self->facts.fps_d, GST_TIME_ARGS (self->facts.end));
   neva_windows_set_facts (self->windows, &self->facts);
   self->facts_known = TRUE;
-  if (self->lookahead.usable)
+  if (self->lookahead.usable) {
     neva_damage_unwatch (&self->damage); /* the index knows, and more */
-  else
+    report_cut_short (
+        self, self->lookahead.path, neva_lookahead_end (&self->lookahead));
+  } else {
     neva_damage_watch (&self->damage, self->sinkpad);
+  }
   return GST_FLOW_OK;
 }
 
@@ -425,6 +460,21 @@ neva_sampler_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   return handle_frame (self, buffer, &t);
 }
 
+/* At the end of a stream whose file was not read in advance. */
+static void
+report_short_stream (GstNevaFrameSampler *self)
+{
+  const NevaStamps *last = &self->stamps;
+  const gchar *why;
+  NevaUpstream up;
+
+  if (self->lookahead.usable || !GST_CLOCK_TIME_IS_VALID (last->pts) ||
+      !neva_upstream_inspect (self->sinkpad, &up, &why))
+    return;
+  report_cut_short (self, up.path, last->pts + last->duration);
+  neva_upstream_clear (&up);
+}
+
 gboolean
 neva_sampler_end (GstNevaFrameSampler *self)
 {
@@ -439,5 +489,6 @@ neva_sampler_end (GstNevaFrameSampler *self)
   }
   neva_sampler_cut (self);
   report_damaged_clips (self);
+  report_short_stream (self);
   return TRUE;
 }
