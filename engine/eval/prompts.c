@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
+#include <math.h>
 #include <string.h>
 #include "checkpoint/json_file.h"
 #include "eval/prompts.h"
@@ -14,36 +15,68 @@ neva_media_type_name (NevaMediaType type)
 
 /* ---- JSON --------------------------------------------------------------- */
 
-/* json-glib makes something of an integer beyond 64 bits without a word. */
+/* Digits of an integer at `at` that does not fit 64 bits; FALSE for all else.
+ */
 static gboolean
-has_huge_integer (const char *text, gsize length)
+is_huge_integer (const char *text, gsize length, gsize at, gsize digits)
+{
+  g_autofree char *number = g_strndup (text + at, digits);
+  const char next = at + digits < length ? text[at + digits] : '\0';
+  gint64 value;
+
+  return digits >= 19 && (at == 0 || text[at - 1] != '.') &&
+         !(next && strchr (".eE", next)) &&
+         !g_ascii_string_to_signed (number, 10, 0, G_MAXINT64, &value, NULL);
+}
+
+/* What json-glib makes something of without a word: (transfer none) or NULL. */
+static const char *
+find_flaw (const char *text, gsize length)
 {
   gboolean in_string = FALSE;
 
   for (gsize i = 0; i < length; i++) {
     gsize digits = 0;
-    gint64 value;
 
-    if (in_string || text[i] == '"') {
-      if (in_string && text[i] == '\\')
-        i++;
-      else if (text[i] == '"')
-        in_string = !in_string;
-      continue;
+    if (in_string && text[i] == '\\') {
+      if (++i == length || !text[i] || !strchr ("\"\\/bfnrtu", text[i]))
+        return "a backslash that escapes nothing";
+    } else if (text[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string) {
+      while (i + digits < length && g_ascii_isdigit (text[i + digits]))
+        digits++;
+      if (is_huge_integer (text, length, i, digits))
+        return "an integer of more than 63 bits";
+      i += digits ? digits - 1 : 0;
     }
-    while (i + digits < length && g_ascii_isdigit (text[i + digits]))
-      digits++;
-    if (digits >= 19 && (i == 0 || text[i - 1] != '.')) {
-      g_autofree char *number = g_strndup (text + i, digits);
-      const char next = i + digits < length ? text[i + digits] : '\0';
-
-      if (!strchr (".eE", next) &&
-          !g_ascii_string_to_signed (number, 10, 0, G_MAXINT64, &value, NULL))
-        return TRUE;
-    }
-    i += digits ? digits - 1 : 0;
   }
-  return FALSE;
+  return NULL;
+}
+
+/* 1e999: Python reads and writes an infinity, which is no JSON. */
+static gboolean
+is_finite (JsonNode *node)
+{
+  gboolean finite = TRUE;
+
+  if (JSON_NODE_HOLDS_ARRAY (node)) {
+    JsonArray *array = json_node_get_array (node);
+
+    for (guint i = 0; finite && i < json_array_get_length (array); i++)
+      finite = is_finite (json_array_get_element (array, i));
+  } else if (JSON_NODE_HOLDS_OBJECT (node)) {
+    JsonObjectIter iter;
+    JsonNode *member;
+
+    json_object_iter_init (&iter, json_node_get_object (node));
+    while (finite && json_object_iter_next (&iter, NULL, &member))
+      finite = is_finite (member);
+  } else if (JSON_NODE_HOLDS_VALUE (node) &&
+             json_node_get_value_type (node) == G_TYPE_DOUBLE) {
+    finite = isfinite (json_node_get_double (node));
+  }
+  return finite;
 }
 
 JsonNode *
@@ -59,11 +92,15 @@ neva_prompt_json_parse (
     wrong = "not UTF-8 text";
   else if (!neva_json_is_shallow (text, length))
     wrong = "not JSON, or nested too deeply";
-  else if (has_huge_integer (text, length))
-    wrong = "an integer of more than 63 bits";
+  else if (find_flaw (text, length))
+    wrong = find_flaw (text, length);
   else if (!json_parser_load_from_data (parser, text, (gssize) length, &json))
     wrong = json->message;
   root = wrong ? NULL : json_parser_get_root (parser);
+  if (root && !is_finite (root)) {
+    wrong = "a number that is too large";
+    root = NULL;
+  }
   if (!root) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: %s", where,
         wrong ? wrong : "empty");

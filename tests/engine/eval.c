@@ -45,6 +45,8 @@ test_lines (void)
       "{\"video\": \"c.mp4\", \"text\": \n"
       "\xff\n"
       "{\"video\": \"c.mp4\", \"text\": \"T\", \"n\": 99999999999999999999}\n"
+      "{\"video\": \"c.mp4\", \"text\": \"T\", \"n\": [1e999]}\n"
+      "{\"video\": \"c.mp4\", \"text\": \"T\\62\"}\n"
       "{\"video\": \"d.mp4\", \"text\": \"last, no newline\"}");
   g_autoptr (GString) problems = g_string_new (NULL);
   g_autoptr (GError) error = NULL;
@@ -54,7 +56,7 @@ test_lines (void)
     guint line;
     const char *media, *prompt;
   } want[] = {{1, "a.mp4", "T<video>"}, {3, "b.mp4", "Q<video>"},
-      {4, "c.mp4", "P<video>"}, {13, "d.mp4", "last, no newline<video>"}};
+      {4, "c.mp4", "P<video>"}, {15, "d.mp4", "last, no newline<video>"}};
 
   CHECK (file != NULL, "%s", error ? error->message : "");
   if (!file)
@@ -68,7 +70,7 @@ test_lines (void)
     CHECK_STR (record->media, want[i].media);
     CHECK_STR (record->prompt, want[i].prompt);
   }
-  for (guint line = 2; line <= 12; line += line == 2 ? 3 : 1) {
+  for (guint line = 2; line <= 14; line += line == 2 ? 3 : 1) {
     g_autofree char *part = g_strdup_printf ("/q.jsonl: line %u: ", line);
 
     CHECK (
@@ -161,14 +163,17 @@ test_check_marker (void)
 /* ---- Rows --------------------------------------------------------------- */
 
 #define RECORDS                                                                \
-  "{\"video\": \"a\", \"text\": \"T\\u00e9\\u2047\", \"n\": 1.50, \"k\": "     \
+  "{\"video\": \"a\", \"text\": \"T\\u00e9\\ud83d\\ude00\", \"n\": 1.50, "     \
+  "\"k\": "                                                                    \
   "[1, {\"x\": null, \"y\": []}], \"e\": {}, \"f\": 1e16, \"metadata\": "      \
   "true}\n"                                                                    \
   "{\"prompt\": \"P\", \"video\": \"a\", \"answer_id\": \"id\"}\n"
 #define ROW0                                                                   \
-  "{\"video\": \"a\", \"text\": \"T\\u00e9\\u2047\", \"n\": 1.5, \"k\": "      \
+  "{\"video\": \"a\", \"text\": \"T\\u00e9\\ud83d\\ude00\", \"n\": 1.5, "      \
+  "\"k\": "                                                                    \
   "[1, {\"x\": null, \"y\": []}], \"e\": {}, \"f\": 1e+16, \"metadata\": "     \
-  "true, \"prompt\": \"<video>T\\u00e9\\u2047\", \"full_text\": \"full\", "    \
+  "true, \"prompt\": \"<video>T\\u00e9\\ud83d\\ude00\", \"full_text\": "       \
+  "\"full\", "                                                                 \
   "\"pred_answer\": \"an \\\"answer\\\"\", \"model_id\": \"m\", "              \
   "\"answer_id\": 0}"
 #define ROW1                                                                   \

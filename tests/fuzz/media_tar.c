@@ -59,7 +59,7 @@ read_members (const NevaMediaStore *store, const guint8 *data, gsize size)
 
     if (neva_media_store_find (store, names[i], &file, &error) == !!error)
       abort ();
-    if (file.path && g_str_has_prefix (names[i], ".."))
+    if (file.path && g_str_has_prefix (names[i], "../"))
       abort ();
   }
 }
