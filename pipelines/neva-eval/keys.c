@@ -97,6 +97,7 @@ static const Key keys[] = {
         "prompt template in place of the model's"},
     {"system_prompt", KEY_STRING, AT (system_prompt),
         "in place of the template's"},
+    {"lora", KEY_STRING, AT (lora), ".nemo with adapters to merge"},
     {"vision_tower", KEY_STRING, AT (vision_tower),
         "Hugging Face folder of the tower that a .nemo names"},
     {"weights", KEY_WEIGHTS, AT (weights),

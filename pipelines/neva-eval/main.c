@@ -86,6 +86,7 @@ open_model (App *app, GError **error)
   const Options *o = &app->options;
   const NevaModelOptions options = {.base_model = o->base_model_file,
       .vision_tower = o->vision_tower,
+      .lora = o->lora,
       .weights = o->weights,
       .device = o->device,
       .threads = o->threads ? o->threads : app->parallel.threads,

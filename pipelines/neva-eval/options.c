@@ -29,6 +29,7 @@ options_clear (Options *o)
   g_free (o->neva_model_file);
   g_free (o->base_model_file);
   g_free (o->vision_tower);
+  g_free (o->lora);
   g_free (o->prompt_file);
   g_free (o->output_file);
   g_free (o->media_base_path);

@@ -19,7 +19,7 @@ typedef enum {
 
 typedef struct {
   /* Files */
-  char *neva_model_file, *base_model_file, *vision_tower;
+  char *neva_model_file, *base_model_file, *vision_tower, *lora;
   char *prompt_file, *output_file; /* output_file "-": standard output */
   char *media_base_path;
   gboolean resume, grouped, quiet;

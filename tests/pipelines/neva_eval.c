@@ -349,6 +349,7 @@ test_usage (void)
       {"prompt_file=none.jsonl", 2, "none.jsonl"},
       {"prompt_file=noise.avi", 2, ".json or .jsonl"},
       {"neva_model_file=fake:x?fail=load", 4, "loading fails"},
+      {"neva_model_file=nowhere.nemo", 4, "nowhere.nemo"},
       {"output_file=none/out.jsonl", 5, "none/out.jsonl"},
       {"inference.media_base_path=none.tar", 2, "none.tar"},
   };
