@@ -258,9 +258,9 @@ keep_matrix (NevaWeightStore *s, const NevaMatrix *m, NevaRole role,
     s->text_type = m->w.type;
   g_array_append_val (s->matrices, *m);
   s->bytes += m->owned ? m->owned : bytes;
-  if (m->owned || copied)
-    neva_tensor_source_release (s->source, view);
   step (s, view);
+  if (m->owned || copied)
+    neva_tensor_source_release (s->source, view); /* the view goes, too */
 }
 
 /* ---- Stored as 4-bit codes ---------------------------------------------- */
