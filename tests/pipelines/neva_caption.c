@@ -353,6 +353,25 @@ remove_tree (const char *path)
   g_remove (path);
 }
 
+/* The demo model among ranks answers as it does alone. */
+static void
+test_ranks (void)
+{
+  g_autofree char *demo =
+      g_build_filename (g_getenv ("NEVA_SOURCE"), "models", "demo", NULL);
+  g_auto (Result) one = run ("%s|-q|-m|%s|--weights|f32", clip, demo);
+  g_auto (Result) two = run ("%s|-q|-m|%s|--weights|f32|--tensor-parallel|2|"
+                             "--pipeline-parallel|5",
+      clip, demo);
+  g_auto (Result) four = run ("%s|-m|%s|--tensor-parallel|4", clip, demo);
+
+  CHECK (one.code == 0 && two.code == 0, "%d, %d: %s", one.code, two.code,
+      two.err);
+  CHECK_STR (two.out, one.out);
+  CHECK (four.code == 4 && strstr (four.err, "6 attention heads"), "%d: %s",
+      four.code, four.err);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -372,6 +391,7 @@ main (int argc, char **argv)
     test_missing_plugin ();
     test_interrupt ();
     test_mux ();
+    test_ranks ();
   } else {
     printf ("SKIP: GStreamer cannot make the clips here\n");
   }
