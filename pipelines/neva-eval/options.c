@@ -217,8 +217,9 @@ check (const Options *o, GError **error)
   else if (o->max_tokens == 0)
     wrong = "inference.tokens_to_generate=0: an answer has at least one token";
   else if (o->quantize)
-    wrong = "quantization.enable=True: weights=int8 or weights=int4 quantise "
-            "at load; there is no calibration here";
+    wrong =
+        "quantization.enable=True: weights=int8 or weights=int4 quantise "
+        "at load, and AWQ checkpoints are read; there is no calibration here";
   else if (!strcmp (o->output_file, "-") && o->resume)
     wrong = "standard output cannot be resumed";
   else if (!strcmp (o->output_file, o->prompt_file))
