@@ -141,42 +141,72 @@ half (const NevaTensorView *view, gsize at)
   return h;
 }
 
+/* Codes are decoded in tiles of 8 rows and 64 columns: whole words of every
+ * layout, and a cache line of each row. */
+enum { ROWS = 8, COLUMNS = 64 };
+typedef guint8 Tile[ROWS][COLUMNS];
+
 /* The shift of column c % 8 in a word of GEMM. */
 static const guint8 gemm_shift[8] = {0, 16, 4, 20, 8, 24, 12, 28};
 
 static void
-read_gemm (const NevaAwq *a, gsize r, gsize k0, gsize k, guint8 *codes)
+tile_gemm (const NevaAwq *a, gsize r, gsize column, Tile tile)
 {
-  const gsize ld = a->n / 8;
+  for (gsize i = 0; i < COLUMNS; i++) {
+    const guint w = word (a->codes, (column + i) * (a->n / 8) + r / 8);
 
-  for (gsize i = 0; i < k; i++)
-    codes[i] = word (a->codes, (k0 + i) * ld + r / 8) >> gemm_shift[r % 8] & 15;
+    for (gsize c = 0; c < ROWS; c++)
+      tile[c][i] = w >> gemm_shift[c] & 15;
+  }
 }
 
 static void
-read_gemv (const NevaAwq *a, gsize r, gsize k0, gsize k, guint8 *codes)
+tile_gemv (const NevaAwq *a, gsize r, gsize column, Tile tile)
 {
-  const gsize row = r * (a->k / 8);
+  for (gsize c = 0; c < ROWS; c++) {
+    const gsize at = ((r + c) * a->k + column) / 8;
 
-  for (gsize i = k0; i < k0 + k; i++)
-    codes[i - k0] = word (a->codes, row + i / 8) >> 4 * (i % 8) & 15;
+    for (gsize i = 0; i < COLUMNS; i += 8) {
+      const guint w = word (a->codes, at + i / 8);
+
+      for (gsize j = 0; j < 8; j++)
+        tile[c][i + j] = w >> 4 * j & 15;
+    }
+  }
 }
 
 /* Of 32 columns, 8 a + 2 b + c (a, b < 4, c < 2) goes to 8 b + 4 c + a; then
  * 64 columns of 4 rows, one row after another, fill 64 halves from the low
  * nibble up. */
 static void
-read_fast (const NevaAwq *a, gsize r, gsize k0, gsize k, guint8 *codes)
+tile_fast (const NevaAwq *a, gsize r, gsize column, Tile tile)
 {
-  for (gsize i = k0; i < k0 + k; i++) {
-    const gsize within = i % 32;
-    const gsize to =
-        i / 32 * 32 + within % 8 / 2 * 8 + within % 2 * 4 + within / 8;
-    const gsize at = r % 4 * 64 + to % 64;
+  for (gsize at = 0; at < 2 * 4 * COLUMNS; at += 4) {
+    const gsize four = at / (4 * COLUMNS), i = at % COLUMNS;
+    const guint w = half (
+        a->codes, (r / 4 + four) * a->k + column + at % (4 * COLUMNS) / 4);
+    guint8 *row = tile[at / COLUMNS] + i / 32 * 32 + i % 32 / 8 * 2 + i / 4 % 2;
 
-    codes[i - k0] =
-        half (a->codes, r / 4 * a->k + to / 64 * 64 + at / 4) >> 4 * (at % 4) &
-        15;
+    for (gsize j = 0; j < 4; j++)
+      row[8 * j] = w >> 4 * j & 15;
+  }
+}
+
+static void
+decode_tile (const NevaAwq *a, gsize r, gsize column, Tile tile)
+{
+  switch (a->layout) {
+    case NEVA_AWQ_GEMM:
+      tile_gemm (a, r, column, tile);
+      break;
+    case NEVA_AWQ_GEMV:
+      tile_gemv (a, r, column, tile);
+      break;
+    case NEVA_AWQ_FAST:
+      tile_fast (a, r, column, tile);
+      break;
+    case NEVA_AWQ_NONE:
+      break;
   }
 }
 
@@ -212,21 +242,19 @@ neva_awq_read (const NevaAwq *a, gsize n0, gsize rows, gsize k0, gsize k,
     guint8 *codes, float *scale, float *low)
 {
   const gsize first = k0 / GROUP, end = (k0 + k + GROUP - 1) / GROUP;
+  Tile tile;
 
-  for (gsize r = n0; r < n0 + rows; r++, codes += k) {
-    switch (a->layout) {
-      case NEVA_AWQ_GEMM:
-        read_gemm (a, r, k0, k, codes);
-        break;
-      case NEVA_AWQ_GEMV:
-        read_gemv (a, r, k0, k, codes);
-        break;
-      case NEVA_AWQ_FAST:
-        read_fast (a, r, k0, k, codes);
-        break;
-      case NEVA_AWQ_NONE:
-        break;
+  for (gsize c = k0 / COLUMNS * COLUMNS; c < k0 + k; c += COLUMNS) {
+    const gsize from = MAX (c, k0), to = MIN (c + COLUMNS, k0 + k);
+
+    for (gsize r = n0 / ROWS * ROWS; r < n0 + rows; r += ROWS) {
+      decode_tile (a, r, c, tile);
+      for (gsize i = MAX (r, n0); i < MIN (r + ROWS, n0 + rows); i++)
+        memcpy (codes + (i - n0) * k + from - k0, tile[i - r] + from - c,
+            to - from);
     }
+  }
+  for (gsize r = n0; r < n0 + rows; r++) {
     for (gsize g = first; g < end; g++)
       read_group (a, r, g, scale++, low++);
   }

@@ -284,19 +284,24 @@ give_codes (gpointer data, gsize n0, gsize rows, guint8 *codes, float *scale,
 static float *
 decode (const Codes *c, gsize n)
 {
-  const gsize first = c->k0 / NEVA_QUANT_GROUP;
-  const gsize groups = c->k / NEVA_QUANT_GROUP + 2;
-  g_autofree guint8 *codes = g_new (guint8, c->k);
-  g_autofree float *scale = g_new (float, groups);
-  g_autofree float *low = g_new (float, groups);
+  const gsize first = c->k0 / NEVA_QUANT_GROUP, step = NEVA_MATMUL_PANEL;
+  const gsize groups =
+      (c->k0 + c->k + NEVA_QUANT_GROUP - 1) / NEVA_QUANT_GROUP - first;
+  g_autofree guint8 *codes = g_new (guint8, step * c->k);
+  g_autofree float *scale = g_new (float, step *groups);
+  g_autofree float *low = g_new (float, step *groups);
   float *w = g_try_malloc_n (n, c->k * sizeof *w);
 
   for (gsize r = 0; w && r < n; r++) {
-    neva_awq_read (&c->awq, c->n0 + r, 1, c->k0, c->k, codes, scale, low);
-    for (gsize i = 0; i < c->k; i++) {
-      const gsize g = (c->k0 + i) / NEVA_QUANT_GROUP - first;
+    const gsize at = r % step;
 
-      w[r * c->k + i] = scale[g] * (float) codes[i] + low[g];
+    if (!at)
+      neva_awq_read (&c->awq, c->n0 + r, MIN (step, n - r), c->k0, c->k, codes,
+          scale, low);
+    for (gsize i = 0; i < c->k; i++) {
+      const gsize g = at * groups + (c->k0 + i) / NEVA_QUANT_GROUP - first;
+
+      w[r * c->k + i] = scale[g] * (float) codes[at * c->k + i] + low[g];
     }
   }
   return w;

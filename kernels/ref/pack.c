@@ -36,15 +36,6 @@ pack_i8_column (uint8_t *group, const float *w, size_t n, size_t column)
                    (i < n && inverse > 0 ? (int) rintf (w[i] * inverse) : 0));
 }
 
-/* The nibble of element i of a group goes to its byte; the low one first. */
-static void
-put_i4 (uint8_t *q, size_t i, unsigned code)
-{
-  uint8_t *byte = q + i / 8 * NEVA_MATMUL_PANEL * 4 + i % 4;
-
-  *byte = (uint8_t) (i % 8 < 4 ? code : *byte | code << 4);
-}
-
 static void
 pack_i4_column (uint8_t *group, const float *w, size_t n, size_t column)
 {
@@ -59,8 +50,10 @@ pack_i4_column (uint8_t *group, const float *w, size_t n, size_t column)
   for (size_t i = 0; i < NEVA_QUANT_GROUP; i++) {
     const float v =
         i < n && inverse > 0 ? rintf (w[i] * inverse - low * inverse) : 0;
+    const unsigned code = (unsigned) fminf (fmaxf (v, 0), 15);
+    uint8_t *byte = q + i / 8 * NEVA_MATMUL_PANEL * 4 + i % 4;
 
-    put_i4 (q, i, (unsigned) fminf (fmaxf (v, 0), 15));
+    *byte = (uint8_t) (i % 8 < 4 ? code : *byte | code << 4);
   }
 }
 
@@ -120,8 +113,12 @@ neva_pack_i4_codes (void *packed, const uint8_t *codes, const float *scale,
       /* what rounding the scale does is least in the middle of the codes */
       scales[NEVA_MATMUL_PANEL + c] = neva_f32_to_bf16 (
           low[c * groups + g] - 7.5f * (neva_bf16_to_f32 (scales[c]) - s));
-      for (size_t i = 0; i < NEVA_QUANT_GROUP; i++)
-        put_i4 (group + NEVA_I4_Q + c * 4, i, from[i]);
+      for (size_t i = 0; i < NEVA_QUANT_GROUP; i += 8) {
+        uint8_t *q = group + NEVA_I4_Q + (i / 8 * NEVA_MATMUL_PANEL + c) * 4;
+
+        for (size_t j = 0; j < 4; j++)
+          q[j] = (uint8_t) (from[i + j] | from[i + 4 + j] << 4);
+      }
     }
   }
 }

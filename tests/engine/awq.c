@@ -331,8 +331,8 @@ test_layout (gsize i)
       {NEVA_WEIGHTS_INT4, NEVA_SPLIT_ROWS, 1, 2},
       {NEVA_WEIGHTS_AUTO, NEVA_SPLIT_COLUMNS, 1, 2},
       {NEVA_WEIGHTS_F32, NEVA_SPLIT_NONE, 0, 1},
-      {NEVA_WEIGHTS_F32, NEVA_SPLIT_ROWS, 2, 3},
-      {NEVA_WEIGHTS_F32, NEVA_SPLIT_COLUMNS, 3, 4}};
+      {NEVA_WEIGHTS_F32, NEVA_SPLIT_ROWS, 1, 6},
+      {NEVA_WEIGHTS_F32, NEVA_SPLIT_COLUMNS, 3, 8}};
 
   for (gsize h = 0; h < G_N_ELEMENTS (hows); h++) {
     const gboolean f32 = hows[h].mode == NEVA_WEIGHTS_F32;
