@@ -75,7 +75,8 @@ static const Key keys[] = {
         "32, bf16 or 16: how weights are kept"},
     {"trainer.*", KEY_IGNORED, 0, NULL},
     {"quantization.enable", KEY_BOOL, AT (quantize), NULL},
-    {"quantization.algorithm", KEY_IGNORED, 0, NULL},
+    {"quantization.algorithm", KEY_CHOICE, AT (quantize_how), NULL,
+        "awq int8_sq fp8"},
     {"quantization.num_samples", KEY_IGNORED, 0, NULL},
     /* this program's own */
     {"order", KEY_CHOICE, AT (grouped),

@@ -192,6 +192,16 @@ parse_arguments (Options *o, int argc, char **argv, GError **error)
 
 /* ---- Checks ------------------------------------------------------------- */
 
+/* By Options.quantize_how. */
+static const char *const quantize_errors[] = {
+    "quantization.enable=True: there is no calibration here; checkpoints that "
+    "AutoAWQ or llm-awq quantised are read, and weights=int4 quantises at load",
+    "quantization.enable=True: there is no calibration here; weights=int8 "
+    "quantises at load",
+    "quantization.algorithm=fp8: the CPU has no such arithmetic; weights=int8 "
+    "quantises at load",
+};
+
 static gboolean
 check (const Options *o, GError **error)
 {
@@ -217,9 +227,7 @@ check (const Options *o, GError **error)
   else if (o->max_tokens == 0)
     wrong = "inference.tokens_to_generate=0: an answer has at least one token";
   else if (o->quantize)
-    wrong =
-        "quantization.enable=True: weights=int8 or weights=int4 quantise "
-        "at load, and AWQ checkpoints are read; there is no calibration here";
+    wrong = quantize_errors[o->quantize_how];
   else if (!strcmp (o->output_file, "-") && o->resume)
     wrong = "standard output cannot be resumed";
   else if (!strcmp (o->output_file, o->prompt_file))

@@ -41,6 +41,7 @@ typedef struct {
   guint threads, context_length;
   guint tensor_parallel, pipeline_parallel;
   gboolean quantize;
+  int quantize_how; /* index into "awq int8_sq fp8" */
 } Options;
 
 /* Command line and configuration file, checked. FALSE: *code is what to end
