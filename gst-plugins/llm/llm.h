@@ -71,7 +71,8 @@ struct _GstNevaLlm {
   GstFlowReturn src_flow, text_flow; /* the last ones */
   GstNevaLlmClips clips;
   guint n_asked;
-  guint serial; /* changes with every flush */
+  guint n_calls; /* requests whose callbacks may still come */
+  guint serial;  /* changes with every flush */
   GstNevaLlmAlert alert;
   guint alert_serial; /* that the alert belongs to */
   gboolean running, flushing, failed, delivering;

@@ -14,19 +14,37 @@ GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
 
 /* ---- Answers, on the model's thread ---- */
 
+/* Whoever stops the element waits until there is none. */
 typedef struct {
   GstNevaLlm *self;
   GstNevaLlmClip *clip;
 } Call;
 
+static Call *
+call_new (GstNevaLlm *self, GstNevaLlmClip *clip)
+{
+  Call *call = g_new0 (Call, 1);
+
+  call->self = self;
+  call->clip = gst_neva_llm_clip_ref (clip);
+  g_mutex_lock (&self->lock);
+  self->n_calls++;
+  g_mutex_unlock (&self->lock);
+  return call;
+}
+
 static void
 call_free (gpointer user_data)
 {
   Call *call = user_data;
+  GstNevaLlm *self = call->self;
 
-  gst_object_unref (call->self);
   gst_neva_llm_clip_unref (call->clip);
   g_free (call);
+  g_mutex_lock (&self->lock);
+  self->n_calls--;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
 }
 
 static void
@@ -238,12 +256,10 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
   GstNevaLlmSettings settings;
   NevaQuestion question = NEVA_QUESTION_DEFAULT;
   NevaRequest *request;
-  Call *call = g_new0 (Call, 1);
+  Call *call = call_new (self, clip);
   const char *prompt;
 
   gst_neva_llm_get_settings (self, &settings);
-  call->self = gst_object_ref (self);
-  call->clip = gst_neva_llm_clip_ref (clip);
   prompt = settings.alert.question ? settings.alert.question : settings.prompt;
   clip->prompt = expand_prompt (
       clip, prompt ? prompt : neva_model_get_info (model)->prompt);
@@ -460,4 +476,10 @@ gst_neva_llm_worker_stop (GstNevaLlm *self)
   if (self->worker)
     g_thread_join (self->worker);
   self->worker = NULL;
+
+  /* An answer may be known, and the thread that told it not yet gone. */
+  g_mutex_lock (&self->lock);
+  while (self->n_calls > 0)
+    g_cond_wait (&self->cond, &self->lock);
+  g_mutex_unlock (&self->lock);
 }
