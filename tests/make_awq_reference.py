@@ -5,6 +5,7 @@ matrices are stored as AutoAWQ and llm-awq store them, and what PyTorch computes
 with the numbers that the codes stand for.
 
   make_awq_reference.py OUT [--seed 1]
+  make_awq_reference.py OUT --checked-in    the folder of tests/data
 
 One folder for each layout (gemm, gemv, gemv_fast) and text model. Needs what
 make_reference.py needs; neither AutoAWQ nor llm-awq: the packing is written here
@@ -182,13 +183,27 @@ def draw(index, version):
         size=(40, 30), vocab=300, prompt="<image>\nWhat?")
 
 
+# Two groups in a row of every matrix, so that two ranks can share them.
+CHECKED_IN = dict(
+    clip=False, family="llama", patch=6, heads=4, kv_heads=4, image=12, tower_heads=2,
+    tower_hidden=16, tower_ffn=24, tower_layers=2, select=-1, full=True,
+    projector_bias=True, head_dim=64, hidden=256, ffn=256, layers=1, window=None,
+    rope="default", tied=True, attention_bias=False, mlp_bias=False, dtype="float16",
+    shards=1, spelling=4, tokenizer="bpe", frames=2, size=(20, 16), vocab=280,
+    prompt="<image>\nWhat?")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--checked-in", action="store_true")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)
+    if options.checked_in:
+        make(options.out / "awq-gemm-llama", "gemm", dict(CHECKED_IN), 7)
+        return
     for index, version in enumerate(list(PACK) * 2):
         s = draw(options.seed + index + index // 3, version)
         name = f"{options.seed}-{index}-awq-{version}-{s['family']}-t{s['spelling']}"

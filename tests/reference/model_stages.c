@@ -64,16 +64,28 @@ divides (const NevaTextConfig *t, guint tp, guint pp)
          t->vocab % tp == 0 && t->layers % pp == 0;
 }
 
+/* AWQ: rows of the matrices that are shared by columns, in groups. */
+static gboolean
+divides_codes (const NevaTextConfig *t, guint tp)
+{
+  return t->heads * t->head_dim / tp % NEVA_QUANT_GROUP == 0 &&
+         t->ffn / tp % NEVA_QUANT_GROUP == 0;
+}
+
 /* Is it the split that was refused, and rightly so? */
 static gboolean
 rightly_refused (const Check *c, const GError *error)
 {
   const NevaCheckpointParts parts = {.base_model = c->base};
   g_auto (NevaCheckpoint) checkpoint = {0};
+  const gboolean codes = strstr (error->message, "whole groups") != NULL;
 
-  return c->r->tp * c->r->pp > 1 && strstr (error->message, "shared evenly") &&
-         neva_checkpoint_open (&checkpoint, c->path, &parts, NULL) &&
-         !divides (&checkpoint.config.text, c->r->tp, c->r->pp);
+  if (c->r->tp * c->r->pp == 1 ||
+      (!codes && !strstr (error->message, "shared evenly")) ||
+      !neva_checkpoint_open (&checkpoint, c->path, &parts, NULL))
+    return FALSE;
+  return !(codes ? divides_codes (&checkpoint.config.text, c->r->tp)
+                 : divides (&checkpoint.config.text, c->r->tp, c->r->pp));
 }
 
 static gboolean
