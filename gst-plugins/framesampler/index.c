@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 
+#include "lazysrc.h"
 #include "packet.h"
 
 /* Longer than a disk needs to wake up, or a network to answer; several times,
@@ -12,8 +13,12 @@
 #define STALL (4 * GST_SECOND)
 #define STALLS 3
 
-/* The reading pipeline: filesrc ! demuxer ! [parser] ! fakesink, as upstream's
- * stages say. Its sink pad's probe fills the index. */
+/* Bytes of a packet in which the headers of its units are looked for before all
+ * of it is read. */
+#define HEAD 1024
+
+/* The reading pipeline: a file source ! demuxer ! [parser] ! fakesink, as
+ * upstream's stages say. Its sink pad's probe fills the index. */
 typedef struct {
   GstElement *pipeline; /* owned by neva_index_new () */
   GstElement **stages;  /* one per stage, then the sink; owned by pipeline */
@@ -34,6 +39,56 @@ packs_whole_frames (GstElementFactory *factory)
       names, gst_plugin_feature_get_name (GST_PLUGIN_FEATURE (factory)));
 }
 
+/* Its packets lie in the file as they are, and it does not look into them. */
+static gboolean
+leaves_packets_unread (GstElementFactory *factory)
+{
+  return g_str_equal (
+      gst_plugin_feature_get_name (GST_PLUGIN_FEATURE (factory)), "qtdemux");
+}
+
+static GstElement *
+make_source (const NevaUpstream *up)
+{
+  const NevaStage *first =
+      up->stages->len > 0 ? &g_array_index (up->stages, NevaStage, 0) : NULL;
+  GstElement *source;
+
+  if (first && leaves_packets_unread (first->factory))
+    return neva_lazy_source_new (up->path);
+  source = gst_element_factory_make ("filesrc", NULL);
+  if (source)
+    g_object_set (source, "location", up->path, NULL);
+  return source;
+}
+
+static void
+judge_data (Reader *r, const guint8 *data, gsize size, NevaPacket *p)
+{
+  p->damaged = neva_packet_kind (&r->format, data, size) == NEVA_PACKET_DAMAGED;
+  p->key &= !neva_packet_recovers_late (&r->format, data, size);
+}
+
+/* What only the coded data tells. */
+static void
+judge_packet (Reader *r, GstBuffer *buffer, NevaPacket *p)
+{
+  const gsize size = gst_buffer_get_size (buffer);
+  guint8 head[HEAD];
+  GstMapInfo map;
+  gsize have;
+
+  if (r->format.codec == NEVA_CODEC_OTHER)
+    return;
+  have = neva_lazy_peek (buffer, head, sizeof head);
+  if (have > 0 && neva_packet_head_suffices (&r->format, head, have, size)) {
+    judge_data (r, head, size, p);
+  } else if (gst_buffer_map (buffer, &map, GST_MAP_READ)) {
+    judge_data (r, map.data, map.size, p);
+    gst_buffer_unmap (buffer, &map);
+  }
+}
+
 static void
 add_packet (Reader *r, GstBuffer *buffer)
 {
@@ -42,20 +97,13 @@ add_packet (Reader *r, GstBuffer *buffer)
       .order = r->index->packets->len,
       .sync = !GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT),
       .hidden = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DECODE_ONLY)};
-  GstMapInfo map;
 
   /* Codec headers that travel as buffers are not frames. */
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER) &&
       !GST_CLOCK_TIME_IS_VALID (p.pts))
     return;
   p.key = p.sync;
-  if (r->format.codec != NEVA_CODEC_OTHER &&
-      gst_buffer_map (buffer, &map, GST_MAP_READ)) {
-    p.damaged = neva_packet_kind (&r->format, map.data, map.size) ==
-                NEVA_PACKET_DAMAGED;
-    p.key &= !neva_packet_recovers_late (&r->format, map.data, map.size);
-    gst_buffer_unmap (buffer, &map);
-  }
+  judge_packet (r, buffer, &p);
   if (!GST_CLOCK_TIME_IS_VALID (p.pts))
     r->index->timed = FALSE;
   g_array_append_val (r->index->packets, p);
@@ -124,13 +172,12 @@ static gboolean
 build (Reader *r, GError **error)
 {
   const guint n = r->up->stages->len;
-  GstElement *from = gst_element_factory_make ("filesrc", NULL);
+  GstElement *from = make_source (r->up);
   gboolean skip = FALSE;
 
   if (!from)
     goto missing;
   gst_bin_add (GST_BIN (r->pipeline), from);
-  g_object_set (from, "location", r->up->path, NULL);
 
   for (guint i = 0; i <= n; i++) {
     const NevaStage *s =

@@ -185,3 +185,25 @@ neva_packet_recovers_late (
   }
   return FALSE;
 }
+
+gboolean
+neva_packet_head_suffices (
+    const NevaPacketFormat *format, const guint8 *data, gsize have, gsize size)
+{
+  gsize at = 0, end = 0;
+
+  if (have >= size || format->codec == NEVA_CODEC_OTHER)
+    return TRUE;
+  if (format->length_size == 0)
+    return FALSE;
+  while (end < size) {
+    if (end + format->length_size + 1 > have)
+      return FALSE; /* the unit's length and header */
+    if (!next_unit (format, data, size, &at, &end))
+      return TRUE; /* damaged, and that was seen */
+    if (format->codec == NEVA_CODEC_H264 && (data[at] & 0x1f) == 6 &&
+        end > have)
+      return FALSE; /* a supplemental unit is read as a whole */
+  }
+  return TRUE;
+}

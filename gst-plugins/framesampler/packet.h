@@ -31,6 +31,11 @@ NevaPacketKind neva_packet_kind (
 gboolean neva_packet_recovers_late (
     const NevaPacketFormat *format, const guint8 *data, gsize size);
 
+/* TRUE if the functions above, called with the whole size, look at none but the
+ * first `have` bytes of this packet. */
+gboolean neva_packet_head_suffices (
+    const NevaPacketFormat *format, const guint8 *data, gsize have, gsize size);
+
 G_END_DECLS
 
 #endif /* NEVA_PACKET_H */
