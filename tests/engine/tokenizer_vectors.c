@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Folders with a tokenizer and tokenizer_vectors.json (text -> ids -> decoded):
- * those named as arguments, or all of ../shared/reference. Streaming must give
+ * those named as arguments, or all of tests/data and ../shared/reference.
+ * Streaming must give
  * what decoding gives. */
 #include "config.h"
 #include <json-glib/json-glib.h>
@@ -149,22 +150,33 @@ check_folder (const char *folder)
   printf ("%s: %u checks\n", folder, check_count - before);
 }
 
-int
-main (int argc, char **argv)
+static void
+check_all (const char *root)
 {
-  const char *shared = check_shared ();
-  g_autofree char *reference =
-      shared ? g_build_filename (shared, "reference", NULL) : NULL;
-  g_autoptr (GDir) dir =
-      reference && argc < 2 ? g_dir_open (reference, 0, NULL) : NULL;
+  g_autoptr (GDir) dir = g_dir_open (root, 0, NULL);
   const char *name;
 
-  for (int i = 1; i < argc; i++)
-    check_folder (argv[i]);
   while (dir && (name = g_dir_read_name (dir))) {
-    g_autofree char *folder = g_build_filename (reference, name, NULL);
+    g_autofree char *folder = g_build_filename (root, name, NULL);
 
     check_folder (folder);
   }
+}
+
+int
+main (int argc, char **argv)
+{
+  const char *shared = check_shared (), *source = g_getenv ("NEVA_SOURCE");
+  g_autofree char *own = g_build_filename (
+      source ? source : ".", "tests", "data", "reference", NULL);
+  g_autofree char *reference =
+      shared ? g_build_filename (shared, "reference", NULL) : NULL;
+
+  for (int i = 1; i < argc; i++)
+    check_folder (argv[i]);
+  if (argc < 2)
+    check_all (own);
+  if (argc < 2 && reference)
+    check_all (reference);
   return check_finish ();
 }
