@@ -191,7 +191,8 @@ remove_model (const char *folder)
   g_rmdir (folder);
 }
 
-/* Called in the stream: no caption was asked for yet, the model is loaded. */
+/* Called behind nevaencoder, which has loaded the model to take the frame; no
+ * caption was asked for yet. */
 static void
 cut_weights (GstElement *identity, GstBuffer *buffer, char *weights)
 {
@@ -206,8 +207,8 @@ GST_START_TEST (test_a_model_file_cut_short_while_it_is_used)
   g_autofree char *weights =
       g_build_filename (folder, "model.safetensors", NULL);
   GstElement *pipeline = launch (SOURCE
-      "identity name=i signal-handoffs=true ! nevaframesampler num-frames=8 "
-      "window=1000000000 ! nevaencoder model=%s ! nevallm ! fakesink",
+      "nevaframesampler num-frames=8 window=1000000000 ! nevaencoder model=%s "
+      "! identity name=i signal-handoffs=true ! nevallm ! fakesink",
       "RGB", folder);
   g_autoptr (GstElement) identity =
       gst_bin_get_by_name (GST_BIN (pipeline), "i");
