@@ -305,7 +305,7 @@ neva_sp_check (
       .remove_extra_whitespaces = TRUE,
       .unknown_surface = " \xe2\x81\x87 "};
   NevaSpInfo unread = {0};
-  Bytes b = {proto, proto + size};
+  Bytes b = {proto, size ? proto + size : proto}; /* proto may be NULL then */
   Field f;
 
   while (b.at < b.end) {

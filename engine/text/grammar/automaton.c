@@ -61,7 +61,8 @@ set_equal (gconstpointer a, gconstpointer b)
   const NevaReadings *x = a, *y = b;
 
   return x->n == y->n && x->complete == y->complete &&
-         memcmp (x->readings, y->readings, x->n * sizeof *x->readings) == 0;
+         (!x->n || memcmp (x->readings, y->readings,
+                       x->n * sizeof *x->readings) == 0);
 }
 
 static void
@@ -88,7 +89,8 @@ intern_set (NevaAutomaton *self, GPtrArray *found, gboolean complete)
 {
   NevaReadings key = {.complete = complete}, *known;
 
-  qsort (found->pdata, found->len, sizeof *found->pdata, compare_pointers);
+  if (found->len > 0)
+    qsort (found->pdata, found->len, sizeof *found->pdata, compare_pointers);
   key.readings = (const NevaReading **) found->pdata;
   key.n = found->len;
   known = g_hash_table_lookup (self->sets, &key);
