@@ -67,7 +67,7 @@ JsonNode *
 neva_json_parse_object (
     const char *text, gsize length, const char *name, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) json = NULL;
   JsonNode *root;
 

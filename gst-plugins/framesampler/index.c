@@ -62,11 +62,24 @@ make_source (const NevaUpstream *up)
   return source;
 }
 
+/* Decoders of GStreamer 1.26 (FFmpeg 7) give broken pictures after a seek to
+ * where a group of pictures is open. */
+static gboolean
+needs_closed_groups (void)
+{
+  guint major, minor, micro, nano;
+
+  gst_version (&major, &minor, &micro, &nano);
+  return major > 1 || minor >= 24;
+}
+
 static void
 judge_data (Reader *r, const guint8 *data, gsize size, NevaPacket *p)
 {
   p->damaged = neva_packet_kind (&r->format, data, size) == NEVA_PACKET_DAMAGED;
   p->key &= !neva_packet_recovers_late (&r->format, data, size);
+  if (needs_closed_groups ())
+    p->key &= !neva_packet_is_open (&r->format, data, size);
 }
 
 /* What only the coded data tells. */

@@ -187,6 +187,25 @@ neva_packet_recovers_late (
 }
 
 gboolean
+neva_packet_is_open (
+    const NevaPacketFormat *format, const guint8 *data, gsize size)
+{
+  gsize at = 0, end = 0;
+
+  if (format->codec == NEVA_CODEC_OTHER || size == 0)
+    return FALSE;
+  while (next_unit (format, data, size, &at, &end) && at < size) {
+    if (format->length_size > 0 && end == at)
+      continue;
+    if (slice_is_disposable (format->codec, data[at]) < 0)
+      continue;
+    return format->codec == NEVA_CODEC_H264 ? (data[at] & 0x1f) != 5
+                                            : ((data[at] >> 1) & 0x3f) == 21;
+  }
+  return FALSE;
+}
+
+gboolean
 neva_packet_head_suffices (
     const NevaPacketFormat *format, const guint8 *data, gsize have, gsize size)
 {

@@ -31,6 +31,11 @@ NevaPacketKind neva_packet_kind (
 gboolean neva_packet_recovers_late (
     const NevaPacketFormat *format, const guint8 *data, gsize size);
 
+/* TRUE if the picture may have followers that are predicted from pictures
+ * before it: no IDR picture in H.264, a CRA picture in H.265. */
+gboolean neva_packet_is_open (
+    const NevaPacketFormat *format, const guint8 *data, gsize size);
+
 /* TRUE if the functions above, called with the whole size, look at none but the
  * first `have` bytes of this packet. */
 gboolean neva_packet_head_suffices (

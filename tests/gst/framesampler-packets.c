@@ -69,8 +69,11 @@ GST_START_TEST (test_head)
     late += is_late;
     damaged += kind == NEVA_PACKET_DAMAGED;
     disposable += kind == NEVA_PACKET_DISPOSABLE;
-    fail_unless (neva_packet_kind (&format, head, size) == kind &&
-                     neva_packet_recovers_late (&format, head, size) == is_late,
+    fail_unless (
+        neva_packet_kind (&format, head, size) == kind &&
+            neva_packet_recovers_late (&format, head, size) == is_late &&
+            neva_packet_is_open (&format, head, size) ==
+                neva_packet_is_open (&format, data, size),
         "seed %u, round %u: %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes",
         seed, round, have, size);
   }
@@ -163,6 +166,32 @@ GST_START_TEST (test_lazy_source)
 
 GST_END_TEST;
 
+GST_START_TEST (test_open_groups)
+{
+  static const struct {
+    NevaCodec codec;
+    guint8 packet[12];
+    gboolean open;
+  } cases[] = {
+      /* parameter set, then the slice that counts */
+      {NEVA_CODEC_H264, {0, 2, 0x67, 0, 0, 2, 0x65, 0, 0, 2, 0x41, 0}, FALSE},
+      {NEVA_CODEC_H264, {0, 2, 0x67, 0, 0, 2, 0x61, 0, 0, 2, 0x65, 0}, TRUE},
+      {NEVA_CODEC_H265, {0, 2, 64, 1, 0, 2, 40, 1, 0, 2, 40, 1}, FALSE},
+      {NEVA_CODEC_H265, {0, 2, 64, 1, 0, 2, 42, 1, 0, 2, 42, 1}, TRUE},
+      {NEVA_CODEC_OTHER, {0, 2, 0x67, 0, 0, 2, 0x61, 0}, FALSE},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const NevaPacketFormat format = {cases[i].codec, 2};
+
+    fail_unless_equals_int (
+        neva_packet_is_open (&format, cases[i].packet, sizeof cases[i].packet),
+        cases[i].open);
+  }
+}
+
+GST_END_TEST;
+
 static Suite *
 packets_suite (void)
 {
@@ -171,6 +200,7 @@ packets_suite (void)
 
   tcase_add_test (t, test_head);
   tcase_add_test (t, test_head_of_one_slice);
+  tcase_add_test (t, test_open_groups);
   tcase_add_test (t, test_lazy_source);
   suite_add_tcase (s, t);
   return s;

@@ -94,7 +94,7 @@ read_json (Report *r, const char *folder, const char *name)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = g_build_filename (folder, name, NULL);
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autoptr (JsonParser) parser = json_parser_new ();
 
   if (!json_parser_load_from_file (parser, path, &error)) {
     report_failure (r, name, error->message);

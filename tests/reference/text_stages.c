@@ -14,7 +14,7 @@ read_vectors (Report *r, const char *folder)
 {
   g_autofree char *path =
       g_build_filename (folder, "tokenizer_vectors.json", NULL);
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
 
