@@ -29,6 +29,35 @@ is_huge_integer (const char *text, gsize length, gsize at, gsize digits)
          !g_ascii_string_to_signed (number, 10, 0, G_MAXINT64, &value, NULL);
 }
 
+/* The number of the \\uXXXX at text[0], or -1. */
+static int
+escaped_unit (const char *text, gsize length)
+{
+  int unit = 0;
+
+  if (length < 6 || text[0] != '\\' || text[1] != 'u')
+    return -1;
+  for (gsize i = 2; i < 6; i++) {
+    if (!g_ascii_isxdigit (text[i]))
+      return -1;
+    unit = unit * 16 + g_ascii_xdigit_value (text[i]);
+  }
+  return unit;
+}
+
+/* Half of a surrogate pair at text[0], without the other. */
+static gboolean
+is_lone_surrogate (const char *text, gsize length)
+{
+  const int unit = escaped_unit (text, length);
+  int next;
+
+  if (unit < 0xd800 || unit > 0xdfff)
+    return FALSE;
+  next = length > 6 ? escaped_unit (text + 6, length - 6) : -1;
+  return unit >= 0xdc00 || next < 0xdc00 || next > 0xdfff;
+}
+
 /* What json-glib makes something of without a word: (transfer none) or NULL. */
 static const char *
 find_flaw (const char *text, gsize length)
@@ -41,6 +70,11 @@ find_flaw (const char *text, gsize length)
     if (in_string && text[i] == '\\') {
       if (++i == length || !text[i] || !strchr ("\"\\/bfnrtu", text[i]))
         return "a backslash that escapes nothing";
+      if (is_lone_surrogate (text + i - 1, length - i + 1))
+        return "half of a surrogate pair";
+      if (escaped_unit (text + i - 1, length - i + 1) >= 0xd800 &&
+          escaped_unit (text + i - 1, length - i + 1) <= 0xdbff)
+        i += 6; /* its other half */
     } else if (text[i] == '"') {
       in_string = !in_string;
     } else if (!in_string) {

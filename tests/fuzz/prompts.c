@@ -10,6 +10,9 @@
 #define RECORD "{\"video\": \"a.mp4\", \"text\": \"T\\u00e9\", \"n\": 1e5}"
 
 const FuzzSeed fuzz_seeds[] = {
+    /* surrogates: a pair, and half of one */
+    FUZZ_SEED ("{\"video\":\"\\ud83d\\ude00\",\"text\":\"\"}\n"
+               "{\"video\":\"\\uDDDD\",\"text\":\"\"}\xff[]\xff{}"),
     FUZZ_SEED (RECORD "\n\n{\"video\": 5}\n" RECORD "\n\xff[" RECORD ", 5]\xff"
                       "{\"video\": \"a.mp4\", \"text\": \"T\\u00e9\", \"n\": "
                       "100000.0, \"prompt\": \"<video>T\\u00e9\", "
