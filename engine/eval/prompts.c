@@ -70,6 +70,8 @@ find_flaw (const char *text, gsize length)
     if (in_string && text[i] == '\\') {
       if (++i == length || !text[i] || !strchr ("\"\\/bfnrtu", text[i]))
         return "a backslash that escapes nothing";
+      if (text[i] == 'u' && escaped_unit (text + i - 1, length - i + 1) < 0)
+        return "an escape without four hexadecimal digits";
       if (is_lone_surrogate (text + i - 1, length - i + 1))
         return "half of a surrogate pair";
       if (escaped_unit (text + i - 1, length - i + 1) >= 0xd800 &&
