@@ -29,7 +29,7 @@ is_huge_integer (const char *text, gsize length, gsize at, gsize digits)
          !g_ascii_string_to_signed (number, 10, 0, G_MAXINT64, &value, NULL);
 }
 
-/* The number of the \\uXXXX at text[0], or -1. */
+/* The 16 bits of a \u escape at text[0], or -1. */
 static int
 escaped_unit (const char *text, gsize length)
 {
@@ -45,17 +45,29 @@ escaped_unit (const char *text, gsize length)
   return unit;
 }
 
-/* Half of a surrogate pair at text[0], without the other. */
-static gboolean
-is_lone_surrogate (const char *text, gsize length)
+/* What is wrong with the escape at text[0], a backslash: NULL and *used, its
+ * bytes, where nothing is. */
+static const char *
+find_escape_flaw (const char *text, gsize length, gsize *used)
 {
-  const int unit = escaped_unit (text, length);
-  int next;
+  int unit, next;
 
+  if (length < 2 || !text[1] || !strchr ("\"\\/bfnrtu", text[1]))
+    return "a backslash that escapes nothing";
+  *used = 2;
+  if (text[1] != 'u')
+    return NULL;
+  unit = escaped_unit (text, length);
+  if (unit < 0)
+    return "an escape without four hexadecimal digits";
+  *used = 6;
   if (unit < 0xd800 || unit > 0xdfff)
-    return FALSE;
-  next = length > 6 ? escaped_unit (text + 6, length - 6) : -1;
-  return unit >= 0xdc00 || next < 0xdc00 || next > 0xdfff;
+    return NULL;
+  next = escaped_unit (text + 6, length - 6);
+  if (unit >= 0xdc00 || next < 0xdc00 || next > 0xdfff)
+    return "half of a surrogate pair";
+  *used = 12;
+  return NULL;
 }
 
 /* What json-glib makes something of without a word: (transfer none) or NULL. */
@@ -65,18 +77,14 @@ find_flaw (const char *text, gsize length)
   gboolean in_string = FALSE;
 
   for (gsize i = 0; i < length; i++) {
-    gsize digits = 0;
+    gsize digits = 0, used = 0;
 
     if (in_string && text[i] == '\\') {
-      if (++i == length || !text[i] || !strchr ("\"\\/bfnrtu", text[i]))
-        return "a backslash that escapes nothing";
-      if (text[i] == 'u' && escaped_unit (text + i - 1, length - i + 1) < 0)
-        return "an escape without four hexadecimal digits";
-      if (is_lone_surrogate (text + i - 1, length - i + 1))
-        return "half of a surrogate pair";
-      if (escaped_unit (text + i - 1, length - i + 1) >= 0xd800 &&
-          escaped_unit (text + i - 1, length - i + 1) <= 0xdbff)
-        i += 6; /* its other half */
+      const char *flaw = find_escape_flaw (text + i, length - i, &used);
+
+      if (flaw)
+        return flaw;
+      i += used - 1;
     } else if (text[i] == '"') {
       in_string = !in_string;
     } else if (!in_string) {
@@ -128,9 +136,10 @@ neva_prompt_json_parse (
     wrong = "not UTF-8 text";
   else if (!neva_json_is_shallow (text, length))
     wrong = "not JSON, or nested too deeply";
-  else if (find_flaw (text, length))
+  else
     wrong = find_flaw (text, length);
-  else if (!json_parser_load_from_data (parser, text, (gssize) length, &json))
+  if (!wrong &&
+      !json_parser_load_from_data (parser, text, (gssize) length, &json))
     wrong = json->message;
   root = wrong ? NULL : json_parser_get_root (parser);
   if (root && !is_finite (root)) {

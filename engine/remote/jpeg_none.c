@@ -7,9 +7,8 @@ gboolean
 neva_jpeg_is_there (GError **error)
 {
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-      "this build cannot send frames to an endpoint (libsoup 3 or libjpeg was "
-      "not there "
-      "when it was made)");
+      "this build cannot send frames to an endpoint: libsoup 3 or libjpeg was "
+      "not there when it was made");
   return FALSE;
 }
 

@@ -3,19 +3,15 @@
 #include "config.h"
 #include "gstnevacaptionmeta.h"
 #include "gstnevaanalytics.h"
+#include "gstnevacustommeta.h"
 
 void
 gst_neva_caption_meta_init (void)
 {
   static gsize once = 0;
-  static const char *tags[] = {NULL};
 
   if (g_once_init_enter (&once)) {
-    /* Linked into a process twice (the plugin, and a program that reads the
-     * meta), whoever comes second finds it registered. */
-    if (!gst_meta_get_info (GST_NEVA_CAPTION_META_NAME))
-      gst_meta_register_custom (
-          GST_NEVA_CAPTION_META_NAME, tags, NULL, NULL, NULL);
+    gst_neva_custom_meta_register (GST_NEVA_CAPTION_META_NAME);
     g_once_init_leave (&once, 1);
   }
 }
@@ -69,25 +65,13 @@ gst_neva_caption_to_structure (const GstNevaCaptionInfo *info)
   return s;
 }
 
-static gboolean
-copy_field (GQuark field, const GValue *value, gpointer user_data)
-{
-  gst_structure_id_set_value (user_data, field, value);
-  return TRUE;
-}
-
 void
 gst_buffer_add_neva_caption_meta (
     GstBuffer *buffer, const GstStructure *caption)
 {
-  GstCustomMeta *meta;
-
   g_return_if_fail (gst_buffer_is_writable (buffer));
 
-  meta = gst_buffer_add_custom_meta (buffer, GST_NEVA_CAPTION_META_NAME);
-  g_return_if_fail (meta != NULL);
-  gst_structure_foreach (
-      caption, copy_field, gst_custom_meta_get_structure (meta));
+  gst_buffer_add_neva_custom_meta (buffer, GST_NEVA_CAPTION_META_NAME, caption);
   gst_neva_analytics_add_text (
       buffer, gst_structure_get_string (caption, "text"));
 }
@@ -95,9 +79,6 @@ gst_buffer_add_neva_caption_meta (
 const GstStructure *
 gst_buffer_get_neva_caption (GstBuffer *buffer)
 {
-  GstCustomMeta *meta;
-
   gst_neva_caption_meta_init ();
-  meta = gst_buffer_get_custom_meta (buffer, GST_NEVA_CAPTION_META_NAME);
-  return meta ? gst_custom_meta_get_structure (meta) : NULL;
+  return gst_buffer_get_neva_custom_meta (buffer, GST_NEVA_CAPTION_META_NAME);
 }

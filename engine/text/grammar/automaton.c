@@ -21,12 +21,6 @@ reading_equal (gconstpointer a, gconstpointer b)
   return x->state == y->state && x->caller == y->caller;
 }
 
-static guint32
-plus (guint32 a, guint32 b)
-{
-  return (guint32) MIN ((guint64) a + b, NEVA_COST_INFINITE);
-}
-
 static const NevaReading *
 intern (NevaAutomaton *self, guint32 state, const NevaReading *caller)
 {
@@ -35,7 +29,7 @@ intern (NevaAutomaton *self, guint32 state, const NevaReading *caller)
 
   if (!known) {
     known = g_memdup2 (&key, sizeof key);
-    known->cost = plus (self->costs[state], caller ? caller->cost : 0);
+    known->cost = neva_cost_add (self->costs[state], caller ? caller->cost : 0);
     g_hash_table_add (self->readings, known);
     self->memory += sizeof key + 3 * sizeof (gpointer);
   }

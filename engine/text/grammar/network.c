@@ -197,14 +197,6 @@ neva_network_add_characters (
 /* ---- Costs and checks --------------------------------------------------- */
 
 static guint32
-plus (guint32 a, guint32 b)
-{
-  const guint64 sum = (guint64) a + b;
-
-  return (guint32) MIN (sum, NEVA_COST_INFINITE);
-}
-
-static guint32
 edge_cost (const NevaNetwork *network, const NevaEdge *edge,
     const guint32 *costs, const gboolean *spellable)
 {
@@ -214,11 +206,12 @@ edge_cost (const NevaNetwork *network, const NevaEdge *edge,
     case NEVA_EDGE_NOTHING:
       return rest;
     case NEVA_EDGE_CALL:
-      return plus (costs[neva_network_rule (network, edge->rule)->start], rest);
+      return neva_cost_add (
+          costs[neva_network_rule (network, edge->rule)->start], rest);
     case NEVA_EDGE_BYTE:
       for (guint b = edge->lo; b <= edge->hi; b++)
         if (!spellable || spellable[b])
-          return plus (1, rest);
+          return neva_cost_add (1, rest);
       break;
   }
   return NEVA_COST_INFINITE;

@@ -38,6 +38,13 @@ typedef struct {
   gboolean large; /* more states or rules were asked for */
 } NevaNetwork;
 
+/* NEVA_COST_INFINITE stays it. */
+static inline guint32
+neva_cost_add (guint32 a, guint32 b)
+{
+  return (guint32) MIN ((guint64) a + b, NEVA_COST_INFINITE);
+}
+
 struct _NevaGrammar {
   gatomicrefcount references;
   NevaNetwork network;
