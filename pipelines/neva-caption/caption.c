@@ -9,6 +9,7 @@
 #include <string.h>
 #include "app.h"
 #include "common/missing.h"
+#include "common/subtitle.h"
 
 #define PROGRESS_MS 150
 
@@ -27,56 +28,13 @@ typedef struct {
 /* ---- The pipeline ------------------------------------------------------- */
 
 static void
-set_string (GstElement *element, const char *name, const char *value)
-{
-  if (value)
-    gst_util_set_object_arg (G_OBJECT (element), name, value);
-}
-
-static void
-set_number (GstElement *element, const char *name, double value)
-{
-  g_autofree char *text = g_strdup_printf ("%.17g", value);
-
-  if (value >= 0)
-    gst_util_set_object_arg (G_OBJECT (element), name, text);
-}
-
-static void
-set_model (GstElement *element, const Options *o)
-{
-  g_object_set (element, "model", o->model, "base-model", o->base_model,
-      "vision-tower", o->vision_tower, "lora", o->lora, NULL);
-  set_string (element, "device", o->device);
-  set_string (element, "weights", o->weights);
-  set_number (element, "threads", o->threads);
-  set_number (element, "context-length", o->context_length);
-  set_number (element, "tensor-parallel", o->tensor_parallel);
-  set_number (element, "pipeline-parallel", o->pipeline_parallel);
-}
-
-static void
 set_question (GstElement *llm, const Options *o, const Job *job)
 {
-  const gboolean draw = o->temperature > 0 || o->top_p >= 0 || o->top_k >= 0;
-
-  set_string (llm, "output", "text");
+  model_options_set_string (llm, "output", "text");
   /* properties of type string are set as they are: quotes stay quotes */
   if (job->prompt)
     g_object_set (llm, "prompt", job->prompt, NULL);
-  if (o->system_prompt)
-    g_object_set (llm, "system-prompt", o->system_prompt, NULL);
-  if (o->conv_template)
-    g_object_set (llm, "template", o->conv_template, NULL);
-  g_object_set (llm, "greedy", !draw, NULL);
-  if (o->temperature > 0)
-    g_object_set (llm, "temperature", o->temperature, NULL);
-  if (o->top_p >= 0)
-    g_object_set (llm, "top-p", o->top_p, NULL);
-  set_number (llm, "top-k", o->top_k);
-  set_number (llm, "max-tokens", o->max_tokens);
-  if (o->seed >= 0)
-    g_object_set (llm, "seed", (guint64) o->seed, NULL);
+  answer_options_apply (&o->answer, llm);
 }
 
 static void
@@ -132,11 +90,11 @@ build (Run *run, const char *uri)
   g_signal_connect (e[0], "pad-added", G_CALLBACK (on_pad), run);
   g_signal_connect (e[0], "no-more-pads", G_CALLBACK (on_no_more_pads), run);
   g_object_set (e[1], "window", o->window, "overlap", o->overlap, NULL);
-  set_string (e[1], "mode", o->mode);
-  set_number (e[1], "num-frames", o->num_frames);
-  set_string (e[3], "video-direction", "auto");
-  set_model (e[4], o);
-  set_model (e[5], o);
+  model_options_set_string (e[1], "mode", o->mode);
+  model_options_set_number (e[1], "num-frames", o->num_frames);
+  model_options_set_string (e[3], "video-direction", "auto");
+  model_options_apply (&o->model, e[4]);
+  model_options_apply (&o->model, e[5]);
   set_question (e[5], o, run->job);
   g_object_set (e[6], "sync", FALSE, "async", FALSE, NULL);
   return TRUE;
@@ -165,7 +123,7 @@ frame_times (const GstStructure *s, gint64 shift)
 static void
 keep_subtitle (App *app, const Caption *c)
 {
-  const Subtitle subtitle = {c->start, c->end, writer_subtitle_text (c->text)};
+  const Subtitle subtitle = {c->start, c->end, subtitle_text (c->text)};
 
   if (app->subtitles)
     g_array_append_val (app->subtitles, subtitle);

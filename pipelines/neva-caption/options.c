@@ -1,72 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include <json-glib/json-glib.h>
-#include <math.h>
 #include <string.h>
 #include "options.h"
-#include "common/paths.h"
+#include "common/duration.h"
 
 #define SUBTITLE_WINDOW (4 * GST_SECOND)
 #define MAX_LIST_LINE (1u << 20)
 
 /* What the options are before they are checked. */
 typedef struct {
-  char *model, *format, *window, *overlap, *list;
+  char *format, *window, *overlap, *list;
   char **prompts, **files;
   gboolean version;
 } Raw;
 
 /* ---- Values ------------------------------------------------------------- */
-
-static gboolean
-parse_seconds (const char *text, gsize length, double *seconds)
-{
-  g_autofree char *copy = g_strndup (text, length);
-  char *end;
-
-  if (!g_ascii_isdigit (*copy) && *copy != '.')
-    return FALSE;
-  *seconds = g_ascii_strtod (copy, &end);
-  return *end == '\0' && end > copy && isfinite (*seconds) &&
-         strspn (copy, "0123456789.") == length;
-}
-
-gboolean
-options_parse_time (const char *text, GstClockTime *time)
-{
-  static const struct {
-    const char *unit;
-    double seconds;
-  } units[] = {{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {"s", 1}, {"m", 60},
-      {"min", 60}, {"h", 3600}, {"", 1}};
-  double seconds = 0, part;
-
-  if (strchr (text, ':')) {
-    g_auto (GStrv) parts = g_strsplit (text, ":", 4);
-
-    if (g_strv_length (parts) > 3)
-      return FALSE;
-    for (guint i = 0; parts[i]; i++) {
-      if (!parse_seconds (parts[i], strlen (parts[i]), &part))
-        return FALSE;
-      seconds = seconds * 60 + part;
-    }
-  } else {
-    const gsize digits = strspn (text, "0123456789.");
-    gsize i = 0;
-
-    while (
-        i < G_N_ELEMENTS (units) && strcmp (text + digits, units[i].unit) != 0)
-      i++;
-    if (i == G_N_ELEMENTS (units) || !parse_seconds (text, digits, &part))
-      return FALSE;
-    seconds = part * units[i].seconds;
-  }
-  if (!(seconds < 1e9))
-    return FALSE;
-  *time = (GstClockTime) (seconds * GST_SECOND + 0.5);
-  return TRUE;
-}
 
 static gboolean
 parse_format (const char *text, const char *output, Format *format)
@@ -199,18 +148,6 @@ make_jobs (Options *options, const Raw *raw)
 
 /* ---- Checks ------------------------------------------------------------- */
 
-static gboolean
-check_time (const char *name, const char *text, GstClockTime *time)
-{
-  if (!text || options_parse_time (text, time))
-    return TRUE;
-
-  g_printerr (
-      "neva-caption: --%s %s: a time such as 4s, 500ms or 1:30 is expected\n",
-      name, text);
-  return FALSE;
-}
-
 /* Subtitles of several videos do not fit in one file. */
 static gboolean
 check_several (const Options *options)
@@ -242,8 +179,8 @@ check (Options *options, const Raw *raw)
   if (!raw->window && (options->mux || options->format == FORMAT_SRT ||
                           options->format == FORMAT_VTT))
     options->window = SUBTITLE_WINDOW;
-  if (!check_time ("window", raw->window, &options->window) ||
-      !check_time ("overlap", raw->overlap, &options->overlap))
+  if (!duration_option ("window", raw->window, &options->window) ||
+      !duration_option ("overlap", raw->overlap, &options->overlap))
     return FALSE;
   if (options->overlap > 0 && options->overlap >= options->window) {
     g_printerr ("neva-caption: --overlap must be less than --window\n");
@@ -282,15 +219,6 @@ static GOptionContext *
 make_context (Options *o, Raw *raw)
 {
   const GOptionEntry entries[] = {
-      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &raw->model,
-          "Model folder, .nemo file, or fake:TEXT", "MODEL"},
-      {"base-model", 0, 0, G_OPTION_ARG_FILENAME, &o->base_model,
-          "Language model of a .nemo that holds a projector alone", "NEMO"},
-      {"vision-tower", 0, 0, G_OPTION_ARG_FILENAME, &o->vision_tower,
-          "Hugging Face folder of the vision tower that a .nemo names",
-          "FOLDER"},
-      {"lora", 0, 0, G_OPTION_ARG_FILENAME, &o->lora,
-          "Adapters (.nemo) to merge into the model", "NEMO"},
       {"prompt", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &raw->prompts,
           "Question about each window (again: another one)", "TEXT"},
       {"list", 'l', 0, G_OPTION_ARG_FILENAME, &raw->list,
@@ -314,30 +242,6 @@ make_context (Options *o, Raw *raw)
       {"mux", 0, 0, G_OPTION_ARG_FILENAME, &o->mux,
           "Matroska copy of the video with the captions as a subtitle track",
           "OUT.mkv"},
-      {"system-prompt", 0, 0, G_OPTION_ARG_STRING, &o->system_prompt,
-          "What the conversation begins with", "TEXT"},
-      {"template", 0, 0, G_OPTION_ARG_STRING, &o->conv_template,
-          "Prompt template (default: the model's)", "NAME"},
-      {"max-tokens", 0, 0, G_OPTION_ARG_INT, &o->max_tokens,
-          "Longest caption (default 256)", "N"},
-      {"temperature", 0, 0, G_OPTION_ARG_DOUBLE, &o->temperature,
-          "Draw tokens at this temperature (default: take the likeliest)", "T"},
-      {"top-p", 0, 0, G_OPTION_ARG_DOUBLE, &o->top_p,
-          "Draw from the likeliest with this probability", "P"},
-      {"top-k", 0, 0, G_OPTION_ARG_INT, &o->top_k, "Draw from the K likeliest",
-          "K"},
-      {"seed", 0, 0, G_OPTION_ARG_INT64, &o->seed, "Seed of the draws", "N"},
-      {"device", 0, 0, G_OPTION_ARG_STRING, &o->device, "cpu, cuda, …", "NAME"},
-      {"weights", 0, 0, G_OPTION_ARG_STRING, &o->weights,
-          "auto, f32, bf16, int8 or int4", "TYPE"},
-      {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads,
-          "Compute threads (default: cores)", "N"},
-      {"tensor-parallel", 0, 0, G_OPTION_ARG_INT, &o->tensor_parallel,
-          "Ranks that share each layer of the model (default 1)", "N"},
-      {"pipeline-parallel", 0, 0, G_OPTION_ARG_INT, &o->pipeline_parallel,
-          "Stages that its layers are split into (default 1)", "N"},
-      {"context-length", 0, 0, G_OPTION_ARG_INT, &o->context_length,
-          "Tokens of context (default: the model's)", "N"},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &o->quiet, "No progress bar", NULL},
       {"version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Print the version",
           NULL},
@@ -350,6 +254,8 @@ make_context (Options *o, Raw *raw)
       context, "Captions videos with a video language model.");
   g_option_context_set_description (context, description);
   g_option_context_add_main_entries (context, entries, NULL);
+  model_options_add (&o->model, context);
+  answer_options_add (&o->answer, context);
   g_option_context_add_group (context, gst_init_get_option_group ());
   return context;
 }
@@ -358,21 +264,15 @@ gboolean
 options_parse (Options *options, int argc, char **argv, ExitCode *code)
 {
   Raw raw = {0};
-  g_autoptr (GOptionContext) context = make_context (options, &raw);
+  g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GError) error = NULL;
   gboolean ok;
 
-  *options = (Options){.jobs = g_ptr_array_new_with_free_func (job_free),
-      .num_frames = -1,
-      .threads = -1,
-      .max_tokens = -1,
-      .top_k = -1,
-      .context_length = -1,
-      .tensor_parallel = -1,
-      .pipeline_parallel = -1,
-      .temperature = -1,
-      .top_p = -1,
-      .seed = -1};
+  *options = (Options){
+      .jobs = g_ptr_array_new_with_free_func (job_free), .num_frames = -1};
+  model_options_init (&options->model);
+  answer_options_init (&options->answer);
+  context = make_context (options, &raw);
   *code = EXIT_USAGE;
   ok = g_option_context_parse (context, &argc, &argv, &error);
   if (!ok) {
@@ -384,13 +284,10 @@ options_parse (Options *options, int argc, char **argv, ExitCode *code)
   } else {
     ok = check (options, &raw);
   }
-  if (ok && !(options->model = paths_find_model (raw.model))) {
-    g_printerr ("neva-caption: no model named: give -m MODEL or set "
-                "NEVA_MODEL (the demo model is not where it should be)\n");
+  if (ok && !model_options_find (&options->model)) {
     *code = EXIT_MODEL;
     ok = FALSE;
   }
-  g_free (raw.model);
   g_free (raw.format);
   g_free (raw.window);
   g_free (raw.overlap);
@@ -404,15 +301,9 @@ void
 options_clear (Options *options)
 {
   g_ptr_array_unref (options->jobs);
-  g_free (options->model);
-  g_free (options->base_model);
-  g_free (options->vision_tower);
-  g_free (options->lora);
   g_free (options->output);
   g_free (options->mux);
-  g_free (options->system_prompt);
-  g_free (options->conv_template);
-  g_free (options->device);
-  g_free (options->weights);
   g_free (options->mode);
+  model_options_clear (&options->model);
+  answer_options_clear (&options->answer);
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "common/subtitle.h"
 #include "writer.h"
 
 struct _Writer {
@@ -17,17 +18,6 @@ struct _Writer {
 
 /* ---- Formats ------------------------------------------------------------ */
 
-/* 00:01:02,345 */
-static void
-append_clock (GString *out, GstClockTime time, char point)
-{
-  const guint64 ms = (time + GST_MSECOND / 2) / GST_MSECOND;
-
-  g_string_append_printf (out, "%02u:%02u:%02u%c%03u", (guint) (ms / 3600000),
-      (guint) (ms / 60000 % 60), (guint) (ms / 1000 % 60), point,
-      (guint) (ms % 1000));
-}
-
 /* A subtitle without an end would never go: it is shown for a while. */
 static GstClockTime
 end_of (const Caption *c)
@@ -37,49 +27,24 @@ end_of (const Caption *c)
              : c->start + 4 * GST_SECOND;
 }
 
-char *
-writer_subtitle_text (const char *text)
-{
-  g_autoptr (GString) out = g_string_new (NULL);
-
-  for (const char *p = text; *p; p++) {
-    if (*p == '\r' ||
-        (*p == '\n' && (out->len == 0 || out->str[out->len - 1] == '\n')))
-      continue;
-    if (g_str_has_prefix (p, "-->")) {
-      g_string_append (out, "->");
-      p += 2;
-      continue;
-    }
-    g_string_append_c (out, *p);
-  }
-  return g_strchomp (g_string_free (g_steal_pointer (&out), FALSE));
-}
-
 static void
 format_subtitle (gboolean vtt, const Caption *c, guint number, GString *out)
 {
-  g_autofree char *text = writer_subtitle_text (c->text);
+  g_autofree char *text = subtitle_text (c->text);
   const char point = vtt ? '.' : ',';
 
   if (!*text)
     return;
   if (!vtt)
     g_string_append_printf (out, "%u\n", number);
-  append_clock (out, c->start, point);
+  subtitle_append_clock (out, c->start, point);
   g_string_append (out, " --> ");
-  append_clock (out, end_of (c), point);
+  subtitle_append_clock (out, end_of (c), point);
   g_string_append_c (out, '\n');
-  for (const char *p = text; *p; p++) {
-    if (vtt && *p == '&')
-      g_string_append (out, "&amp;");
-    else if (vtt && *p == '<')
-      g_string_append (out, "&lt;");
-    else if (vtt && *p == '>')
-      g_string_append (out, "&gt;");
-    else
-      g_string_append_c (out, *p);
-  }
+  if (vtt)
+    subtitle_append_vtt_text (out, text);
+  else
+    g_string_append (out, text);
   g_string_append (out, "\n\n");
 }
 
@@ -91,9 +56,9 @@ format_text (const Caption *c, gboolean windows, gboolean several, GString *out)
   if (several)
     g_string_append_printf (out, "%s: ", c->file);
   if (windows) {
-    append_clock (out, c->start, '.');
+    subtitle_append_clock (out, c->start, '.');
     g_string_append (out, " - ");
-    append_clock (out, end_of (c), '.');
+    subtitle_append_clock (out, end_of (c), '.');
     g_string_append (out, "  ");
   }
   /* a caption is a line */

@@ -34,8 +34,4 @@ gboolean writer_close (Writer *writer, GError **error);
 void writer_format (Format format, const Caption *caption, guint number,
     gboolean windows, gboolean several, GString *out);
 
-/* Text that cannot end a subtitle early: no blank line, no "-->". (transfer
- * full) */
-char *writer_subtitle_text (const char *text);
-
 #endif /* NEVA_CAPTION_WRITER_H */

@@ -4,7 +4,9 @@
 #include "config.h"
 #include <string.h>
 #include "check.h"
+#include "common/duration.h"
 #include "common/missing.h"
+#include "common/subtitle.h"
 #include "options.h"
 #include "writer.h"
 
@@ -23,7 +25,7 @@ test_times (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
     GstClockTime time = 77;
-    const gboolean ok = options_parse_time (rows[i].text, &time);
+    const gboolean ok = duration_parse (rows[i].text, &time);
 
     CHECK (ok == (rows[i].ms >= 0), "\"%s\"", rows[i].text);
     CHECK (!ok || time == (GstClockTime) rows[i].ms * GST_MSECOND,
@@ -54,7 +56,7 @@ test_subtitles (void)
   g_autoptr (GString) out = g_string_new (NULL);
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
-    g_autofree char *got = writer_subtitle_text (rows[i].text);
+    g_autofree char *got = subtitle_text (rows[i].text);
 
     CHECK_STR (got, rows[i].want);
   }

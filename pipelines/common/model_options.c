@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include "model_options.h"
+#include "paths.h"
+
+void
+model_options_set_string (
+    GstElement *element, const char *name, const char *value)
+{
+  if (value)
+    gst_util_set_object_arg (G_OBJECT (element), name, value);
+}
+
+void
+model_options_set_number (GstElement *element, const char *name, double value)
+{
+  g_autofree char *text = g_strdup_printf ("%.17g", value);
+
+  if (value >= 0)
+    gst_util_set_object_arg (G_OBJECT (element), name, text);
+}
+
+/* ---- The model ---------------------------------------------------------- */
+
+void
+model_options_init (ModelOptions *o)
+{
+  *o = (ModelOptions){.threads = -1,
+      .context_length = -1,
+      .tensor_parallel = -1,
+      .pipeline_parallel = -1};
+}
+
+void
+model_options_clear (ModelOptions *o)
+{
+  g_clear_pointer (&o->model, g_free);
+  g_clear_pointer (&o->base_model, g_free);
+  g_clear_pointer (&o->vision_tower, g_free);
+  g_clear_pointer (&o->lora, g_free);
+  g_clear_pointer (&o->device, g_free);
+  g_clear_pointer (&o->weights, g_free);
+}
+
+void
+model_options_add (ModelOptions *o, GOptionContext *context)
+{
+  const GOptionEntry entries[] = {
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model,
+          "Model folder, .nemo file, or fake:TEXT", "MODEL"},
+      {"base-model", 0, 0, G_OPTION_ARG_FILENAME, &o->base_model,
+          "Language model of a .nemo that holds a projector alone", "NEMO"},
+      {"vision-tower", 0, 0, G_OPTION_ARG_FILENAME, &o->vision_tower,
+          "Hugging Face folder of the vision tower that a .nemo names",
+          "FOLDER"},
+      {"lora", 0, 0, G_OPTION_ARG_FILENAME, &o->lora,
+          "Adapters (.nemo) to merge into the model", "NEMO"},
+      {"device", 0, 0, G_OPTION_ARG_STRING, &o->device, "cpu, cuda, …", "NAME"},
+      {"weights", 0, 0, G_OPTION_ARG_STRING, &o->weights,
+          "auto, f32, bf16, int8 or int4", "TYPE"},
+      {"threads", 0, 0, G_OPTION_ARG_INT, &o->threads,
+          "Compute threads (default: cores)", "N"},
+      {"tensor-parallel", 0, 0, G_OPTION_ARG_INT, &o->tensor_parallel,
+          "Ranks that share each layer of the model (default 1)", "N"},
+      {"pipeline-parallel", 0, 0, G_OPTION_ARG_INT, &o->pipeline_parallel,
+          "Stages that its layers are split into (default 1)", "N"},
+      {"context-length", 0, 0, G_OPTION_ARG_INT, &o->context_length,
+          "Tokens of context (default: the model's)", "N"},
+      {NULL}};
+
+  g_option_context_add_main_entries (context, entries, NULL);
+}
+
+gboolean
+model_options_find (ModelOptions *o)
+{
+  char *found = paths_find_model (o->model);
+
+  if (!found) {
+    g_printerr ("%s: no model named: give -m MODEL or set NEVA_MODEL (the demo "
+                "model is not where it should be)\n",
+        g_get_prgname ());
+    return FALSE;
+  }
+  g_free (o->model);
+  o->model = found;
+  return TRUE;
+}
+
+void
+model_options_apply (const ModelOptions *o, GstElement *element)
+{
+  g_object_set (element, "model", o->model, "base-model", o->base_model,
+      "vision-tower", o->vision_tower, "lora", o->lora, NULL);
+  model_options_set_string (element, "device", o->device);
+  model_options_set_string (element, "weights", o->weights);
+  model_options_set_number (element, "threads", o->threads);
+  model_options_set_number (element, "context-length", o->context_length);
+  model_options_set_number (element, "tensor-parallel", o->tensor_parallel);
+  model_options_set_number (element, "pipeline-parallel", o->pipeline_parallel);
+}
+
+/* ---- The answers -------------------------------------------------------- */
+
+void
+answer_options_init (AnswerOptions *o)
+{
+  *o = (AnswerOptions){.max_tokens = -1,
+      .top_k = -1,
+      .temperature = -1,
+      .top_p = -1,
+      .seed = -1};
+}
+
+void
+answer_options_clear (AnswerOptions *o)
+{
+  g_clear_pointer (&o->system_prompt, g_free);
+  g_clear_pointer (&o->conv_template, g_free);
+}
+
+void
+answer_options_add (AnswerOptions *o, GOptionContext *context)
+{
+  const GOptionEntry entries[] = {
+      {"system-prompt", 0, 0, G_OPTION_ARG_STRING, &o->system_prompt,
+          "What the conversation begins with", "TEXT"},
+      {"template", 0, 0, G_OPTION_ARG_STRING, &o->conv_template,
+          "Prompt template (default: the model's)", "NAME"},
+      {"max-tokens", 0, 0, G_OPTION_ARG_INT, &o->max_tokens,
+          "Longest caption (default 256)", "N"},
+      {"temperature", 0, 0, G_OPTION_ARG_DOUBLE, &o->temperature,
+          "Draw tokens at this temperature (default: take the likeliest)", "T"},
+      {"top-p", 0, 0, G_OPTION_ARG_DOUBLE, &o->top_p,
+          "Draw from the likeliest with this probability", "P"},
+      {"top-k", 0, 0, G_OPTION_ARG_INT, &o->top_k, "Draw from the K likeliest",
+          "K"},
+      {"seed", 0, 0, G_OPTION_ARG_INT64, &o->seed, "Seed of the draws", "N"},
+      {NULL}};
+
+  g_option_context_add_main_entries (context, entries, NULL);
+}
+
+void
+answer_options_apply (const AnswerOptions *o, GstElement *llm)
+{
+  const gboolean draw = o->temperature > 0 || o->top_p >= 0 || o->top_k >= 0;
+
+  /* properties of type string are set as they are: quotes stay quotes */
+  if (o->system_prompt)
+    g_object_set (llm, "system-prompt", o->system_prompt, NULL);
+  if (o->conv_template)
+    g_object_set (llm, "template", o->conv_template, NULL);
+  g_object_set (llm, "greedy", !draw, NULL);
+  if (o->temperature > 0)
+    g_object_set (llm, "temperature", o->temperature, NULL);
+  if (o->top_p >= 0)
+    g_object_set (llm, "top-p", o->top_p, NULL);
+  model_options_set_number (llm, "top-k", o->top_k);
+  model_options_set_number (llm, "max-tokens", o->max_tokens);
+  if (o->seed >= 0)
+    g_object_set (llm, "seed", (guint64) o->seed, NULL);
+}
