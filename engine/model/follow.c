@@ -34,16 +34,34 @@ sequence_of (Follower *f, guint32 id)
 }
 
 static void
+take_fork (Follower *f, guint32 id)
+{
+  const guint32 other = next (f), length = next (f);
+  NevaSequence *s =
+      g_hash_table_lookup (f->sequences, GUINT_TO_POINTER (other));
+
+  if (!s || length > neva_sequence_length (s))
+    f->bad = TRUE;
+  else
+    g_hash_table_insert (
+        f->sequences, GUINT_TO_POINTER (id), neva_sequence_fork (s, length));
+}
+
+static void
 take_ops (Follower *f)
 {
   for (guint32 n = next (f); n && !f->bad; n--) {
     const guint32 id = next (f), length = next (f);
     NevaSequence *s = g_hash_table_lookup (f->sequences, GUINT_TO_POINTER (id));
 
-    if (s && length == NEVA_PLAN_FREE)
+    if (length == NEVA_PLAN_FORK) {
+      take_fork (f, id);
+      n = MAX (n, 2) - 1;
+    } else if (s && length == NEVA_PLAN_FREE) {
       g_hash_table_remove (f->sequences, GUINT_TO_POINTER (id));
-    else if (s)
+    } else if (s) {
       neva_sequence_truncate (s, length);
+    }
   }
 }
 

@@ -261,6 +261,18 @@ neva_sequence_new (NevaLlava *l, GError **error)
   return s;
 }
 
+NevaSequence *
+neva_sequence_fork (NevaSequence *other, gsize length)
+{
+  NevaLlava *l = other->llava;
+  NevaSequence *s = neva_sequence_new (l, NULL);
+
+  if (l->planner)
+    neva_planner_fork (l->planner, s->id, other->id, (guint32) length);
+  neva_kv_sequence_fork (&s->kv, &other->kv, length);
+  return s;
+}
+
 void
 neva_sequence_free (NevaSequence *s)
 {

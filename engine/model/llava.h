@@ -45,6 +45,9 @@ gboolean neva_llava_encode (NevaLlava *llava, const guint8 *const *frames,
 NevaSequence *neva_sequence_new (NevaLlava *llava, GError **error);
 void neva_sequence_free (NevaSequence *sequence);
 gsize neva_sequence_length (const NevaSequence *sequence);
+/* A sequence that begins with the first `length` tokens of `sequence`, at most
+ * its length, and shares their pages. Never NULL. */
+NevaSequence *neva_sequence_fork (NevaSequence *sequence, gsize length);
 /* Forget tokens from `length` on. */
 void neva_sequence_truncate (NevaSequence *sequence, gsize length);
 guint64 neva_llava_kv_bytes (const NevaLlava *llava); /* pages in use */

@@ -49,6 +49,13 @@ neva_planner_note (NevaPlanner *p, guint32 id, guint32 length)
   put (p->ops, length);
 }
 
+void
+neva_planner_fork (NevaPlanner *p, guint32 id, guint32 other, guint32 length)
+{
+  neva_planner_note (p, id, NEVA_PLAN_FORK);
+  neva_planner_note (p, other, length);
+}
+
 /* A plan begins with what happened to the sequences. */
 static GArray *
 begin (NevaPlanner *p, NevaPlanKind kind)

@@ -3,9 +3,9 @@
  * before each call, and with it what became of its sequences since the last
  * one.
  *
- *   words: kind, n_ops, { id, length } …, then by kind
- *     STEP    n_items, { sequence id, n, flags, ids [n] } …
- *     ENCODE  n frames, with_hidden
+ *   words: kind, n_ops, { id, length } …, then by kind; an op FORK is two
+ * pairs: { id, FORK }, { id of the other sequence, length } STEP    n_items, {
+ * sequence id, n, flags, ids [n] } … ENCODE  n frames, with_hidden
  */
 #ifndef NEVA_PLAN_H
 #define NEVA_PLAN_H
@@ -23,8 +23,9 @@ typedef enum {
 } NevaPlanKind;
 
 #define NEVA_PLAN_FREE G_MAXUINT32 /* as length: the sequence is gone */
-#define NEVA_PLAN_WANTED 1u        /* flags: logits of the last token */
-#define NEVA_PLAN_WANT_ALL 2u      /* of all tokens */
+#define NEVA_PLAN_FORK (G_MAXUINT32 - 1)
+#define NEVA_PLAN_WANTED 1u   /* flags: logits of the last token */
+#define NEVA_PLAN_WANT_ALL 2u /* of all tokens */
 
 /* ---- Leader ---- */
 
@@ -34,6 +35,9 @@ NevaPlanner *neva_planner_new (NevaComm *group);
 void neva_planner_free (NevaPlanner *planner);
 /* A sequence was truncated to `length`, or is gone. Told with the next plan. */
 void neva_planner_note (NevaPlanner *planner, guint32 id, guint32 length);
+/* A new one begins with `length` tokens of `other`. Likewise. */
+void neva_planner_fork (
+    NevaPlanner *planner, guint32 id, guint32 other, guint32 length);
 void neva_planner_step (NevaPlanner *planner, const NevaStepItem *items,
     const guint32 *ids, gsize n_items);
 void neva_planner_encode (

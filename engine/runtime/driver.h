@@ -63,6 +63,10 @@ typedef struct {
       NevaPrompt *prompt, GError **error);
 
   NevaDriverSequence *(*sequence_new) (NevaDriver *driver, GError **error);
+  /* Begins with the first `length` tokens of `sequence`, which has as many, and
+   * shares their memory where it can. Never NULL. */
+  NevaDriverSequence *(*sequence_fork) (
+      NevaDriver *driver, NevaDriverSequence *sequence, gsize length);
   void (*sequence_free) (NevaDriver *driver, NevaDriverSequence *sequence);
   /* Forgets the tokens from `length` on. */
   void (*sequence_truncate) (

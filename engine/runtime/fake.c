@@ -8,8 +8,8 @@
  * FAKE_PIECE + the number of the word. The feature rows of a frame carry its
  * time and their own number, so that `fake:echo` reports what arrived. */
 #include "config.h"
-#include "runtime/driver.h"
 #include <string.h>
+#include "runtime/fake.h"
 
 enum {
   FAKE_SYSTEM_END = 0x110000, /* the first number that is no character */
@@ -23,26 +23,6 @@ enum {
 #define FAKE_ROW_FLOATS 4
 #define FAKE_SLICE_NS (10 * 1000 * 1000) /* of a delay: one step */
 
-typedef enum {
-  FAIL_NEVER,
-  FAIL_LOAD,
-  FAIL_ENCODE,
-  FAIL_PROMPT,
-  FAIL_ANSWER
-} FakeFailure;
-
-typedef struct {
-  NevaDriver parent;
-  char *name, *text;
-  gboolean echo;
-  gint64 load_ns, delay_ns, encode_ns;
-  guint tokens; /* 0: as many as the text has */
-  FakeFailure fail;
-  guint64 kv_tokens; /* in all sequences */
-  guint64 kv_max;    /* 0: no bound */
-  guint yes;         /* per cent */
-} FakeDriver;
-
 typedef struct {
   gint32 id;
   guint row;  /* of its frame; media only */
@@ -54,7 +34,7 @@ struct _NevaDriverSequence {
 };
 
 struct _NevaDriverAnswer {
-  FakeDriver *driver;
+  NevaFakeDriver *driver;
   char **pieces; /* NULL until the prompt was read */
   guint n_pieces, next;
   gint64 asked_us;
@@ -63,109 +43,10 @@ struct _NevaDriverAnswer {
   gboolean full_text;
 };
 
-static gboolean
-parse_number (const char *key, const char *value, guint64 max, gint64 *out,
-    GError **error)
-{
-  guint64 number;
-
-  if (!g_ascii_string_to_unsigned (value, 10, 0, max, &number, NULL)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "fake model: '%s=%s' is not a number from 0 to %" G_GUINT64_FORMAT, key,
-        value, max);
-    return FALSE;
-  }
-  *out = (gint64) number;
-  return TRUE;
-}
-
-static gboolean
-parse_failure (FakeDriver *fake, const char *value, GError **error)
-{
-  static const char *const names[] = {
-      "never", "load", "encode", "prompt", "answer"};
-
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    if (g_str_equal (value, names[i])) {
-      fake->fail = (FakeFailure) i;
-      return TRUE;
-    }
-  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-      "fake model: 'fail=%s' is not one of load, encode, prompt, answer",
-      value);
-  return FALSE;
-}
-
-static gboolean
-parse_option (
-    FakeDriver *fake, const char *key, const char *value, GError **error)
-{
-  NevaModelInfo *info = &fake->parent.info;
-  gint64 n = 0;
-
-  if (g_str_equal (key, "fail"))
-    return parse_failure (fake, value, error);
-  if (!parse_number (key, value, 1 << 20, &n, error))
-    return FALSE;
-
-  if (g_str_equal (key, "load"))
-    fake->load_ns = n * 1000000;
-  else if (g_str_equal (key, "delay"))
-    fake->delay_ns = n * 1000000;
-  else if (g_str_equal (key, "encode"))
-    fake->encode_ns = n * 1000000;
-  else if (g_str_equal (key, "tokens"))
-    fake->tokens = (guint) n;
-  else if (g_str_equal (key, "context"))
-    info->context_length = (guint) n;
-  else if (g_str_equal (key, "frames"))
-    info->num_frames = (guint) n;
-  else if (g_str_equal (key, "kv"))
-    fake->kv_max = (guint64) n;
-  else if (g_str_equal (key, "yes"))
-    fake->yes = (guint) n;
-  else {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "fake model: no such option '%s'", key);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-/* Splits "TEXT?key=value&…". A text may itself end in a question mark. */
-static gboolean
-parse_path (FakeDriver *fake, const char *path, GError **error)
-{
-  const char *rest = path + strlen ("fake:"), *query = strrchr (rest, '?');
-  g_auto (GStrv) options = NULL;
-
-  if (!query || !strchr (query, '=')) {
-    fake->text = g_strdup (rest);
-  } else {
-    fake->text = g_strndup (rest, (gsize) (query - rest));
-    options = g_strsplit (query + 1, "&", -1);
-    for (char **o = options; *o; o++) {
-      char *value = strchr (*o, '=');
-
-      if (value)
-        *value++ = '\0';
-      if (!parse_option (fake, *o, value ? value : "", error))
-        return FALSE;
-    }
-  }
-  if (!g_utf8_validate (fake->text, -1, NULL)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "fake model: the text is not UTF-8");
-    return FALSE;
-  }
-  fake->echo = g_str_equal (fake->text, "echo");
-  return TRUE;
-}
-
 static void
 fake_free (NevaDriver *driver)
 {
-  FakeDriver *fake = (FakeDriver *) driver;
+  NevaFakeDriver *fake = (NevaFakeDriver *) driver;
 
   g_free (fake->name);
   g_free (fake->text);
@@ -191,11 +72,11 @@ static gboolean
 fake_encode (NevaDriver *driver, const guint8 *const *rgb, gsize n,
     float *features, GError **error)
 {
-  FakeDriver *fake = (FakeDriver *) driver;
+  NevaFakeDriver *fake = (NevaFakeDriver *) driver;
 
   if (fake->encode_ns)
     g_usleep ((gulong) (fake->encode_ns / 1000) * n);
-  if (fake->fail == FAIL_ENCODE) {
+  if (fake->fail == NEVA_FAKE_FAIL_ENCODE) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
         "fake model: encoding fails as asked");
     return FALSE;
@@ -228,7 +109,7 @@ static gboolean
 fake_prompt (NevaDriver *driver, const NevaQuestion *question,
     NevaPrompt *prompt, GError **error)
 {
-  FakeDriver *fake = (FakeDriver *) driver;
+  NevaFakeDriver *fake = (NevaFakeDriver *) driver;
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   const gint32 end = FAKE_SYSTEM_END, media = FAKE_MEDIA, ask = FAKE_ASK;
   const gsize media_len = question->n_frames * FAKE_ROWS;
@@ -240,7 +121,7 @@ fake_prompt (NevaDriver *driver, const NevaQuestion *question,
         "no prompt template \"%s\"", question->conv_template);
     return FALSE;
   }
-  if (fake->fail == FAIL_PROMPT) {
+  if (fake->fail == NEVA_FAKE_FAIL_PROMPT) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
         "fake model: the prompt is refused as asked");
     return FALSE;
@@ -272,11 +153,22 @@ fake_sequence_new (NevaDriver *driver, GError **error)
   return sequence;
 }
 
+static NevaDriverSequence *
+fake_sequence_fork (
+    NevaDriver *driver, NevaDriverSequence *sequence, gsize length)
+{
+  NevaDriverSequence *fork = fake_sequence_new (driver, NULL);
+
+  g_array_append_vals (fork->tokens, sequence->tokens->data, (guint) length);
+  ((NevaFakeDriver *) driver)->kv_tokens += length;
+  return fork;
+}
+
 static void
 fake_sequence_truncate (
     NevaDriver *driver, NevaDriverSequence *sequence, gsize length)
 {
-  FakeDriver *fake = (FakeDriver *) driver;
+  NevaFakeDriver *fake = (NevaFakeDriver *) driver;
 
   if (length >= sequence->tokens->len)
     return;
@@ -295,7 +187,7 @@ fake_sequence_free (NevaDriver *driver, NevaDriverSequence *sequence)
 static guint64
 fake_kv_bytes (NevaDriver *driver)
 {
-  return ((FakeDriver *) driver)->kv_tokens * sizeof (FakeToken);
+  return ((NevaFakeDriver *) driver)->kv_tokens * sizeof (FakeToken);
 }
 
 static char *
@@ -355,7 +247,7 @@ cut (NevaDriverAnswer *answer, const char *text)
 }
 
 static gboolean
-feed (FakeDriver *fake, const NevaDriverItem *item, GError **error)
+feed (NevaFakeDriver *fake, const NevaDriverItem *item, GError **error)
 {
   for (gsize i = 0; i < item->n; i++) {
     FakeToken token = {.id = item->ids[i]};
@@ -383,7 +275,7 @@ feed (FakeDriver *fake, const NevaDriverItem *item, GError **error)
 
 /* The token due now, if its time has come; else *wait_ns is lowered. */
 static void
-choose (FakeDriver *fake, NevaDriverItem *item, gint64 *wait_ns)
+choose (NevaFakeDriver *fake, NevaDriverItem *item, gint64 *wait_ns)
 {
   NevaDriverAnswer *answer = item->answer;
   const gint64 now = g_get_monotonic_time ();
@@ -410,18 +302,20 @@ static gboolean
 fake_step (
     NevaDriver *driver, NevaDriverItem *items, gsize n_items, GError **error)
 {
-  FakeDriver *fake = (FakeDriver *) driver;
+  NevaFakeDriver *fake = (NevaFakeDriver *) driver;
   gint64 wait_ns = FAKE_SLICE_NS;
   gsize n = 0;
 
   for (gsize i = 0; i < n_items; i++)
     n += items[i].n;
-  if (fake->fail == FAIL_ANSWER ||
+  if (fake->fail == NEVA_FAKE_FAIL_ANSWER ||
       (fake->kv_max && fake->kv_tokens + n > fake->kv_max)) {
     g_set_error (error, NEVA_ERROR,
-        fake->fail == FAIL_ANSWER ? NEVA_ERROR_BAD_FILE : NEVA_ERROR_DEVICE,
-        fake->fail == FAIL_ANSWER ? "fake model: answering fails as asked"
-                                  : "fake model: the KV cache is full");
+        fake->fail == NEVA_FAKE_FAIL_ANSWER ? NEVA_ERROR_BAD_FILE
+                                            : NEVA_ERROR_DEVICE,
+        fake->fail == NEVA_FAKE_FAIL_ANSWER
+            ? "fake model: answering fails as asked"
+            : "fake model: the KV cache is full");
     return FALSE;
   }
   for (gsize i = 0; i < n_items; i++) {
@@ -446,7 +340,7 @@ fake_answer_new (NevaDriver *driver, const NevaQuestion *question,
   NevaDriverAnswer *answer = g_new0 (NevaDriverAnswer, 1);
 
   (void) prompt, (void) error;
-  answer->driver = (FakeDriver *) driver;
+  answer->driver = (NevaFakeDriver *) driver;
   answer->text = g_string_new (NULL);
   answer->stop = g_strdupv ((char **) question->stop);
   answer->full_text = question->full_text;
@@ -506,6 +400,7 @@ static const NevaDriverClass fake_class = {
     .encode = fake_encode,
     .prompt = fake_prompt,
     .sequence_new = fake_sequence_new,
+    .sequence_fork = fake_sequence_fork,
     .sequence_free = fake_sequence_free,
     .sequence_truncate = fake_sequence_truncate,
     .kv_bytes = fake_kv_bytes,
@@ -530,7 +425,7 @@ check_device (const NevaModelOptions *options, GError **error)
 }
 
 static gboolean
-pretend_to_load (FakeDriver *fake, NevaProgressFunc progress,
+pretend_to_load (NevaFakeDriver *fake, NevaProgressFunc progress,
     gpointer user_data, GCancellable *cancellable, GError **error)
 {
   const gint64 start = g_get_monotonic_time ();
@@ -548,7 +443,7 @@ pretend_to_load (FakeDriver *fake, NevaProgressFunc progress,
         "loading of '%s' was cancelled", fake->name);
     return FALSE;
   }
-  if (fake->fail == FAIL_LOAD) {
+  if (fake->fail == NEVA_FAKE_FAIL_LOAD) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
         "fake model: loading fails as asked");
     return FALSE;
@@ -563,7 +458,7 @@ neva_fake_driver_open (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error)
 {
-  FakeDriver *fake = g_new0 (FakeDriver, 1);
+  NevaFakeDriver *fake = g_new0 (NevaFakeDriver, 1);
   NevaDriver *driver = &fake->parent;
 
   driver->klass = &fake_class;
@@ -581,7 +476,7 @@ neva_fake_driver_open (const char *path, const NevaModelOptions *options,
       .conv_template = "plain"};
   driver->info.name = fake->name = g_strdup (path);
 
-  if (!check_device (options, error) || !parse_path (fake, path, error) ||
+  if (!check_device (options, error) || !neva_fake_parse (fake, path, error) ||
       !pretend_to_load (fake, progress, user_data, cancellable, error)) {
     fake_free (driver);
     return NULL;

@@ -50,14 +50,8 @@ neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
   g->answer.prompt_tokens = request->prompt.ids->len;
   if (question->prompt_logprobs)
     g->prompt = list_prompt (g->fed);
-  else
-    g->sequence = neva_prefixes_take (prefixes, g->fed, &g->n_fed);
-  g->answer.reused_tokens = (guint) g->n_fed;
-  if (!g->sequence)
-    g->sequence = driver->klass->sequence_new (driver, error);
-  if (g->sequence)
-    g->state =
-        driver->klass->answer_new (driver, question, &request->prompt, error);
+  g->state =
+      driver->klass->answer_new (driver, question, &request->prompt, error);
   if (!g->state) {
     neva_generation_free (g);
     return NULL;
@@ -84,6 +78,56 @@ neva_generation_free (NevaGeneration *g)
   g_array_unref (g->logprobs);
   neva_request_unref (g->request);
   g_free (g);
+}
+
+/* Of those that have begun, the one that has most of `g`'s beginning in what it
+ * feeds or has fed: *length tokens. */
+static NevaGeneration *
+find_leader (const NevaGeneration *g, const GPtrArray *running, gsize *length)
+{
+  NevaGeneration *leader = NULL;
+
+  *length = 0;
+  for (guint i = 0; i < running->len; i++) {
+    NevaGeneration *other = running->pdata[i];
+    gsize common;
+
+    if (other == g || !other->sequence)
+      continue;
+    common = neva_fed_common (other->fed, other->fed->ids->len, g->fed);
+    if (common > *length) {
+      leader = other;
+      *length = common;
+    }
+  }
+  return leader;
+}
+
+gboolean
+neva_generation_begin (
+    NevaGeneration *g, const GPtrArray *running, GError **error)
+{
+  const NevaDriverClass *klass = g->driver->klass;
+  NevaGeneration *leader = NULL;
+  gsize common = 0;
+
+  if (g->sequence)
+    return TRUE;
+  if (!g->prompt) {
+    leader = find_leader (g, running, &common);
+    g->sequence = neva_prefixes_take (g->prefixes, g->fed, common, &g->n_fed);
+  }
+  if (!g->sequence && leader) {
+    if (leader->n_fed < common)
+      return TRUE;
+    g->sequence = klass->sequence_fork (g->driver, leader->sequence, common);
+    g->n_fed = common;
+  }
+  if (!g->sequence)
+    g->sequence = klass->sequence_new (g->driver, error);
+  if (!g->prefilled_us)
+    g->answer.reused_tokens = (guint) g->n_fed;
+  return g->sequence != NULL;
 }
 
 gsize
@@ -210,7 +254,9 @@ void
 neva_generation_restart (NevaGeneration *g)
 {
   g->n_fed = 0;
-  neva_generation_rewind (g);
+  if (g->sequence)
+    g->driver->klass->sequence_free (g->driver, g->sequence);
+  g->sequence = NULL;
 }
 
 void

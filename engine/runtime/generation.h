@@ -17,7 +17,7 @@ typedef struct {
   NevaRequest *request; /* owned */
   NevaDriver *driver;
   NevaPrefixes *prefixes;
-  NevaDriverSequence *sequence;
+  NevaDriverSequence *sequence; /* NULL: not begun */
   NevaDriverAnswer *state;
   NevaFed *fed;
   gsize n_fed, n_planned;
@@ -33,12 +33,18 @@ typedef struct {
   gint64 admitted_us, prefilled_us, first_token_us;
 } NevaGeneration;
 
-/* Takes a reference. Finds a prefix to reuse. NULL with error set. */
+/* Takes a reference. NULL with error set. */
 NevaGeneration *neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
     NevaRequest *request, GError **error);
 /* Leaves its sequence to the prefix cache if it has one. */
 void neva_generation_free (NevaGeneration *generation);
 
+/* Finds a beginning to start from, if it has none yet: from the prefix cache,
+ * or of another of `running` (NevaGeneration), with which it then shares
+ * memory. Where another is about to feed what both begin with, nothing is
+ * begun, and is to be tried again after the next step. FALSE with error set. */
+gboolean neva_generation_begin (
+    NevaGeneration *generation, const GPtrArray *running, GError **error);
 /* Tokens that are waiting to be fed; 0 only while the driver says not yet. */
 gsize neva_generation_pending (const NevaGeneration *generation);
 /* Fills in an item that feeds at most `max` tokens. */

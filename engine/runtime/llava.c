@@ -179,6 +179,14 @@ llava_sequence_new (NevaDriver *driver, GError **error)
       ((NevaLlavaDriver *) driver)->llava, error);
 }
 
+static NevaDriverSequence *
+llava_sequence_fork (
+    NevaDriver *driver, NevaDriverSequence *sequence, gsize length)
+{
+  return (NevaDriverSequence *) neva_sequence_fork (
+      sequence_of (sequence), length);
+}
+
 static void
 llava_sequence_free (NevaDriver *driver, NevaDriverSequence *sequence)
 {
@@ -274,6 +282,7 @@ static const NevaDriverClass llava_class = {
     .combine = llava_combine,
     .prompt = llava_prompt,
     .sequence_new = llava_sequence_new,
+    .sequence_fork = llava_sequence_fork,
     .sequence_free = llava_sequence_free,
     .sequence_truncate = llava_sequence_truncate,
     .kv_bytes = llava_kv_bytes,

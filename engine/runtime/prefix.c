@@ -102,8 +102,8 @@ frame_at (const NevaFed *fed, gsize position)
       fed->frames, guint64, at / (fed->media_len / fed->frames->len));
 }
 
-static gsize
-common_length (const NevaFed *a, gsize a_length, const NevaFed *b)
+gsize
+neva_fed_common (const NevaFed *a, gsize a_length, const NevaFed *b)
 {
   const gsize n = MIN (a_length, b->ids->len - 1);
 
@@ -122,16 +122,18 @@ common_length (const NevaFed *a, gsize a_length, const NevaFed *b)
 }
 
 NevaDriverSequence *
-neva_prefixes_take (NevaPrefixes *prefixes, const NevaFed *fed, gsize *length)
+neva_prefixes_take (
+    NevaPrefixes *prefixes, const NevaFed *fed, gsize known, gsize *length)
 {
+  const NevaDriverClass *klass = prefixes->driver->klass;
   GList *best = NULL;
-  gsize best_length = 0;
+  gsize best_length = known;
   NevaDriverSequence *sequence;
   Prefix *prefix;
 
   for (GList *l = prefixes->entries.tail; l; l = l->prev) {
     const Prefix *p = l->data;
-    const gsize common = common_length (p->fed, p->length, fed);
+    const gsize common = neva_fed_common (p->fed, p->length, fed);
 
     if (common > best_length) {
       best = l;
@@ -141,16 +143,16 @@ neva_prefixes_take (NevaPrefixes *prefixes, const NevaFed *fed, gsize *length)
   if (!best)
     return NULL;
   prefix = best->data;
+  *length = best_length;
   /* Little in common: leave it to whoever it was kept for, while there is room
    * for another. */
   if (best_length < prefix->length / 2 &&
       prefixes->entries.length < NEVA_MAX_PREFIXES)
-    return NULL;
+    return klass->sequence_fork (
+        prefixes->driver, prefix->sequence, best_length);
 
   sequence = prefix->sequence;
-  prefixes->driver->klass->sequence_truncate (
-      prefixes->driver, sequence, best_length);
-  *length = best_length;
+  klass->sequence_truncate (prefixes->driver, sequence, best_length);
   g_queue_delete_link (&prefixes->entries, best);
   neva_fed_free (prefix->fed);
   g_free (prefix);

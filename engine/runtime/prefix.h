@@ -22,6 +22,9 @@ typedef struct {
 NevaFed *neva_fed_new (const NevaPrompt *prompt, NevaEmbedding *const *frames,
     gsize n_frames, gboolean combined);
 void neva_fed_free (NevaFed *fed);
+/* How many of the first `a_length` tokens of `a` begin `b`, whose last token
+ * does not count: something has to be fed. */
+gsize neva_fed_common (const NevaFed *a, gsize a_length, const NevaFed *b);
 
 typedef struct _NevaPrefixes NevaPrefixes;
 
@@ -31,11 +34,11 @@ void neva_prefixes_free (NevaPrefixes *prefixes);
 /* Takes sequence and fed; `length` tokens of `fed` are in the sequence. */
 void neva_prefixes_put (NevaPrefixes *prefixes, NevaDriverSequence *sequence,
     NevaFed *fed, gsize length);
-/* (transfer full): the sequence that shares the longest beginning with `fed`,
- * truncated to it and to at most fed->ids->len - 1, its length in *length; NULL
- * when none is worth taking. */
+/* (transfer full): a sequence with the longest beginning of `fed` that is there
+ * (neva_fed_common ()), its length in *length; NULL when none is longer than
+ * `known`. */
 NevaDriverSequence *neva_prefixes_take (
-    NevaPrefixes *prefixes, const NevaFed *fed, gsize *length);
+    NevaPrefixes *prefixes, const NevaFed *fed, gsize known, gsize *length);
 /* Returns: TRUE if there was something to drop. */
 gboolean neva_prefixes_drop_all (NevaPrefixes *prefixes);
 

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define DEFAULT_MAX_TOKENS 256
+/* Of text that an unknown tokenizer will read: more than most need. */
+#define BYTES_PER_TOKEN 3
 
 static void
 request_free (NevaRequest *request)
@@ -142,6 +144,27 @@ neva_model_ask (NevaModel *model, const NevaQuestion *question,
     return NULL;
   }
   return request;
+}
+
+gsize
+neva_model_measure (
+    NevaModel *model, const NevaQuestion *question, GError **error)
+{
+  const NevaModelInfo *info = &model->driver->info;
+  NevaQuestion whole = *question;
+  g_autofree char *text = prompt_text (info, question);
+  NevaPrompt prompt = {0};
+  gsize tokens;
+
+  whole.prompt = text;
+  if (!check_frames (model, question, error) ||
+      !model->driver->klass->prompt (model->driver, &whole, &prompt, error))
+    return 0;
+  tokens = prompt.ids->len;
+  if (info->vocab_size == 0)
+    tokens += (strlen (text) + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
+  neva_prompt_clear (&prompt);
+  return tokens;
 }
 
 NevaRequest *

@@ -282,6 +282,20 @@ step_one_by_one (
   }
 }
 
+static void
+begin (NevaWorker *worker)
+{
+  for (guint i = 0; i < worker->running->len;) {
+    NevaGeneration *generation = worker->running->pdata[i];
+    GError *error = NULL;
+
+    if (neva_generation_begin (generation, worker->running, &error))
+      i++;
+    else
+      fail_generation (worker, generation, error);
+  }
+}
+
 static guint
 plan (NevaWorker *worker, NevaGeneration **who, NevaDriverItem *items)
 {
@@ -299,7 +313,7 @@ plan (NevaWorker *worker, NevaGeneration **who, NevaDriverItem *items)
     NevaGeneration *generation = worker->running->pdata[i];
     const gboolean decoding = neva_generation_pending (generation) <= 1;
 
-    if (!decoding && chunk == 0)
+    if (!generation->sequence || (!decoding && chunk == 0))
       continue;
     neva_generation_plan (generation, decoding ? 1 : chunk, &items[n]);
     if (!decoding)
@@ -315,11 +329,14 @@ step (NevaWorker *worker)
   NevaGeneration *who[NEVA_MAX_RUNNING];
   NevaDriverItem items[NEVA_MAX_RUNNING];
   NevaDriver *driver = worker->driver;
-  const guint n = plan (worker, who, items);
-  const gint64 start = g_get_monotonic_time ();
+  gint64 start;
   gsize n_tokens = 0;
+  guint n;
   GError *error = NULL;
 
+  begin (worker);
+  n = plan (worker, who, items);
+  start = g_get_monotonic_time ();
   if (n == 0)
     return;
   if (driver->klass->step (driver, items, n, &error)) {

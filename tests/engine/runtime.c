@@ -126,6 +126,34 @@ check_limits (void)
 }
 
 static void
+check_measure (void)
+{
+  g_autoptr (NevaModel) model = must_open ("fake:echo?context=20");
+  g_autoptr (NevaEmbedding) frame = encode (model, 0, NULL, NULL);
+  NevaQuestion question = NEVA_QUESTION_DEFAULT;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (NevaRequest) request = NULL;
+  gsize tokens;
+
+  question.frames = &frame;
+  question.n_frames = 1;
+  question.prompt = "What?";
+  question.insert_media = NEVA_INSERT_LEFT;
+  /* the system's end, 4 of the frame, <video>What?, the end */
+  tokens = neva_model_measure (model, &question, &error);
+  CHECK (tokens == 18, "%zu", tokens);
+  request =
+      neva_model_ask (model, &question, NULL, NULL, NULL, NULL, NULL, NULL);
+  CHECK (must_answer (request)->prompt_tokens == tokens, "asked with others");
+  question.prompt = "one that is longer than the context";
+  tokens = neva_model_measure (model, &question, &error);
+  CHECK (tokens == 48, "%zu", tokens);
+  question.conv_template = "no_such";
+  CHECK (neva_model_measure (model, &question, &error) == 0, "accepted");
+  CHECK_ERROR (error, NEVA_ERROR_BAD_INPUT, "no_such");
+}
+
+static void
 check_errors (void)
 {
   static const struct {
@@ -313,6 +341,7 @@ main (void)
   check_answer ();
   check_echo ();
   check_limits ();
+  check_measure ();
   check_errors ();
   check_sharing ();
   check_kv_pressure ();

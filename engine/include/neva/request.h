@@ -145,6 +145,12 @@ typedef void (*NevaDoneFunc) (NevaRequest *request, const NevaAnswer *answer,
 NevaRequest *neva_model_ask (NevaModel *model, const NevaQuestion *question,
     NevaPartialFunc partial, NevaDoneFunc done, gpointer user_data,
     GDestroyNotify destroy, GCancellable *wait, GError **error);
+/* The tokens of the question's prompt, media included, without asking it. It
+ * may have more than the context. An endpoint does not say how it counts: for
+ * one, three bytes of text are a token.
+ * Returns: 0 with error set when the question would be refused. */
+gsize neva_model_measure (
+    NevaModel *model, const NevaQuestion *question, GError **error);
 NevaRequest *neva_request_ref (NevaRequest *request);
 /* Dropping a reference does not cancel. */
 void neva_request_unref (NevaRequest *request);
