@@ -5,15 +5,15 @@
 
 #include <string.h>
 
-static NevaComm *the_team;
+static NevaTeam *the_team;
 
 void
-neva_comm_set_team (NevaComm *team)
+neva_comm_set_team (NevaTeam *team)
 {
   the_team = team;
 }
 
-NevaComm *
+NevaTeam *
 neva_comm_team (void)
 {
   return the_team;

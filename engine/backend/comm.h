@@ -60,11 +60,19 @@ typedef void (*NevaRankFunc) (NevaComm *comm, gpointer data);
 NevaComm *neva_comm_threads_new (
     guint size, guint spins, NevaRankFunc func, gpointer data, GError **error);
 
-/* The processes that run one model together, or NULL when this one runs its
- * models alone. Set by who starts MPI, before models are opened. (transfer
- * none) */
-void neva_comm_set_team (NevaComm *team);
-NevaComm *neva_comm_team (void);
+/* The processes that run one model at a time together: this one leads them.
+ * In memory of who started MPI, which may be another copy of the engine. */
+typedef struct _NevaTeam {
+  NevaComm *comm;
+  GMutex lock;
+  GCond changed;
+  gboolean busy; /* lock: there is a model */
+} NevaTeam;
+
+/* NULL: this process runs its models alone. Set before models are opened.
+ * (transfer none) */
+void neva_comm_set_team (NevaTeam *team);
+NevaTeam *neva_comm_team (void);
 
 static inline void
 neva_comm_free (NevaComm *c)

@@ -21,8 +21,8 @@ neva_llava_free (NevaLlava *l)
   if (l->backend)
     neva_backend_release (l->backend, l->scratch, l->scratch_bytes);
   neva_backend_free (l->backend);
-  if (l->of_team) /* last: MPI may end now */
-    neva_llava_leave_team ();
+  if (l->team) /* last: MPI may end now */
+    neva_llava_leave_team (l->team);
   g_free (l);
 }
 
@@ -79,7 +79,7 @@ neva_llava_round_rotary (NevaLlava *l)
 void
 neva_llava_keep_alive (NevaLlava *l)
 {
-  if (l->of_team)
+  if (l->team)
     neva_planner_tell (l->planner, NEVA_PLAN_ALIVE);
 }
 

@@ -83,6 +83,6 @@ void neva_llava_keep_alive (NevaLlava *llava);
 gboolean neva_llava_serve (NevaComm *team, GError **error);
 /* Rank 0, when its model is gone (waits a minute for that): the others' serve
  * () ends. FALSE when they cannot be told. */
-gboolean neva_llava_dismiss (NevaComm *team);
+gboolean neva_llava_dismiss (NevaTeam *team);
 
 #endif /* NEVA_LLAVA_H */

@@ -44,7 +44,7 @@ struct _NevaLlava {
   NevaShard shard;
   NevaComm *threads; /* the group, when it is threads of this process; owned */
   NevaPlanner *planner; /* the leader's, when there are others */
-  gboolean of_team;     /* leader: the group is the team */
+  NevaTeam *team;       /* leader: of which the group is; borrowed */
   guint32 last_id;      /* of a sequence */
 };
 
@@ -81,7 +81,7 @@ gboolean neva_llava_load_with_team (NevaLlava *llava, const char *path,
     gpointer user_data, GCancellable *cancellable, GError **error);
 
 /* The leader's model is gone: the team may have another. */
-void neva_llava_leave_team (void);
+void neva_llava_leave_team (NevaTeam *team);
 
 /* Does as the leader says, until it quits. FALSE with error when the group is
  * lost. */

@@ -12,29 +12,25 @@
 /* A dying model's worker may have a step to end. */
 #define END_US (60 * G_USEC_PER_SEC)
 
-static GMutex lock;
-static GCond changed;
-static gboolean busy; /* lock: the team has a model */
-
 static gboolean
-join_team (void)
+join_team (NevaTeam *team)
 {
   gboolean free;
 
-  g_mutex_lock (&lock);
-  free = !busy;
-  busy = TRUE;
-  g_mutex_unlock (&lock);
+  g_mutex_lock (&team->lock);
+  free = !team->busy;
+  team->busy = TRUE;
+  g_mutex_unlock (&team->lock);
   return free;
 }
 
 void
-neva_llava_leave_team (void)
+neva_llava_leave_team (NevaTeam *team)
 {
-  g_mutex_lock (&lock);
-  busy = FALSE;
-  g_cond_signal (&changed);
-  g_mutex_unlock (&lock);
+  g_mutex_lock (&team->lock);
+  team->busy = FALSE;
+  g_cond_signal (&team->changed);
+  g_mutex_unlock (&team->lock);
 }
 
 static void
@@ -83,21 +79,21 @@ neva_llava_load_with_team (NevaLlava *l, const char *path,
     const NevaModelOptions *options, NevaProgressFunc progress,
     gpointer user_data, GCancellable *cancellable, GError **error)
 {
-  NevaComm *team = neva_comm_team ();
+  NevaTeam *team = neva_comm_team ();
 
-  if (!join_team ()) {
+  if (!join_team (team)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "%s: the %u processes run a model already", path, team->size);
+        "%s: the %u processes run a model already", path, team->comm->size);
     return FALSE;
   }
-  tell_model (team, path, options);
-  if (!load_among (
-          l, path, options, team, progress, user_data, cancellable, error)) {
-    g_atomic_int_set (&busy, FALSE);
+  tell_model (team->comm, path, options);
+  if (!load_among (l, path, options, team->comm, progress, user_data,
+          cancellable, error)) {
+    neva_llava_leave_team (team);
     return FALSE;
   }
-  l->planner = neva_planner_new (team);
-  l->of_team = TRUE;
+  l->planner = neva_planner_new (team->comm);
+  l->team = team;
   return TRUE;
 }
 
@@ -150,23 +146,23 @@ neva_llava_serve (NevaComm *team, GError **error)
 }
 
 gboolean
-neva_llava_dismiss (NevaComm *team)
+neva_llava_dismiss (NevaTeam *team)
 {
   const guint32 kind = NEVA_PLAN_QUIT;
   const gint64 until = g_get_monotonic_time () + END_US;
   GArray *words;
   gboolean free;
 
-  g_mutex_lock (&lock);
-  while (busy && g_cond_wait_until (&changed, &lock, until))
+  g_mutex_lock (&team->lock);
+  while (team->busy && g_cond_wait_until (&team->changed, &team->lock, until))
     ;
-  free = !busy;
-  g_mutex_unlock (&lock);
+  free = !team->busy;
+  g_mutex_unlock (&team->lock);
   if (!free) /* its thread still uses the team's comm */
     return FALSE;
   words = g_array_new (FALSE, FALSE, sizeof kind);
   g_array_append_val (words, kind);
-  neva_plan_send (team, words);
+  neva_plan_send (team->comm, words);
   g_array_unref (words);
-  return neva_comm_check (team, NULL);
+  return neva_comm_check (team->comm, NULL);
 }

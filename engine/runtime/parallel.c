@@ -2,56 +2,16 @@
 #include "config.h"
 #include <neva/parallel.h>
 #include "model/llava.h"
+#include "runtime/launched.h"
 #if HAVE_MPI
 #include "backend/comm_mpi.h"
 #include <unistd.h>
 #endif
 
-/* How launchers tell a process that it is one of several. */
-static const char *const size_names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
-    "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS"};
-
-static const char *const rank_names[] = {
-    "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
-
 static NevaParallel self = {.size = 1, .groups = 1, .leads = TRUE};
-static NevaComm *team, *leaders;
+static NevaTeam team; /* its comm: NULL before start () */
+static NevaComm *leaders;
 static NevaComm **links; /* [groups] of leader 0, [1] of another one */
-
-static guint
-launched_size (void)
-{
-  guint64 size = 1;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (size_names); i++) {
-    const char *text = g_getenv (size_names[i]);
-    guint64 n;
-
-    if (text && g_ascii_string_to_unsigned (text, 10, 1, G_MAXUINT, &n, NULL))
-      size = MAX (size, n);
-  }
-  return (guint) size;
-}
-
-gboolean
-neva_parallel_launched (void)
-{
-  return launched_size () > 1;
-}
-
-guint
-neva_parallel_launched_rank (void)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (rank_names); i++) {
-    const char *text = g_getenv (rank_names[i]);
-    guint64 n;
-
-    if (neva_parallel_launched () && text &&
-        g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT, &n, NULL))
-      return (guint) n;
-  }
-  return 0;
-}
 
 #if HAVE_MPI
 
@@ -78,11 +38,11 @@ split_world (guint per_group, GError **error)
   self.groups = world->size / per_group;
   self.leads = world->rank % per_group == 0;
   self.threads = share_of_cores ();
-  if (!(team = neva_comm_split (world, self.group, error)) ||
+  if (!(team.comm = neva_comm_split (world, self.group, error)) ||
       !(leaders = neva_comm_split (world, self.leads ? 0 : 1, error)))
     return FALSE;
-  if (team->size > 1)
-    neva_comm_set_team (team);
+  if (team.comm->size > 1)
+    neva_comm_set_team (&team);
   links = g_new0 (NevaComm *, self.groups);
   for (guint i = 0; self.leads && i < (self.group ? 1 : self.groups); i++)
     links[i] = neva_comm_mpi_link (leaders);
@@ -98,11 +58,11 @@ start (guint per_group, GError **error)
   self.rank = world->rank;
   self.size = world->size;
   self.leads = world->rank == 0;
-  if (world->size != launched_size ()) {
+  if (world->size != neva_parallel_launched_size ()) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
         "%u processes were started, MPI knows %u: is it another MPI's "
         "launcher?",
-        launched_size (), world->size);
+        neva_parallel_launched_size (), world->size);
     return FALSE;
   }
   if (world->size % per_group) {
@@ -122,7 +82,7 @@ start (guint per_group, GError **error)
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
       "started as one of %u processes, but this build has no MPI "
       "(meson setup -Dmpi=enabled)",
-      launched_size ());
+      neva_parallel_launched_size ());
   return FALSE;
 }
 
@@ -141,7 +101,7 @@ neva_parallel_start (guint tp, guint pp, NevaParallel *parallel, GError **error)
 gboolean
 neva_parallel_serve (GError **error)
 {
-  return neva_llava_serve (team, error);
+  return neva_llava_serve (team.comm, error);
 }
 
 void
@@ -150,14 +110,14 @@ neva_parallel_stop (gboolean well, int code)
 #if HAVE_MPI
   if (!world)
     return;
-  if (well && self.leads && team && team->size > 1)
-    well = neva_llava_dismiss (team);
+  if (well && self.leads && neva_comm_team ())
+    well = neva_llava_dismiss (&team);
   neva_comm_set_team (NULL);
   for (guint i = 0; links && i < self.groups; i++)
     neva_comm_free (links[i]);
   g_clear_pointer (&links, g_free);
   g_clear_pointer (&leaders, neva_comm_free);
-  g_clear_pointer (&team, neva_comm_free);
+  g_clear_pointer (&team.comm, neva_comm_free);
   g_clear_pointer (&world, neva_comm_free);
   neva_comm_mpi_stop (well, code);
 #endif

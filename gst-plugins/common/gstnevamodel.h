@@ -102,6 +102,14 @@ void gst_neva_model_loader_set_flushing (
 #define GST_TYPE_NEVA_MODEL (gst_neva_model_get_type ())
 GType gst_neva_model_get_type (void); /* boxed NevaModel */
 
+/* ---- GstContext "gst.neva.Team": of a program that is several processes (see
+ * neva/parallel.h). Fields "version", the engine's (string), and "team", a
+ * NevaTeam or NULL (pointer): the processes that run this one's models. The
+ * program sets it on the pipeline. Without it a process that a launcher of MPI
+ * started runs its models alone, and a warning says so. ---- */
+
+#define GST_NEVA_TEAM_CONTEXT "gst.neva.Team"
+
 /* From query functions. Returns: TRUE when the query was answered. */
 gboolean gst_neva_model_loader_query (
     GstNevaModelLoader *loader, GstQuery *query);

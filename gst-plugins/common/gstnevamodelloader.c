@@ -6,6 +6,7 @@
 #include "config.h"
 #include "gstnevamodel.h"
 #include "gstnevaerror.h"
+#include <neva/parallel.h>
 
 #define PROGRESS_STEP 5 /* percent between two CONTINUE messages */
 
@@ -76,6 +77,46 @@ finish (GstNevaModelLoad *load, NevaModel *model)
   g_mutex_unlock (&load->lock);
 }
 
+static void
+warn_alone (GstElement *element)
+{
+  static gint warned; /* atomic */
+
+  if (neva_parallel_launched () && neva_parallel_launched_rank () == 0 &&
+      g_atomic_int_compare_and_exchange (&warned, FALSE, TRUE))
+    GST_ELEMENT_WARNING (element, LIBRARY, SETTINGS,
+        ("This is one of several processes, and elements do not share work or "
+         "models among processes: each runs its whole pipeline alone. "
+         "neva-caption and neva-eval share them"),
+        (NULL));
+}
+
+/* Whom the program lets run its models. */
+static gboolean
+find_team (GstElement *element, GError **error)
+{
+  g_autoptr (GstContext) context =
+      gst_element_get_context (element, GST_NEVA_TEAM_CONTEXT);
+  const GstStructure *s;
+  gpointer team = NULL;
+
+  if (!context) {
+    warn_alone (element);
+    return TRUE;
+  }
+  s = gst_context_get_structure (context);
+  if (g_strcmp0 (gst_structure_get_string (s, "version"), NEVA_VERSION) != 0) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "the program is version %s, the plugin " NEVA_VERSION
+        ": they cannot share processes",
+        gst_structure_get_string (s, "version"));
+    return FALSE;
+  }
+  gst_structure_get (s, "team", G_TYPE_POINTER, &team, NULL);
+  neva_parallel_use_team (team);
+  return TRUE;
+}
+
 static gpointer
 load_thread (gpointer data)
 {
@@ -95,11 +136,12 @@ load_thread (gpointer data)
       .tensor_parallel = o->tensor_parallel,
       .pipeline_parallel = o->pipeline_parallel};
   g_autoptr (GError) error = NULL;
-  NevaModel *model;
+  NevaModel *model = NULL;
 
   post_progress (load, GST_PROGRESS_TYPE_START, "Loading %s");
-  model = neva_model_open (
-      o->path, &options, on_progress, load, load->cancellable, &error);
+  if (find_team (load->element, &error))
+    model = neva_model_open (
+        o->path, &options, on_progress, load, load->cancellable, &error);
   if (model) {
     publish (load->element, model);
     finish (load, model);

@@ -70,22 +70,23 @@ known (void)
 }
 
 gboolean
-paths_find_plugin (void)
+paths_find_plugin (GError **error)
 {
   g_autofree char *built = find_upwards ("gst-plugins/libgstneva.so");
   const char *file = built ? built : NEVA_PLUGIN_DIR "/libgstneva.so";
-  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) fault = NULL;
   g_autoptr (GstPlugin) plugin = NULL;
 
   if (known ())
     return TRUE;
   if (g_file_test (file, G_FILE_TEST_EXISTS)) /* loading also registers it */
-    plugin = gst_plugin_load_file (file, &error);
+    plugin = gst_plugin_load_file (file, &fault);
   if (plugin && known ())
     return TRUE;
 
-  g_printerr ("%s: GStreamer does not know the neva elements%s%s; "
-              "install the plugin or set GST_PLUGIN_PATH\n",
-      g_get_prgname (), error ? ": " : "", error ? error->message : "");
+  g_set_error (error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
+      "GStreamer does not know the neva elements%s%s; install the plugin or "
+      "set GST_PLUGIN_PATH",
+      fault ? ": " : "", fault ? fault->message : "");
   return FALSE;
 }

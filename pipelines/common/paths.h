@@ -10,8 +10,8 @@
  * is none; a named one is not checked. */
 char *paths_find_model (const char *named);
 
-/* Makes the elements known unless GStreamer knows them already. FALSE: not
- * found; a message was printed. */
-gboolean paths_find_plugin (void);
+/* Makes the elements known unless GStreamer knows them already. FALSE with
+ * error: they were not found. */
+gboolean paths_find_plugin (GError **error);
 
 #endif /* NEVA_COMMON_PATHS_H */

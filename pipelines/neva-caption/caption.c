@@ -1,28 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* uridecodebin ! nevaframesampler ! videoconvert ! videoflip ! nevaencoder !
- *     nevallm ! fakesink
+ *     nevallm ! … ! nevallm ! fakesink
  *
- * Captions come as element messages. Conversion and rotation stand behind the
- * sampler, so that only chosen frames pay for them. */
+ * One nevallm for each prompt, whose captions come as element messages.
+ * Conversion and rotation stand behind the sampler, so that only chosen frames
+ * pay for them. */
 #include "config.h"
 #include <gst/pbutils/pbutils.h>
 #include <string.h>
 #include "app.h"
+#include "common/console.h"
 #include "common/missing.h"
 #include "common/subtitle.h"
+#include "format.h"
+#include "gstnevamodel.h"
+#include "work.h"
 
 #define PROGRESS_MS 150
 
+/* A job of this file. */
+typedef struct {
+  guint index;
+  const Job *job;
+  GstElement *llm; /* in this pass; borrowed */
+  gboolean ended;
+  guint captions;    /* that were told */
+  guint in_pass;     /* that came in this pass: the first ones may be known */
+  guint with_text;   /* of those that were told */
+  GstClockTime done; /* end of the last window that was captioned */
+} Question;
+
 typedef struct {
   App *app;
-  const Job *job;
+  const char *file;
+  Question *questions; /* [n_questions] */
+  guint n_questions;
   GstElement *pipeline, *sampler;
   gboolean linked;  /* a video stream was found */
   gboolean loading; /* the model */
-  guint captions;
-  GstClockTime done; /* end of the last window that was captioned */
-  char *missing;     /* what the missing-plugin message said */
-  ExitCode code;
+  gboolean over;    /* this pass */
+  char *missing;    /* what the missing-plugin message said */
 } Run;
 
 /* ---- The pipeline ------------------------------------------------------- */
@@ -30,7 +47,7 @@ typedef struct {
 static void
 set_question (GstElement *llm, const Options *o, const Job *job)
 {
-  model_options_set_string (llm, "output", "text");
+  model_options_set_string (llm, "output", "meta");
   /* properties of type string are set as they are: quotes stay quotes */
   if (job->prompt)
     g_object_set (llm, "prompt", job->prompt, NULL);
@@ -64,25 +81,49 @@ on_no_more_pads (GstElement *source, gpointer data)
                            gst_structure_new_empty ("no-video")));
 }
 
+/* Between nevaencoder and the sink. */
+static gboolean
+add_questions (Run *run, GstElement *last, GstElement *sink)
+{
+  const Options *o = run->app->options;
+
+  for (guint i = 0; i < run->n_questions; i++) {
+    Question *q = &run->questions[i];
+
+    if (q->ended)
+      continue;
+    if (!(q->llm = missing_make ("nevallm")))
+      return FALSE;
+    gst_bin_add (GST_BIN (run->pipeline), q->llm);
+    model_options_apply (&o->model, q->llm);
+    set_question (q->llm, o, q->job);
+    if (!gst_element_link (last, q->llm))
+      return FALSE;
+    last = q->llm;
+  }
+  return gst_element_link (last, sink);
+}
+
 static gboolean
 build (Run *run, const char *uri)
 {
   static const char *const names[] = {"uridecodebin", "nevaframesampler",
-      "videoconvert", "videoflip", "nevaencoder", "nevallm", "fakesink"};
+      "videoconvert", "videoflip", "nevaencoder", "fakesink"};
   const Options *o = run->app->options;
   GstElement *e[G_N_ELEMENTS (names)] = {NULL};
   g_autoptr (GstCaps) caps = gst_caps_from_string ("video/x-raw(ANY)");
 
   run->pipeline = gst_object_ref_sink (gst_pipeline_new (NULL));
+  if (run->app->team)
+    gst_element_set_context (run->pipeline, run->app->team);
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
     if (!(e[i] = missing_make (names[i])))
       return FALSE;
     gst_bin_add (GST_BIN (run->pipeline), e[i]);
   }
-  if (!gst_element_link_many (e[1], e[2], e[3], e[4], e[5], e[6], NULL)) {
-    app_complain (run->app, "the elements do not fit together");
+  if (!gst_element_link_many (e[1], e[2], e[3], e[4], NULL) ||
+      !add_questions (run, e[4], e[5]))
     return FALSE;
-  }
   run->sampler = e[1];
   /* only what leads to video is decoded */
   g_object_set (
@@ -94,9 +135,7 @@ build (Run *run, const char *uri)
   model_options_set_number (e[1], "num-frames", o->num_frames);
   model_options_set_string (e[3], "video-direction", "auto");
   model_options_apply (&o->model, e[4]);
-  model_options_apply (&o->model, e[5]);
-  set_question (e[5], o, run->job);
-  g_object_set (e[6], "sync", FALSE, "async", FALSE, NULL);
+  g_object_set (e[5], "sync", FALSE, "async", FALSE, NULL);
   return TRUE;
 }
 
@@ -123,26 +162,83 @@ frame_times (const GstStructure *s, gint64 shift)
 static void
 keep_subtitle (App *app, const Caption *c)
 {
-  const Subtitle subtitle = {c->start, c->end, subtitle_text (c->text)};
+  Subtitle subtitle = {c->start, c->end, NULL};
 
-  if (app->subtitles)
-    g_array_append_val (app->subtitles, subtitle);
+  if (!app->subtitles)
+    return;
+  subtitle.text = subtitle_text (c->text);
+  g_array_append_val (app->subtitles, subtitle);
+}
+
+static Question *
+question_of (Run *run, GstMessage *message)
+{
+  for (guint i = 0; i < run->n_questions; i++)
+    if (GST_MESSAGE_SRC (message) == GST_OBJECT (run->questions[i].llm))
+      return &run->questions[i];
+  return NULL;
 }
 
 static void
-on_caption (Run *run, const GstStructure *s)
+end_question (Run *run, Question *q, ExitCode code, const char *error)
+{
+  if (q->ended)
+    return;
+  q->ended = TRUE;
+  work_end (run->app->work, q->index, code, error);
+}
+
+/* What is left of the file fails, for a reason that is said once. */
+static void
+end_file (Run *run, ExitCode code, const char *error)
+{
+  for (guint i = 0; i < run->n_questions; i++) {
+    const gboolean says = !run->questions[i].ended;
+
+    end_question (run, &run->questions[i], code, error);
+    if (says)
+      error = NULL;
+  }
+}
+
+static void
+end_pass (Run *run)
+{
+  run->over = TRUE;
+  g_main_loop_quit (run->app->loop);
+}
+
+static void
+tell (Run *run, Question *q, const Caption *c)
 {
   App *app = run->app;
+
+  if (++q->in_pass <= q->captions) /* from before another prompt failed */
+    return;
+  console_finish ();
+  q->captions++;
+  app->captions++;
+  if (GST_CLOCK_TIME_IS_VALID (c->end))
+    q->done = c->end;
+  keep_subtitle (app, c);
+  if (work_add (app->work, q->index, c, q->with_text + 1))
+    q->with_text++;
+}
+
+static void
+on_caption (Run *run, GstMessage *message)
+{
+  const GstStructure *s = gst_message_get_structure (message);
+  Question *q = question_of (run, message);
   GstClockTime start = 0, end = GST_CLOCK_TIME_NONE,
                stream = GST_CLOCK_TIME_NONE;
   gboolean final = TRUE;
   gint64 shift = 0;
   g_autoptr (GArray) times = NULL;
-  g_autoptr (GError) error = NULL;
-  Caption c = {.file = run->job->file};
+  Caption c = {.file = run->file};
 
   gst_structure_get_boolean (s, "final", &final);
-  if (!final)
+  if (!final || !q)
     return;
 
   gst_structure_get_uint64 (s, "start", &start);
@@ -163,27 +259,15 @@ on_caption (Run *run, const GstStructure *s)
   gst_structure_get_uint (s, "prompt-tokens", &c.prompt_tokens);
   gst_structure_get_uint (s, "tokens", &c.tokens);
   gst_structure_get_double (s, "mean-logprob", &c.mean_logprob);
-
-  progress_hide (&app->progress);
-  run->captions++;
-  app->captions++;
-  if (GST_CLOCK_TIME_IS_VALID (c.end))
-    run->done = c.end;
-  keep_subtitle (app, &c);
-  if (!writer_add (app->writer, &c, &error)) {
-    app_complain (app, "%s", error->message);
-    run->code = EXIT_OUTPUT;
-    g_main_loop_quit (app->loop);
-  }
+  tell (run, q, &c);
 }
 
 static void
 on_no_video (Run *run)
 {
-  app_complain (run->app, "%s: %s", run->job->file,
-      run->missing ? run->missing : "there is no video in it");
-  run->code = EXIT_INPUT;
-  g_main_loop_quit (run->app->loop);
+  end_file (
+      run, EXIT_INPUT, run->missing ? run->missing : "there is no video in it");
+  end_pass (run);
 }
 
 /* The model's elements can only fail by the model or the question. */
@@ -199,11 +283,14 @@ is_from_model (GstMessage *message)
   return g_str_equal (name, "nevallm") || g_str_equal (name, "nevaencoder");
 }
 
+/* A question that is refused does not stop the others: they have another
+ * pass. */
 static void
 on_error (Run *run, GstMessage *message)
 {
   g_autoptr (GError) error = NULL;
   const gboolean model = is_from_model (message);
+  Question *q = question_of (run, message);
 
   gst_message_parse_error (message, &error, NULL);
   /* GStreamer calls a sound file, of which nothing is wanted, a missing plugin
@@ -213,10 +300,12 @@ on_error (Run *run, GstMessage *message)
     on_no_video (run);
     return;
   }
-  app_complain (run->app, "%s: %s", run->job->file,
-      run->missing && !model ? run->missing : error->message);
-  run->code = model ? EXIT_MODEL : EXIT_INPUT;
-  g_main_loop_quit (run->app->loop);
+  if (q && run->app->captions > 0)
+    end_question (run, q, EXIT_MODEL, error->message);
+  else
+    end_file (run, model ? EXIT_MODEL : EXIT_INPUT,
+        run->missing && !model ? run->missing : error->message);
+  end_pass (run);
 }
 
 static void
@@ -227,7 +316,7 @@ on_warning (Run *run, GstMessage *message)
   gst_message_parse_warning (message, &error, NULL);
   /* a missing decoder that is needed becomes an error with its own words */
   if (!run->missing)
-    app_complain (run->app, "%s: %s", run->job->file, error->message);
+    console_complain ("%s: %s", run->file, error->message);
 }
 
 static void
@@ -237,36 +326,39 @@ on_context (Run *run, GstMessage *message)
 
   gst_message_parse_have_context (message, &context);
   if (!run->app->model &&
-      gst_context_has_context_type (context, "gst.neva.Model"))
+      gst_context_has_context_type (context, GST_NEVA_MODEL_CONTEXT))
     run->app->model = g_steal_pointer (&context);
 }
 
 static void
 on_end (Run *run)
 {
-  if (run->captions == 0 && run->code == EXIT_DONE) {
-    app_complain (
-        run->app, "%s: no picture in it could be decoded", run->job->file);
-    run->code = EXIT_INPUT;
+  const char *error = "no picture in it could be decoded";
+
+  for (guint i = 0; i < run->n_questions; i++) {
+    Question *q = &run->questions[i];
+
+    if (q->captions > 0)
+      end_question (run, q, EXIT_DONE, NULL);
   }
-  g_main_loop_quit (run->app->loop);
+  end_file (run, EXIT_INPUT, error);
+  end_pass (run);
 }
 
 static gboolean
 on_message (GstBus *bus, GstMessage *message, gpointer data)
 {
   Run *run = data;
-  const GstStructure *s = gst_message_get_structure (message);
   GstProgressType progress = GST_PROGRESS_TYPE_COMPLETE;
 
-  if (run->code != EXIT_DONE || run->app->interrupted)
+  if (run->over || app_stopped (run->app))
     return G_SOURCE_CONTINUE;
 
   if (gst_is_missing_plugin_message (message)) {
     if (!run->missing)
       run->missing = missing_describe (message);
   } else if (gst_message_has_name (message, "neva-caption")) {
-    on_caption (run, s);
+    on_caption (run, message);
   } else if (gst_message_has_name (message, "no-video")) {
     on_no_video (run);
   } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
@@ -291,7 +383,11 @@ static double
 fraction_done (const Run *run)
 {
   g_autoptr (GstPad) sink = gst_element_get_static_pad (run->sampler, "sink");
-  gint64 position = (gint64) run->done, duration = 0;
+  gint64 position = G_MAXINT64, duration = 0;
+
+  for (guint i = 0; i < run->n_questions; i++)
+    if (!run->questions[i].ended)
+      position = MIN (position, (gint64) run->questions[i].done);
 
   if (run->loading ||
       !gst_pad_peer_query_duration (sink, GST_FORMAT_TIME, &duration) ||
@@ -307,53 +403,89 @@ static gboolean
 on_tick (gpointer data)
 {
   Run *run = data;
-  g_autofree char *name = g_path_get_basename (run->job->file);
+  g_autofree char *name = g_path_get_basename (run->file);
 
-  progress_show (&run->app->progress, fraction_done (run),
-      run->loading ? "loading the model" : "captioning", name, run->captions);
+  console_progress (fraction_done (run),
+      run->loading ? "loading the model" : "captioning", name,
+      run->app->captions);
   return G_SOURCE_CONTINUE;
 }
 
-/* ---- A job -------------------------------------------------------------- */
+/* ---- A file ------------------------------------------------------------- */
+
+static gboolean
+on_stop (GCancellable *cancellable, gpointer data)
+{
+  const App *app = data;
+
+  g_main_loop_quit (app->loop);
+  return G_SOURCE_REMOVE;
+}
 
 static void
 run_pipeline (Run *run)
 {
+  App *app = run->app;
   g_autoptr (GstBus) bus = gst_element_get_bus (run->pipeline);
+  g_autoptr (GSource) stop = g_cancellable_source_new (app->cancellable);
   guint tick =
-      run->app->progress.on ? g_timeout_add (PROGRESS_MS, on_tick, run) : 0;
+      console_shows_progress () ? g_timeout_add (PROGRESS_MS, on_tick, run) : 0;
 
+  g_source_set_callback (stop, G_SOURCE_FUNC (on_stop), app, NULL);
+  g_source_attach (stop, NULL);
   gst_bus_add_watch (bus, on_message, run);
   /* a failure to start is on the bus, too */
   gst_element_set_state (run->pipeline, GST_STATE_PLAYING);
-  g_main_loop_run (run->app->loop);
+  g_main_loop_run (app->loop);
   gst_bus_remove_watch (bus);
+  g_source_destroy (stop);
   if (tick)
     g_source_remove (tick);
   gst_element_set_state (run->pipeline, GST_STATE_NULL);
-  progress_hide (&run->app->progress);
+  console_finish ();
 }
 
-ExitCode
-caption_job (App *app, const Job *job)
+/* Decodes the file once for all questions that have not ended. */
+static void
+pass (Run *run, const char *uri)
 {
-  Run run = {.app = app, .job = job};
-  g_autoptr (GError) error = NULL;
-  g_autofree char *uri = app_uri (job->file, &error);
-
-  if (!uri) {
-    app_complain (app, "%s: %s", job->file, error->message);
-    return EXIT_INPUT;
+  run->over = run->linked = run->loading = FALSE;
+  for (guint i = 0; i < run->n_questions; i++) {
+    run->questions[i].llm = NULL;
+    run->questions[i].in_pass = 0;
   }
-  if (!writer_begin (app->writer, job->file, &error)) {
-    app_complain (app, "%s", error->message);
-    return EXIT_OUTPUT;
-  }
-  if (build (&run, uri))
-    run_pipeline (&run);
+  if (build (run, uri))
+    run_pipeline (run);
   else
-    run.code = EXIT_FAILED;
-  gst_object_unref (run.pipeline);
-  g_free (run.missing);
-  return app->interrupted ? EXIT_INTERRUPTED : run.code;
+    end_file (run, EXIT_FAILED, "the elements do not fit together");
+  g_clear_pointer (&run->pipeline, gst_object_unref);
+  g_clear_pointer (&run->missing, g_free);
+}
+
+static gboolean
+all_ended (const Run *run)
+{
+  for (guint i = 0; i < run->n_questions; i++)
+    if (!run->questions[i].ended)
+      return FALSE;
+  return TRUE;
+}
+
+void
+caption_file (App *app, const guint *jobs, guint n_jobs)
+{
+  const GPtrArray *all = app->options->jobs;
+  g_autofree Question *questions = g_new0 (Question, n_jobs);
+  Run run = {.app = app, .questions = questions, .n_questions = n_jobs};
+  g_autoptr (GError) error = NULL;
+  g_autofree char *uri = NULL;
+
+  for (guint i = 0; i < n_jobs; i++)
+    questions[i] = (Question){.index = jobs[i], .job = all->pdata[jobs[i]]};
+  run.file = questions[0].job->file;
+  uri = app_uri (run.file, &error);
+  if (!uri)
+    end_file (&run, EXIT_INPUT, error->message);
+  while (!all_ended (&run) && !app_stopped (app))
+    pass (&run, uri);
 }

@@ -9,20 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include "app.h"
+#include "common/console.h"
 #include "common/paths.h"
-
-void
-app_complain (App *app, const char *format, ...)
-{
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  progress_hide (&app->progress);
-  g_printerr ("neva-caption: %s\n", text);
-}
+#include "common/ranks.h"
+#include "gstnevamodel.h"
+#include "work.h"
 
 char *
 app_uri (const char *file, GError **error)
@@ -34,6 +25,12 @@ app_uri (const char *file, GError **error)
     return NULL;
   }
   return gst_filename_to_uri (file, error);
+}
+
+gboolean
+app_stopped (const App *app)
+{
+  return app->interrupted || g_cancellable_is_cancelled (app->cancellable);
 }
 
 /* The first Ctrl-C ends the work in good order; the second one the program. */
@@ -64,32 +61,38 @@ subtitle_clear (gpointer data)
 }
 
 static ExitCode
-run_jobs (App *app)
+add_track (App *app, ExitCode code)
 {
-  const GPtrArray *jobs = app->options->jobs;
-  ExitCode first = EXIT_DONE;
+  const gboolean interrupted = app->interrupted;
+  const Job *job = app->options->jobs->pdata[0];
+  ExitCode own = EXIT_DONE;
 
-  for (guint i = 0; i < jobs->len && !app->interrupted; i++) {
-    const ExitCode code = caption_job (app, jobs->pdata[i]);
+  /* the one video is process 0's */
+  if (app->options->mux && app->parallel.group == 0 && app->captions > 0)
+    own = mux_file (app, job->file);
+  app->interrupted |= interrupted;
+  return code == EXIT_DONE ? own : code;
+}
 
-    if (first == EXIT_DONE)
-      first = code;
-    /* what would fail alike for every other video */
-    if (code == EXIT_OUTPUT || code == EXIT_FAILED ||
-        (code == EXIT_MODEL && app->captions == 0))
-      break;
+/* All leaders together. lost: out: MPI cannot end in good order. */
+static ExitCode
+caption_all (App *app, gboolean *lost)
+{
+  GError *own = NULL;
+  g_autoptr (GError) error = NULL;
+  ExitCode code;
+
+  code = paths_find_plugin (&own) ? EXIT_OUTPUT : EXIT_FAILED;
+  app->work = work_new (app, own, &error);
+  if (!app->work) {
+    console_complain ("%s", error->message);
+    return g_error_matches (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT)
+               ? EXIT_USAGE
+               : code;
   }
-  if (app->options->mux && app->captions > 0) {
-    const gboolean interrupted = app->interrupted;
-    const Job *job = jobs->pdata[0];
-    const ExitCode code = mux_file (app, job->file);
-
-    if (interrupted)
-      first = EXIT_INTERRUPTED;
-    else if (first == EXIT_DONE)
-      first = code;
-  }
-  return first;
+  work_run (app->work);
+  code = add_track (app, work_finish (app->work, lost));
+  return app->interrupted ? EXIT_INTERRUPTED : code;
 }
 
 static gboolean
@@ -116,52 +119,90 @@ writes_over_input (const Options *o)
   return FALSE;
 }
 
+typedef struct {
+  Options *options;
+  ExitCode *code;
+} Parse;
+
+static gboolean
+parse (int argc, char **argv, gpointer data)
+{
+  Parse *p = data;
+
+  if (!options_parse (p->options, argc, argv, p->code))
+    return FALSE;
+  *p->code = EXIT_USAGE;
+  return !writes_over_input (p->options);
+}
+
+/* What elements need to know of several processes. */
+static void
+make_team (App *app)
+{
+  if (app->parallel.size < 2)
+    return;
+  app->team = gst_context_new (GST_NEVA_TEAM_CONTEXT, TRUE);
+  gst_structure_set (gst_context_writable_structure (app->team), "version",
+      G_TYPE_STRING, NEVA_VERSION, "team", G_TYPE_POINTER,
+      neva_parallel_get_team (), NULL);
+}
+
+static ExitCode
+lead (App *app, gboolean *lost)
+{
+  const Options *o = app->options;
+  ExitCode code;
+
+  app->loop = g_main_loop_new (NULL, FALSE);
+  app->cancellable = g_cancellable_new ();
+  console_init (o->quiet || app->parallel.rank > 0, "caption");
+  if (app->parallel.rank > 0)
+    console_forward (NULL, NULL);
+  make_team (app);
+  if (o->mux) {
+    app->subtitles = g_array_new (FALSE, FALSE, sizeof (Subtitle));
+    g_array_set_clear_func (app->subtitles, subtitle_clear);
+  }
+  watch_signals (app);
+  code = caption_all (app, lost);
+  g_clear_pointer (&app->model, gst_context_unref);
+  g_clear_pointer (&app->team, gst_context_unref);
+  g_clear_pointer (&app->subtitles, g_array_unref);
+  g_main_loop_unref (app->loop);
+  g_object_unref (app->cancellable);
+  return code;
+}
+
 int
 main (int argc, char **argv)
 {
   Options options;
   App app = {.options = &options};
+  gboolean lost = FALSE;
   ExitCode code;
-  g_autoptr (GError) error = NULL;
 
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
-  if (!options_parse (&options, argc, argv, &code)) {
+  g_set_prgname ("neva-caption");
+  if (!ranks_parse (parse, argc, argv, &(Parse){&options, &code})) {
     options_clear (&options);
     return code;
   }
-  code = EXIT_USAGE;
-  if (writes_over_input (&options))
-    goto done;
-  code = EXIT_FAILED;
-  if (!paths_find_plugin ())
-    goto done;
-
-  app.writer = writer_new (options.format, options.output, options.window > 0,
-      options.jobs->len > 1, &error);
-  if (!app.writer) {
-    g_printerr ("neva-caption: %s\n", error->message);
-    code = EXIT_OUTPUT;
-    goto done;
+  if (!ranks_join ((guint) MAX (options.model.tensor_parallel, 1),
+          (guint) MAX (options.model.pipeline_parallel, 1), EXIT_USAGE,
+          &app.parallel)) {
+    options_clear (&options);
+    return EXIT_USAGE;
   }
-  app.loop = g_main_loop_new (NULL, FALSE);
-  progress_init (&app.progress, options.quiet, "caption");
-  if (options.mux) {
-    app.subtitles = g_array_new (FALSE, FALSE, sizeof (Subtitle));
-    g_array_set_clear_func (app.subtitles, subtitle_clear);
+  if (!app.parallel.leads) {
+    options_clear (&options);
+    return ranks_serve (&app.parallel, EXIT_FAILED);
   }
-  watch_signals (&app);
-  code = run_jobs (&app);
-  if (!writer_close (app.writer, &error) && code == EXIT_DONE) {
-    g_printerr ("neva-caption: %s\n", error->message);
-    code = EXIT_OUTPUT;
-  }
-  g_clear_pointer (&app.model, gst_context_unref);
-  g_clear_pointer (&app.subtitles, g_array_unref);
-  g_main_loop_unref (app.loop);
-
-done:
+  if (options.model.threads < 0 && app.parallel.threads > 0)
+    options.model.threads = (gint) app.parallel.threads;
+  code = lead (&app, &lost);
   options_clear (&options);
+  neva_parallel_stop (!lost, code);
   gst_deinit (); /* reports what is left, when the leaks tracer runs */
-  return code;
+  return app.parallel.rank > 0 && !lost ? EXIT_DONE : code;
 }

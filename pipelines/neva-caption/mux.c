@@ -10,6 +10,7 @@
 #include <gst/pbutils/pbutils.h>
 #include <string.h>
 #include "app.h"
+#include "common/console.h"
 #include "common/missing.h"
 
 #define DEFAULT_SHOWN (4 * GST_SECOND)
@@ -63,7 +64,7 @@ leave_out (Mux *self, GstPad *pad)
   g_autoptr (GstCaps) caps = gst_pad_query_caps (pad, NULL);
   g_autofree char *what = gst_pb_utils_get_codec_description (caps);
 
-  app_complain (self->app,
+  console_complain (
       "%s: a stream of %s does not go into Matroska and is left out",
       self->file, what ? what : "unknown type");
   g_object_set (sink, "sync", FALSE, "async", FALSE, NULL);
@@ -109,7 +110,7 @@ link_captions (Mux *self)
   pad = gst_element_get_static_pad (source, "src");
   wanted = gst_element_request_pad_simple (self->mux, "subtitle_%u");
   if (!wanted || !link_queued (self, pad, wanted))
-    app_complain (self->app, "matroskamux takes no subtitles");
+    console_complain ("matroskamux takes no subtitles");
   push_subtitles (self, GST_APP_SRC (source));
   gst_element_sync_state_with_parent (source);
 }
@@ -170,7 +171,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
   } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
     gst_message_parse_error (message, &error, NULL);
     if (self->code == EXIT_DONE)
-      app_complain (self->app, "%s: %s", self->app->options->mux,
+      console_complain ("%s: %s", self->app->options->mux,
           self->missing && g_error_matches (error, GST_CORE_ERROR,
                                GST_CORE_ERROR_MISSING_PLUGIN)
               ? self->missing
@@ -186,15 +187,15 @@ run (Mux *self)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (self->pipeline);
 
-  progress_show (&self->app->progress, -1, "muxing", self->app->options->mux,
-      self->app->subtitles->len);
+  console_progress (
+      -1, "muxing", self->app->options->mux, self->app->subtitles->len);
   self->app->interrupted = FALSE; /* another Ctrl-C ends this, too */
   gst_bus_add_watch (bus, on_message, self);
   gst_element_set_state (self->pipeline, GST_STATE_PLAYING);
   g_main_loop_run (self->app->loop);
   gst_bus_remove_watch (bus);
   gst_element_set_state (self->pipeline, GST_STATE_NULL);
-  progress_hide (&self->app->progress);
+  console_finish ();
   if (self->app->interrupted)
     self->code = EXIT_INTERRUPTED;
 }
@@ -208,18 +209,18 @@ mux_file (App *app, const char *file)
   g_autofree char *part = g_strconcat (app->options->mux, ".part", NULL);
 
   if (!uri) {
-    app_complain (app, "%s: %s", file, error->message);
+    console_complain ("%s: %s", file, error->message);
     return EXIT_INPUT;
   }
   if (build (&self, uri, part, &error)) {
     run (&self);
   } else {
     if (error)
-      app_complain (app, "%s: %s", file, error->message);
+      console_complain ("%s: %s", file, error->message);
     self.code = EXIT_OUTPUT;
   }
   if (self.code == EXIT_DONE && g_rename (part, app->options->mux) != 0) {
-    app_complain (app, "%s cannot be written", app->options->mux);
+    console_complain ("%s cannot be written", app->options->mux);
     self.code = EXIT_OUTPUT;
   }
   if (self.code != EXIT_DONE)

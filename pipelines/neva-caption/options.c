@@ -3,10 +3,13 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 #include "options.h"
+#include <neva/parallel.h>
 #include "common/duration.h"
 
 #define SUBTITLE_WINDOW (4 * GST_SECOND)
 #define MAX_LIST_LINE (1u << 20)
+
+static const char *const format_names[] = {"text", "srt", "vtt", "json"};
 
 /* What the options are before they are checked. */
 typedef struct {
@@ -20,7 +23,6 @@ typedef struct {
 static gboolean
 parse_format (const char *text, const char *output, Format *format)
 {
-  static const char *const names[] = {"text", "srt", "vtt", "json"};
   const char *dot = output ? strrchr (output, '.') : NULL;
 
   if (!text) /* by the output's name */
@@ -29,8 +31,8 @@ parse_format (const char *text, const char *output, Format *format)
            : dot && g_str_equal (dot, ".json")  ? "json"
            : dot && g_str_equal (dot, ".jsonl") ? "json"
                                                 : "text";
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
-    if (g_str_equal (text, names[i])) {
+  for (guint i = 0; i < G_N_ELEMENTS (format_names); i++) {
+    if (g_str_equal (text, format_names[i])) {
       *format = (Format) i;
       return TRUE;
     }
@@ -148,14 +150,35 @@ make_jobs (Options *options, const Raw *raw)
 
 /* ---- Checks ------------------------------------------------------------- */
 
+/* Nor do those of several prompts. */
+static gboolean
+check_once (const Options *options)
+{
+  g_autoptr (GHashTable) files = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < options->jobs->len; i++) {
+    const Job *job = options->jobs->pdata[i];
+
+    if (!g_hash_table_add (files, job->file)) {
+      g_printerr ("neva-caption: %s: subtitles of one video answer one "
+                  "prompt\n",
+          job->file);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
 /* Subtitles of several videos do not fit in one file. */
 static gboolean
 check_several (const Options *options)
 {
   const gboolean subtitles =
       options->format == FORMAT_SRT || options->format == FORMAT_VTT;
+  /* of several processes the first one writes, perhaps on another machine */
   const gboolean folder =
-      options->output && g_file_test (options->output, G_FILE_TEST_IS_DIR);
+      options->output && (neva_parallel_launched_rank () > 0 ||
+                             g_file_test (options->output, G_FILE_TEST_IS_DIR));
 
   if (options->jobs->len > 1 && options->mux) {
     g_printerr ("neva-caption: --mux takes one video\n");
@@ -166,7 +189,17 @@ check_several (const Options *options)
                 "the folder must be there\n");
     return FALSE;
   }
-  return TRUE;
+  return !subtitles || check_once (options);
+}
+
+static gboolean
+check_resume (const Options *options)
+{
+  if (!options->resume || (options->output && !options->mux))
+    return TRUE;
+  g_printerr ("neva-caption: --resume goes on with what -o wrote, and not with "
+              "--mux\n");
+  return FALSE;
 }
 
 static gboolean
@@ -186,7 +219,7 @@ check (Options *options, const Raw *raw)
     g_printerr ("neva-caption: --overlap must be less than --window\n");
     return FALSE;
   }
-  return check_several (options);
+  return check_several (options) && check_resume (options);
 }
 
 /* ---- The command line --------------------------------------------------- */
@@ -213,7 +246,10 @@ static const char description[] =
     "  130  interrupted by Ctrl-C; captions made so far are kept\n"
     "Of several videos that fail, the first one's status; the others are "
     "still\n"
-    "captioned.\n";
+    "captioned.\n"
+    "\n"
+    "As several processes (mpirun, srun) the program divides the videos among\n"
+    "groups of tensor x pipeline parallel processes.\n";
 
 static GOptionContext *
 make_context (Options *o, Raw *raw)
@@ -239,6 +275,9 @@ make_context (Options *o, Raw *raw)
           "FORMAT"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->output,
           "Write there; a folder for subtitles of several videos", "FILE"},
+      {"resume", 0, 0, G_OPTION_ARG_NONE, &o->resume,
+          "Go on with what a run with the same options left unfinished in -o",
+          NULL},
       {"mux", 0, 0, G_OPTION_ARG_FILENAME, &o->mux,
           "Matroska copy of the video with the captions as a subtitle track",
           "OUT.mkv"},
@@ -295,6 +334,40 @@ options_parse (Options *options, int argc, char **argv, ExitCode *code)
   g_strfreev (raw.prompts);
   g_strfreev (raw.files);
   return ok;
+}
+
+char *
+options_describe (const Options *o)
+{
+  const ModelOptions *m = &o->model;
+  const AnswerOptions *a = &o->answer;
+  const struct {
+    const char *name, *value;
+  } words[] = {{"base-model", m->base_model}, {"vision-tower", m->vision_tower},
+      {"lora", m->lora}, {"system-prompt", a->system_prompt},
+      {"template", a->conv_template}, {"weights", m->weights},
+      {"mode", o->mode}};
+  const struct {
+    const char *name;
+    double value, none; /* up to which it is not set */
+  } numbers[] = {{"window", (double) o->window / GST_SECOND, 0},
+      {"overlap", (double) o->overlap / GST_SECOND, 0},
+      {"num-frames", o->num_frames, -1}, {"max-tokens", a->max_tokens, -1},
+      {"context-length", m->context_length, -1},
+      {"temperature", a->temperature, -1}, {"top-p", a->top_p, -1},
+      {"top-k", a->top_k, -1}, {"seed", (double) a->seed, -1}};
+  GString *text = g_string_new (NULL);
+
+  g_string_printf (
+      text, "--model %s --format %s", m->model, format_names[o->format]);
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    if (words[i].value)
+      g_string_append_printf (text, " --%s %s", words[i].name, words[i].value);
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (numbers[i].value > numbers[i].none)
+      g_string_append_printf (
+          text, " --%s %.17g", numbers[i].name, numbers[i].value);
+  return g_string_free (text, FALSE);
 }
 
 void

@@ -22,7 +22,7 @@ typedef struct {
   Format format;
   char *output, *mux; /* NULL: none */
   GstClockTime window, overlap;
-  gboolean quiet;
+  gboolean quiet, resume;
 
   /* Passed to the elements where set: NULL and negative mean the default. */
   char *mode;
@@ -34,5 +34,9 @@ typedef struct {
 gboolean options_parse (
     Options *options, int argc, char **argv, ExitCode *code);
 void options_clear (Options *options);
+
+/* What captions depend on besides video and prompt, so that those of two runs
+ * are not mixed. (transfer full) */
+char *options_describe (const Options *options);
 
 #endif /* NEVA_CAPTION_OPTIONS_H */

@@ -14,7 +14,7 @@
 #include <gst/video/video.h>
 #include <string.h>
 #include "common/missing.h"
-#include "console.h"
+#include "common/console.h"
 #include "decode.h"
 #include "gstnevaframe.h"
 

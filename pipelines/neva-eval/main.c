@@ -2,15 +2,15 @@
 /* neva-eval key=value…: NeMo's neva_evaluation.py. See options.c. */
 #include "config.h"
 #include <gst/gst.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "common/console.h"
 #include "common/paths.h"
-#include "console.h"
-#include "share.h"
+#include "common/ranks.h"
+#include "common/share.h"
 #include "work.h"
 
 /* What lives as long as the program runs. */
@@ -117,8 +117,11 @@ run_work (App *app, Output *output, Share *share)
   /* when writing failed, nobody wants the others' rows */
   app->broken = g_cancellable_is_cancelled (app->cancellable) &&
                 !g_atomic_int_get (&app->interrupted);
-  if (!app->broken)
+  if (app->broken)
+    share_stop (share);
+  else
     failures += share_finish (share, failures);
+  app->broken |= share_lost (share);
   if (!output_close (output, &error)) {
     app->broken = TRUE;
     console_complain ("%s", error->message);
@@ -136,6 +139,9 @@ prepare (App *app, ExitCode *code, GError **error)
   const Options *o = &app->options;
   gsize n, n_groups;
 
+  *code = EXIT_FAILED;
+  if (!paths_find_plugin (error))
+    return FALSE;
   *code = EXIT_USAGE;
   app->file =
       neva_prompt_file_read (o->prompt_file, &o->rules, on_problem, app, error);
@@ -148,6 +154,16 @@ prepare (App *app, ExitCode *code, GError **error)
   g_free (work_group (app->file, o->grouped, app->place, &n_groups));
   *code = EXIT_MODEL;
   return open_model (app, error);
+}
+
+/* A row of another process. */
+static void
+take_row (gsize index, char *row, gpointer output)
+{
+  if (row)
+    output_add (output, index, row);
+  else
+    output_skip (output, index);
 }
 
 /* Process 0 writes for all. */
@@ -184,7 +200,7 @@ evaluate (App *app)
              neva_prompt_file_length (app->file) * sizeof *app->done, &error);
   }
   if (ok) {
-    share_start (share, output);
+    share_start (share, take_row, output);
     code = run_work (app, output, share);
   } else if (g_atomic_int_get (&app->interrupted)) {
     code = EXIT_INTERRUPTED;
@@ -197,61 +213,17 @@ evaluate (App *app)
   return code;
 }
 
-/* A process that leads no group. */
-static int
-serve (const NevaParallel *parallel)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean well;
-
-  signal (SIGINT, SIG_IGN); /* the leader ends the work in good order */
-  signal (SIGTERM, SIG_IGN);
-  well = neva_parallel_serve (&error);
-  if (!well)
-    g_printerr ("neva-eval: process %u: %s\n", parallel->rank, error->message);
-  neva_parallel_stop (well, EXIT_FAILED);
-  return well ? EXIT_DONE : EXIT_FAILED;
-}
-
-/* One of several processes speaks. */
-static gboolean
-options_parse_once (Options *options, int argc, char **argv, ExitCode *code)
-{
-  const int out = dup (STDOUT_FILENO), err = dup (STDERR_FILENO);
-  const int null = open ("/dev/null", O_WRONLY | O_CLOEXEC);
-  const gboolean mute =
-      neva_parallel_launched_rank () > 0 && out >= 0 && err >= 0 && null >= 0;
-  gboolean ok;
-
-  if (mute) {
-    dup2 (null, STDOUT_FILENO);
-    dup2 (null, STDERR_FILENO);
-  }
-  ok = options_parse (options, argc, argv, code);
-  if (mute) {
-    fflush (stdout);
-    dup2 (out, STDOUT_FILENO);
-    dup2 (err, STDERR_FILENO);
-  }
-  close (out);
-  close (err);
-  close (null);
-  return ok;
-}
+typedef struct {
+  Options *options;
+  ExitCode *code;
+} Parse;
 
 static gboolean
-join (App *app)
+parse (int argc, char **argv, gpointer data)
 {
-  const Options *o = &app->options;
-  g_autoptr (GError) error = NULL;
+  Parse *p = data;
 
-  if (neva_parallel_start (
-          o->tensor_parallel, o->pipeline_parallel, &app->parallel, &error))
-    return TRUE;
-  if (neva_parallel_launched_rank () == 0)
-    g_printerr ("neva-eval: %s\n", error->message);
-  neva_parallel_stop (TRUE, EXIT_USAGE);
-  return FALSE;
+  return options_parse (p->options, argc, argv, p->code);
 }
 
 int
@@ -263,25 +235,26 @@ main (int argc, char **argv)
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
   g_set_prgname ("neva-eval");
-  if (!options_parse_once (&app.options, argc, argv, &code)) {
+  if (!ranks_parse (parse, argc, argv, &(Parse){&app.options, &code})) {
     options_clear (&app.options);
     return code;
   }
-  if (!join (&app)) {
+  if (!ranks_join (app.options.tensor_parallel, app.options.pipeline_parallel,
+          EXIT_USAGE, &app.parallel)) {
     options_clear (&app.options);
     return EXIT_USAGE;
   }
   if (!app.parallel.leads) {
     options_clear (&app.options);
-    return serve (&app.parallel);
+    return ranks_serve (&app.parallel, EXIT_FAILED);
   }
   app.cancellable = g_cancellable_new ();
   block_signals (&app);
-  console_init (app.options.quiet || app.parallel.rank > 0);
+  console_init (app.options.quiet || app.parallel.rank > 0, "row");
   if (app.parallel.rank > 0)
     console_forward (NULL, NULL);
   gst_init (NULL, NULL);
-  code = paths_find_plugin () ? evaluate (&app) : EXIT_FAILED;
+  code = evaluate (&app);
   console_finish ();
 
   g_clear_pointer (&app.model, neva_model_unref);

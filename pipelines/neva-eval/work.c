@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include <string.h>
-#include "console.h"
+#include "common/console.h"
 #include "decode.h"
 #include "work.h"
 
@@ -130,6 +130,19 @@ fail (Work *work, gsize index, const GError *error)
   output_skip (work->output, index);
 }
 
+/* As the original prints a prompt and its answer. */
+static void
+print_answer (gsize number, gsize of, const NevaAnswer *answer)
+{
+  g_autofree char *text = g_strdup_printf (
+      "------------- PROMPT %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT
+      " ------------ \n%s\n\nCLEAN RESPONSE: %s\n"
+      "---------------------------------------------\n\n",
+      number, of, answer->full_text, answer->text);
+
+  console_print (text, FALSE);
+}
+
 static void
 answered (Work *work, gsize index, const NevaAnswer *answer)
 {
@@ -143,7 +156,7 @@ answered (Work *work, gsize index, const NevaAnswer *answer)
   output_add (
       work->output, index, neva_prompt_file_row (work->file, index, &result));
   if (!o->quiet && strcmp (o->output_file, "-"))
-    console_answer (index + 1, length, answer->full_text, answer->text);
+    print_answer (index + 1, length, answer);
   console_progress ((double) output_count (work->output) / (double) length,
       "answering", neva_prompt_file_get (work->file, index)->media,
       output_count (work->output));

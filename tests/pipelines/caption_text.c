@@ -7,8 +7,8 @@
 #include "common/duration.h"
 #include "common/missing.h"
 #include "common/subtitle.h"
+#include "format.h"
 #include "options.h"
-#include "writer.h"
 
 static void
 test_times (void)
@@ -60,13 +60,13 @@ test_subtitles (void)
 
     CHECK_STR (got, rows[i].want);
   }
-  writer_format (FORMAT_SRT, &c, 7, TRUE, FALSE, out);
+  format_caption (FORMAT_SRT, &c, 7, TRUE, FALSE, out);
   CHECK_STR (out->str, "7\n01:02:03,004 --> 01:02:07,004\none\ntwo\n\n");
   g_string_truncate (out, 0);
-  writer_format (FORMAT_TEXT, &c, 7, TRUE, TRUE, out);
+  format_caption (FORMAT_TEXT, &c, 7, TRUE, TRUE, out);
   CHECK_STR (out->str, "f \"q\".mp4: 01:02:03.004 - 01:02:07.004  one two\n");
   g_string_truncate (out, 0);
-  writer_format (FORMAT_JSON, &c, 7, TRUE, TRUE, out);
+  format_caption (FORMAT_JSON, &c, 7, TRUE, TRUE, out);
   CHECK_STR (out->str,
       "{\"file\": \"f \\\"q\\\".mp4\", \"start\": 3723.004, \"end\": null, "
       "\"text\": \"one\\ntwo\", \"frames\": [0.0, 1.5], \"prompt\": \"p\", "

@@ -162,8 +162,7 @@ test_several (void)
   g_autofree char *text = NULL;
 
   g_mkdir (out, 0755);
-  g_auto (Result) r =
-      run ("%s|%s|%s|-m|fake:x|-f|srt|-o|%s", clip, sound, clip, out);
+  g_auto (Result) r = run ("%s|%s|-m|fake:x|-f|srt|-o|%s", sound, clip, out);
   CHECK (r.code == 3, "%d", r.code);
   CHECK (strstr (r.err, "no video") && strstr (r.err, sound), "%s", r.err);
   CHECK (g_file_get_contents (srt, &text, NULL, NULL) &&

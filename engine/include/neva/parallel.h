@@ -36,6 +36,13 @@ gboolean neva_parallel_start (guint tensor_parallel, guint pipeline_parallel,
 /* What a process that does not lead does: until its leader stops. FALSE with
  * error when another process was lost. */
 gboolean neva_parallel_serve (GError **error);
+/* A plugin may have an engine of its own, in the same process and of the same
+ * version: what one gives the other uses, from the next model on that is
+ * opened. NULL: this process runs its models alone. The team is that of the
+ * engine that started, until it stops. */
+typedef struct _NevaTeam NevaTeam;
+NevaTeam *neva_parallel_get_team (void);
+void neva_parallel_use_team (NevaTeam *team);
 /* Models are closed. well: the others of the group are sent home; else all
  * processes of all groups end at once, with `code`. */
 void neva_parallel_stop (gboolean well, int code);

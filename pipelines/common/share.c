@@ -7,11 +7,17 @@
 /* How often a process that has nothing to send says that it lives. */
 #define SIGN_US (5 * G_USEC_PER_SEC)
 
-typedef enum { SHARE_ROW, SHARE_SKIP, SHARE_TEXT, SHARE_ERROR, SHARE_END } Kind;
+typedef enum {
+  SHARE_PIECE,
+  SHARE_NOTHING,
+  SHARE_TEXT,
+  SHARE_ERROR,
+  SHARE_END
+} Kind;
 
 /* In front of each message; a text without its zero follows. */
 typedef struct {
-  guint64 kind, number; /* the record, or the failures at the end */
+  guint64 kind, number; /* the index, or the failures at the end */
 } Head;
 
 typedef struct {
@@ -19,13 +25,16 @@ typedef struct {
   guint group;
   GThread *thread;
   guint failures;
+  gboolean lost;
 } Other;
 
 struct _Share {
   const NevaParallel *parallel;
   GCancellable *cancellable;
   /* Process 0 */
-  Output *output;
+  GMutex lock;
+  ShareFunc func; /* lock; NULL after share_stop () */
+  gpointer func_data;
   Other *others; /* [groups], from 1 */
   /* Another one */
   GAsyncQueue *queue; /* GBytes */
@@ -69,10 +78,10 @@ push (Share *s, Kind kind, gsize number, const char *text)
 }
 
 void
-share_send (gsize index, char *row, gpointer share)
+share_send (gsize index, char *text, gpointer share)
 {
-  push (share, row ? SHARE_ROW : SHARE_SKIP, index, row);
-  g_free (row);
+  push (share, text ? SHARE_PIECE : SHARE_NOTHING, index, text);
+  g_free (text);
 }
 
 static void
@@ -82,6 +91,17 @@ send_text (const char *text, gboolean error, gpointer share)
 }
 
 /* ---- Receiving ---------------------------------------------------------- */
+
+static void
+give (Share *s, gsize index, char *text)
+{
+  g_mutex_lock (&s->lock);
+  if (s->func)
+    s->func (index, text, s->func_data);
+  else
+    g_free (text);
+  g_mutex_unlock (&s->lock);
+}
 
 /* FALSE at the end. */
 static gboolean
@@ -96,11 +116,11 @@ take (Other *other, GBytes *bytes)
   memcpy (&head, data, sizeof head);
   text = g_strndup ((const char *) data + sizeof head, size - sizeof head);
   switch ((Kind) head.kind) {
-    case SHARE_ROW:
-      output_add (s->output, head.number, g_steal_pointer (&text));
+    case SHARE_PIECE:
+      give (s, head.number, g_steal_pointer (&text));
       break;
-    case SHARE_SKIP:
-      output_skip (s->output, head.number);
+    case SHARE_NOTHING:
+      give (s, head.number, NULL);
       break;
     case SHARE_TEXT:
     case SHARE_ERROR:
@@ -124,11 +144,12 @@ receive_all (gpointer data)
     g_autoptr (GBytes) bytes = neva_parallel_take (other->group, &error);
 
     if (!bytes || g_bytes_get_size (bytes) < sizeof (Head)) {
-      console_complain ("group %u of %u is lost (%s): what it had not answered "
-                        "has no row; resume=true answers it",
+      console_complain ("group %u of %u is lost (%s): what it had not finished "
+                        "is missing; --resume does it",
           other->group, other->share->parallel->groups,
           error ? error->message : "it sends nonsense");
       other->failures = 1;
+      other->lost = TRUE;
       return NULL;
     }
     more = take (other, bytes);
@@ -143,6 +164,7 @@ share_new (const NevaParallel *parallel, GCancellable *cancellable)
 {
   Share *s = g_new0 (Share, 1);
 
+  g_mutex_init (&s->lock);
   s->parallel = parallel;
   s->cancellable = cancellable;
   s->others = g_new0 (Other, parallel->groups);
@@ -155,9 +177,10 @@ share_new (const NevaParallel *parallel, GCancellable *cancellable)
 }
 
 void
-share_start (Share *s, Output *output)
+share_start (Share *s, ShareFunc func, gpointer data)
 {
-  s->output = output;
+  s->func = func;
+  s->func_data = data;
   if (s->parallel->group > 0)
     return;
   for (guint g = 1; g < s->parallel->groups; g++) {
@@ -193,6 +216,23 @@ share_finish (Share *s, guint failures)
 }
 
 void
+share_stop (Share *s)
+{
+  g_mutex_lock (&s->lock);
+  s->func = NULL;
+  g_mutex_unlock (&s->lock);
+}
+
+gboolean
+share_lost (const Share *s)
+{
+  for (guint g = 1; g < s->parallel->groups; g++)
+    if (s->others[g].lost)
+      return TRUE;
+  return FALSE;
+}
+
+void
 share_free (Share *s)
 {
   if (!s)
@@ -203,6 +243,7 @@ share_free (Share *s)
       return;
   if (s->queue)
     g_async_queue_unref (s->queue);
+  g_mutex_clear (&s->lock);
   g_free (s->others);
   g_free (s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include <stdio.h>
-#include "common/progress.h"
 #include "console.h"
+#include "progress.h"
 
 static GMutex lock;
 static Progress progress; /* lock */
@@ -11,9 +11,15 @@ static ConsoleFunc forward;
 static gpointer forward_data;
 
 void
-console_init (gboolean quiet)
+console_init (gboolean quiet, const char *noun)
 {
-  progress_init (&progress, quiet, "row");
+  progress_init (&progress, quiet, noun);
+}
+
+gboolean
+console_shows_progress (void)
+{
+  return progress.on;
 }
 
 void
@@ -53,30 +59,17 @@ console_complain (const char *format, ...)
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  line = g_strdup_printf ("neva-eval: %s\n", text);
+  line = g_strdup_printf ("%s: %s\n", g_get_prgname (), text);
   console_print (line, TRUE);
 }
 
 void
 console_progress (
-    double fraction, const char *what, const char *file, guint rows)
+    double fraction, const char *what, const char *file, guint count)
 {
   g_mutex_lock (&lock);
-  progress_show (&progress, fraction, what, file, rows);
+  progress_show (&progress, fraction, what, file, count);
   g_mutex_unlock (&lock);
-}
-
-void
-console_answer (
-    gsize number, gsize of, const char *full_text, const char *answer)
-{
-  g_autofree char *text = g_strdup_printf (
-      "------------- PROMPT %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT
-      " ------------ \n%s\n\nCLEAN RESPONSE: %s\n"
-      "---------------------------------------------\n\n",
-      number, of, full_text, answer);
-
-  console_print (text, FALSE);
 }
 
 void

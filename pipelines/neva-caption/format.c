@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
-#include <errno.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include "common/subtitle.h"
-#include "writer.h"
-
-struct _Writer {
-  Format format;
-  char *path; /* NULL: standard output */
-  gboolean folder, windows, several;
-  FILE *file;
-  guint number; /* captions of this video */
-};
-
-/* ---- Formats ------------------------------------------------------------ */
+#include "format.h"
 
 /* A subtitle without an end would never go: it is shown for a while. */
 static GstClockTime
@@ -67,8 +55,8 @@ format_text (const Caption *c, gboolean windows, gboolean several, GString *out)
 }
 
 /* "name": value, … with numbers that read well, which json-glib's do not. */
-static void
-append_string (GString *out, const char *name, const char *value)
+void
+format_json_string (GString *out, const char *name, const char *value)
 {
   g_autofree char *valid = g_utf8_make_valid (value ? value : "", -1);
   g_autoptr (JsonNode) node = json_node_init_string (json_node_alloc (), valid);
@@ -99,24 +87,24 @@ format_json (const Caption *c, GString *out)
   char logprob[G_ASCII_DTOSTR_BUF_SIZE];
 
   g_string_append_c (out, '{');
-  append_string (out, "file", c->file);
+  format_json_string (out, "file", c->file);
   g_string_append (out, ", \"start\": ");
   append_seconds (out, c->start);
   g_string_append (out, ", \"end\": ");
   append_seconds (out, c->end);
   g_string_append (out, ", ");
-  append_string (out, "text", c->text);
+  format_json_string (out, "text", c->text);
   g_string_append (out, ", \"frames\": [");
   for (gsize i = 0; i < c->n_times; i++) {
     g_string_append (out, i ? ", " : "");
     append_seconds (out, c->times[i]);
   }
   g_string_append (out, "], ");
-  append_string (out, "prompt", c->prompt);
+  format_json_string (out, "prompt", c->prompt);
   g_string_append (out, ", ");
-  append_string (out, "model", c->model);
+  format_json_string (out, "model", c->model);
   g_string_append (out, ", ");
-  append_string (out, "finish", c->finish);
+  format_json_string (out, "finish", c->finish);
   g_ascii_formatd (logprob, sizeof logprob, "%.6g",
       isfinite (c->mean_logprob) ? c->mean_logprob : 0.0);
   g_string_append_printf (out,
@@ -125,7 +113,7 @@ format_json (const Caption *c, GString *out)
 }
 
 void
-writer_format (Format format, const Caption *caption, guint number,
+format_caption (Format format, const Caption *caption, guint number,
     gboolean windows, gboolean several, GString *out)
 {
   switch (format) {
@@ -142,104 +130,16 @@ writer_format (Format format, const Caption *caption, guint number,
   }
 }
 
-/* ---- Files -------------------------------------------------------------- */
-
-static gboolean
-fail (const Writer *self, GError **error)
+const char *
+format_header (Format format)
 {
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "%s: %s",
-      self->path ? self->path : "standard output", g_strerror (errno));
-  return FALSE;
+  return format == FORMAT_VTT ? "WEBVTT\n\n" : "";
 }
 
-static gboolean
-put (Writer *self, const char *text, gsize length, GError **error)
-{
-  if (fwrite (text, 1, length, self->file) != length ||
-      fflush (self->file) != 0)
-    return fail (self, error);
-  return TRUE;
-}
-
-static gboolean
-open_path (Writer *self, const char *path, GError **error)
-{
-  self->file = path ? fopen (path, "we") : stdout;
-  self->number = 0;
-  if (!self->file)
-    return fail (self, error);
-  return self->format != FORMAT_VTT ||
-         put (self, "WEBVTT\n\n", strlen ("WEBVTT\n\n"), error);
-}
-
-static gboolean
-close_file (Writer *self, GError **error)
-{
-  FILE *file = self->file;
-
-  self->file = NULL;
-  if (!file)
-    return TRUE;
-  /* a full disk may show only now */
-  if (file == stdout ? fflush (file) != 0 : fclose (file) != 0)
-    return fail (self, error);
-  return TRUE;
-}
-
-Writer *
-writer_new (Format format, const char *path, gboolean windows, gboolean several,
-    GError **error)
-{
-  Writer *self = g_new0 (Writer, 1);
-
-  self->format = format;
-  self->path = g_strdup (path);
-  self->windows = windows;
-  self->several = several;
-  self->folder = path && g_file_test (path, G_FILE_TEST_IS_DIR);
-  if (!self->folder && !open_path (self, path, error)) {
-    writer_close (self, NULL);
-    return NULL;
-  }
-  return self;
-}
-
-gboolean
-writer_begin (Writer *self, const char *file, GError **error)
+const char *
+format_suffix (Format format)
 {
   static const char *const suffixes[] = {"txt", "srt", "vtt", "jsonl"};
-  g_autofree char *base = g_path_get_basename (file);
-  g_autofree char *name = NULL, *path = NULL;
-  char *dot = strrchr (base, '.');
 
-  if (!self->folder)
-    return TRUE;
-  if (dot && dot != base)
-    *dot = '\0';
-  name = g_strdup_printf ("%s.%s", base, suffixes[self->format]);
-  path = g_build_filename (self->path, name, NULL);
-  return close_file (self, error) && open_path (self, path, error);
-}
-
-gboolean
-writer_add (Writer *self, const Caption *caption, GError **error)
-{
-  g_autoptr (GString) out = g_string_new (NULL);
-
-  writer_format (self->format, caption, self->number + 1, self->windows,
-      self->several, out);
-  if (out->len == 0)
-    return TRUE;
-  self->number++;
-  return put (self, out->str, out->len, error);
-}
-
-gboolean
-writer_close (Writer *self, GError **error)
-{
-  const gboolean ok = close_file (self, error);
-
-  g_free (self->path);
-  g_free (self);
-  return ok;
+  return suffixes[format];
 }
