@@ -31,6 +31,7 @@ static const Field fields[] = {
     {"prompts", CHOICE, FALSE, AT (nemo), 0, 0, prompt_names},
     {"llama3_tokens", BOOL, FALSE, AT (llama3_tokens), 0, 0, NULL},
     {"use_im_start_end", BOOL, FALSE, AT (use_im_start_end), 0, 0, NULL},
+    {"media_front", BOOL, FALSE, AT (media_front), 0, 0, NULL},
     {"legacy_tokenizer", BOOL, FALSE, AT (legacy_tokenizer), 0, 0, NULL},
     {"media_token", INT, FALSE, AT (media_token), 0, G_MAXINT32, NULL},
     {"sampled_vocab", UINT, FALSE, AT (sampled_vocab), 0, 1 << 24, NULL},

@@ -240,6 +240,10 @@ read_data (const NevaHfReader *top, NevaConfig *c)
   if (!strcmp (splice, "first") || !strcmp (splice, "middle") ||
       !strcmp (splice, "last"))
     g_strlcpy (c->frame_choice, splice, sizeof c->frame_choice);
+  if (!neva_hf_bool (&d, "is_multimodal", TRUE))
+    neva_hf_fail (&d, "is_multimodal", NEVA_ERROR_UNSUPPORTED,
+        "false gives prompts without media");
+  c->media_front = neva_hf_bool (&d, "sep_image_conv_front", FALSE);
   c->preprocess.pad = !strcmp (aspect, "pad");
   g_strlcpy (c->conv_template, template, sizeof c->conv_template);
   g_strlcpy (c->prompt, "Describe the video.", sizeof c->prompt);

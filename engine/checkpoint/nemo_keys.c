@@ -8,11 +8,12 @@
 
 /* Full paths; an object is known by what is in it. neva: extras.c. */
 static const char *const used[] = {"activation", "bias", "data.conv_template",
-    "data.image_aspect_ratio", "data.media_type", "data.num_frames",
-    "data.splice_single_frame", "encoder_seq_length", "ffn_hidden_size",
-    "hidden_size", "kv_channels", "layernorm_epsilon", "mcore_gpt",
-    "mm_cfg.lita", "mm_cfg.llm.freeze", "mm_cfg.llm.model_type",
-    "mm_cfg.mm_mlp_adapter_type", "mm_cfg.use_im_start_end", "mm_cfg.use_lita",
+    "data.image_aspect_ratio", "data.is_multimodal", "data.media_type",
+    "data.num_frames", "data.sep_image_conv_front", "data.splice_single_frame",
+    "encoder_seq_length", "ffn_hidden_size", "hidden_size", "kv_channels",
+    "layernorm_epsilon", "mcore_gpt", "mm_cfg.lita", "mm_cfg.llm.freeze",
+    "mm_cfg.llm.model_type", "mm_cfg.mm_mlp_adapter_type",
+    "mm_cfg.use_im_start_end", "mm_cfg.use_lita",
     "mm_cfg.vision_encoder.class_token_length", "mm_cfg.vision_encoder.from_hf",
     "mm_cfg.vision_encoder.from_pretrained",
     "mm_cfg.vision_encoder.vision_select_feature",

@@ -159,8 +159,8 @@ put_data (GString *out, const NevaConfig *c)
   put_text (out, "  ", "conv_template", c->conv_template);
   g_string_append_printf (out,
       "  image_aspect_ratio: %s\n  is_multimodal: true\n"
-      "  sep_token_between_frames: false\n",
-      c->preprocess.pad ? "pad" : "square");
+      "  sep_token_between_frames: false\n  sep_image_conv_front: %s\n",
+      c->preprocess.pad ? "pad" : "square", yes_no (c->media_front));
 }
 
 static void

@@ -100,6 +100,7 @@ typedef struct {
   gboolean nemo;             /* prompts and media tokens as NeMo has them */
   gboolean llama3_tokens;    /* media token strings of model_type llama_3 */
   gboolean use_im_start_end; /* START and END beside the media run, not in it */
+  gboolean media_front;      /* NeMo's sep_image_conv_front */
   NevaLita lita;
   guint lita_frames;         /* ALL: how many */
   gboolean legacy_tokenizer; /* NeMo's sentencepiece_legacy */

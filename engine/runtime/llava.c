@@ -136,6 +136,7 @@ llava_prompt (NevaDriver *driver, const NevaQuestion *question,
       .conv_template = neva_llava_template (self, question),
       .system = question->system_prompt,
       .text = question->prompt,
+      .media_front = config->media_front,
       .media_tokens = neva_lita_rows (
           config, question->n_frames, driver->info.tokens_per_frame),
       .media_token = config->media_token,

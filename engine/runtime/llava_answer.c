@@ -238,7 +238,9 @@ make_full_text (const NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids)
 
   if (!config->nemo)
     return text_with_marker (answer, ids, n_ids);
-  raw = neva_tokenizer_decode (self->tokenizer, ids, n_ids, TRUE, NULL);
+  raw = config->legacy_tokenizer
+            ? neva_tokenizer_decode_legacy (self->tokenizer, ids, n_ids)
+            : neva_tokenizer_decode (self->tokenizer, ids, n_ids, TRUE, NULL);
   return neva_clean_full_text (raw, config->llama3_tokens,
       config->lita != NEVA_LITA_NONE, answer->marker);
 }

@@ -2,6 +2,7 @@
 #include "config.h"
 #include <string.h>
 #include "text/clean.h"
+#include "text/py_text.h"
 
 #define UNKNOWN " \xe2\x81\x87 " /* how sentencepiece writes id 0 */
 
@@ -86,16 +87,15 @@ after_last (const char *text, const char *marker)
   return found ? found + strlen (marker) : text;
 }
 
-/* Behind the line that the last label begins. */
+/* Behind the last whole line with a label. */
 static const char *
 after_labels (const char *text)
 {
-  const char *label = g_strrstr (text, "<extra_id_2>quality:");
-  const char *newline = label ? strchr (label, '\n') : NULL;
+  const char *last = strrchr (text, '\n');
+  const char *label =
+      last ? g_strrstr_len (text, last - text, "<extra_id_2>quality:") : NULL;
 
-  if (!label)
-    return text;
-  return newline ? newline + 1 : label + strlen (label);
+  return label ? strchr (label, '\n') + 1 : text;
 }
 
 /* Python's str.strip (set), set of ASCII characters. (transfer full) */
@@ -109,33 +109,6 @@ strip_set (const char *text, const char *set)
     if (!strchr (set, text[length - 1]))
       break;
   return g_strndup (text, length);
-}
-
-/* What str.strip () takes away. */
-static gboolean
-is_space (gunichar c)
-{
-  return g_unichar_isspace (c) || c == 0x0b || c == 0x85 ||
-         (c >= 0x1c && c <= 0x1f);
-}
-
-static char *
-strip_space (char *text)
-{
-  char *start = text, *end = text + strlen (text);
-
-  while (*start && is_space (g_utf8_get_char (start)))
-    start = g_utf8_next_char (start);
-  while (end > start) {
-    char *last = g_utf8_prev_char (end);
-
-    if (!is_space (g_utf8_get_char (last)))
-      break;
-    end = last;
-  }
-  *end = '\0';
-  memmove (text, start, strlen (start) + 1);
-  return text;
 }
 
 static char *
@@ -170,5 +143,5 @@ neva_clean_nemo (const char *conv_template, const char *full_text)
     answer = g_strdup (after_last (full_text, "ASSISTANT: "));
   else
     answer = g_strdup (full_text);
-  return strip_space (answer);
+  return neva_py_strip (answer);
 }

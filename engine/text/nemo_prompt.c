@@ -13,6 +13,12 @@ static const MediaTokens default_tokens = {
 static const MediaTokens llama3_tokens = {"<|reserved_special_token_3|>",
     "<|reserved_special_token_4|>", "<|reserved_special_token_5|>"};
 
+static const MediaTokens *
+tokens_of (const NevaNemoMedia *media)
+{
+  return media->llama3_tokens ? &llama3_tokens : &default_tokens;
+}
+
 /* Llama's unk, bos and eos in place of what has no meaning to a Llama. */
 static const struct {
   const char *piece;
@@ -46,18 +52,27 @@ need (const NevaTokenizer *tokenizer, const char *piece, GError **error)
   return id;
 }
 
-static char *
-expand (const char *text, const MediaTokens *tokens, gsize n_patches)
+char *
+neva_nemo_media_text (const NevaNemoMedia *media, gsize media_tokens)
 {
-  const char *marker = find_marker (text);
-  GString *whole = g_string_new_len (text, marker - text);
+  const MediaTokens *tokens = tokens_of (media);
+  const gsize patches =
+      media->use_im_start_end ? media_tokens : media_tokens - 2;
+  GString *run = g_string_new (tokens->start);
 
-  g_string_append (whole, tokens->start);
-  for (gsize i = 0; i < n_patches; i++)
-    g_string_append (whole, tokens->patch);
-  g_string_append (whole, tokens->end);
-  g_string_append (whole, marker + strlen ("<image>"));
-  return g_string_free (whole, FALSE);
+  g_return_val_if_fail (media_tokens >= 2, NULL);
+
+  for (gsize i = 0; i < patches; i++)
+    g_string_append (run, tokens->patch);
+  g_string_append (run, tokens->end);
+  return g_string_free (run, FALSE);
+}
+
+gint32
+neva_nemo_end_id (
+    const NevaTokenizer *tokenizer, const NevaNemoMedia *media, GError **error)
+{
+  return need (tokenizer, tokens_of (media)->end, error);
 }
 
 /* The run by its END token, as the original finds it. */
@@ -84,16 +99,35 @@ find_run (const GArray *ids, gint32 start, gint32 end, gsize between,
 }
 
 static void
-rewrite (const NevaTokenizer *tokenizer, GArray *ids)
+replace_id (GArray *ids, gint32 from, gint32 to)
 {
-  for (gsize r = 0; r < G_N_ELEMENTS (rewritten); r++) {
-    const gint32 from = neva_tokenizer_find (tokenizer, rewritten[r].piece);
-
-    for (guint i = 0; from >= 0 && i < ids->len; i++) {
-      if (g_array_index (ids, gint32, i) == from)
-        g_array_index (ids, gint32, i) = rewritten[r].id;
-    }
+  for (guint i = 0; from >= 0 && i < ids->len; i++) {
+    if (g_array_index (ids, gint32, i) == from)
+      g_array_index (ids, gint32, i) = to;
   }
+}
+
+gboolean
+neva_nemo_rewrite (const NevaTokenizer *tokenizer, const char *conv_template,
+    const NevaNemoMedia *media, const char *text, GArray *ids, GError **error)
+{
+  if (!strcmp (conv_template, "interleaved"))
+    replace_id (
+        ids, neva_tokenizer_find (tokenizer, tokens_of (media)->patch), 0);
+  for (gsize r = 0; rewrites (conv_template) && r < G_N_ELEMENTS (rewritten);
+       r++) {
+    const char *piece = rewritten[r].piece;
+    const gint32 from = neva_tokenizer_find (tokenizer, piece);
+
+    if (from < 0 && strstr (text, piece)) {
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+          "the tokenizer has no '%s', which the prompt template %s needs",
+          piece, conv_template);
+      return FALSE;
+    }
+    replace_id (ids, from, rewritten[r].id);
+  }
+  return TRUE;
 }
 
 gboolean
@@ -101,16 +135,16 @@ neva_nemo_prompt_build (const NevaTokenizer *tokenizer, const char *text,
     const char *conv_template, const NevaNemoMedia *media, gsize media_tokens,
     NevaPrompt *prompt, GError **error)
 {
-  const MediaTokens *tokens =
-      media->llama3_tokens ? &llama3_tokens : &default_tokens;
+  const MediaTokens *tokens = tokens_of (media);
+  const char *marker = find_marker (text);
   const gsize patches =
       media->use_im_start_end ? media_tokens : media_tokens - 2;
-  g_autofree char *whole = NULL;
+  g_autofree char *run = NULL, *whole = NULL;
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   NevaPrompt built = {0};
   gint32 start, end;
 
-  if (media_tokens == 1 || !find_marker (text) != !media_tokens) {
+  if (media_tokens == 1 || !marker != !media_tokens) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
         media_tokens == 1 ? "a picture of one token has no room for its ends"
         : media_tokens    ? "the prompt has no place for the video"
@@ -125,29 +159,28 @@ neva_nemo_prompt_build (const NevaTokenizer *tokenizer, const char *text,
         (start = need (tokenizer, tokens->start, error)) < 0 ||
         (end = need (tokenizer, tokens->end, error)) < 0)
       return FALSE;
-    whole = expand (text, tokens, patches);
+    run = neva_nemo_media_text (media, media_tokens);
+    whole = g_strdup_printf ("%.*s%s%s", (int) (marker - text), text, run,
+        marker + strlen ("<image>"));
     if (!neva_tokenizer_encode (tokenizer, whole, -1, ids, error) ||
         !find_run (
             ids, start, end, patches, media->use_im_start_end, &built, error))
       return FALSE;
   }
-  if (rewrites (conv_template))
-    rewrite (tokenizer, ids);
+  if (!neva_nemo_rewrite (tokenizer, conv_template, media, text, ids, error))
+    return FALSE;
   built.ids = g_steal_pointer (&ids);
   *prompt = built;
   return TRUE;
 }
 
-/* Tokens of `text`; 0 when it cannot be encoded. *last: the last of them. */
-static guint
-count_ids (const NevaTokenizer *tokenizer, const char *text, gint32 *last)
+static GArray *
+encoded (const NevaTokenizer *tokenizer, const char *text)
 {
-  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
+  GArray *ids = g_array_new (FALSE, FALSE, sizeof (gint32));
 
-  if (!neva_tokenizer_encode (tokenizer, text, -1, ids, NULL) || !ids->len)
-    return 0;
-  *last = g_array_index (ids, gint32, ids->len - 1);
-  return ids->len;
+  neva_tokenizer_encode (tokenizer, text, -1, ids, NULL);
+  return ids;
 }
 
 void
@@ -155,17 +188,19 @@ neva_nemo_stop_ids (
     const NevaTokenizer *tokenizer, const char *const *strings, GArray *ids)
 {
   const gint32 eos = neva_tokenizer_eos (tokenizer);
-  gint32 last = -1;
-  const guint before = count_ids (tokenizer, "<extra_id_1>", &last);
+  g_autoptr (GArray) before = encoded (tokenizer, "<extra_id_1>");
+  const gsize size = before->len * sizeof (gint32);
 
   for (; strings && *strings; strings++) {
     g_autofree char *text = g_strconcat ("<extra_id_1>", *strings, NULL);
+    g_autoptr (GArray) all = encoded (tokenizer, text);
 
     if (strcmp (*strings, "<|endoftext|>") == 0) {
       if (eos >= 0)
         g_array_append_val (ids, eos);
-    } else if (count_ids (tokenizer, text, &last) == before + 1) {
-      g_array_append_val (ids, last);
+    } else if (before->len && all->len == before->len + 1 &&
+               !memcmp (all->data, before->data, size)) {
+      g_array_append_val (ids, g_array_index (all, gint32, before->len));
     }
   }
 }

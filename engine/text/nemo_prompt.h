@@ -16,6 +16,21 @@ typedef struct {
   gboolean use_im_start_end;
 } NevaNemoMedia;
 
+/* What stands for a marker: START PATCH… END. media_tokens: at least 2.
+ * (transfer full) */
+char *neva_nemo_media_text (const NevaNemoMedia *media, gsize media_tokens);
+
+/* The id of END, by which the original finds media; -1 with error. */
+gint32 neva_nemo_end_id (
+    const NevaTokenizer *tokenizer, const NevaNemoMedia *media, GError **error);
+
+/* Writes the ids (gint32) of patches and of the stand-ins of BOS and EOS as 0,
+ * 1, 2 where the template asks for it. A stand-in in `text`, of which the ids
+ * are, that the tokenizer does not have is an error. */
+gboolean neva_nemo_rewrite (const NevaTokenizer *tokenizer,
+    const char *conv_template, const NevaNemoMedia *media, const char *text,
+    GArray *ids, GError **error);
+
 /* text: the whole prompt with at most one <image> or <video> marker, as
  * neva_prompt_text () gives it; media_tokens: 0 without a marker, else at least
  * 2. conv_template decides about the ids 0, 1, 2. prompt: written on success. A

@@ -4,130 +4,27 @@
 #include <neva/error.h>
 #include "log.h"
 #include "prompt.h"
+#include "py_text.h"
+#include "template.h"
 
 #define MAX_MEDIA_TOKENS ((gsize) 1 << 24)
-#define BOS_STAND_IN "<extra_id_6>" /* NeMo's word for <s> */
-
-#define CURIOUS_USER                                                           \
-  "A chat between a curious user and an artificial intelligence assistant. "   \
-  "The assistant gives helpful, detailed, and polite answers to the user's "   \
-  "questions."
-#define VISION_ASSISTANT                                                       \
-  "You are a helpful language and vision assistant. You are able to "          \
-  "understand the visual content that the user provides, and assist the user " \
-  "with a variety of tasks using natural language."
-#define LABELS                                                                 \
-  "<extra_id_2>quality:4,toxicity:0,humor:0,creativity:0,helpfulness:4,"       \
-  "correctness:4,coherence:4,complexity:4,verbosity:4\n"
-
-/* prompt = start, [system_before system system_after], user_before text
- * user_after */
-typedef struct {
-  const char *name;
-  gboolean nemo; /* a newline follows <image> */
-  gboolean trim; /* white space around the text goes */
-  const char *start;
-  const char *system; /* of the template; NULL: no place for one */
-  const char *system_before, *system_after;
-  const char *user_before, *user_after;
-  const char *stops[3];
-} Template;
-
-#define NVGPT                                                                  \
-  .nemo = TRUE, .start = "<extra_id_0>System\n", .system = CURIOUS_USER,       \
-  .system_before = "", .system_after = "\n\n",                                 \
-  .user_before = "<extra_id_1>User\n",                                         \
-  .user_after = "\n<extra_id_1>Assistant\n" LABELS,                            \
-  .stops = {"<extra_id_1>", "<extra_id_7>"}
-#define CHATML                                                                 \
-  .trim = TRUE, .start = "", .system = "",                                     \
-  .system_before = "<|im_start|>system\n", .system_after = "<|im_end|>\n",     \
-  .user_before = "<|im_start|>user\n",                                         \
-  .user_after = "<|im_end|>\n<|im_start|>assistant\n", .stops = {"<|im_end|>"}
-
-static const Template templates[] = {
-    {.name = "nvgpt", NVGPT},
-    {.name = "nv_steerlm", NVGPT},
-    {.name = "nv_dpo",
-        .nemo = TRUE,
-        .start = "<extra_id_0>System\n",
-        .system = "",
-        .system_before = "",
-        .system_after = "",
-        .user_before = "\n<extra_id_1>User\n",
-        .user_after = "\n<extra_id_1>Assistant\n",
-        .stops = {"<extra_id_1>", "<extra_id_7>"}},
-    {.name = "v1",
-        .nemo = TRUE,
-        .start = "",
-        .system = CURIOUS_USER,
-        .system_before = "",
-        .system_after = " ",
-        .user_before = "USER: ",
-        .user_after = " ASSISTANT:"},
-    {.name = "llama_2",
-        .nemo = TRUE,
-        .start = " [INST] ",
-        .system = VISION_ASSISTANT,
-        .system_before = "<<SYS>>\n",
-        .system_after = "\n<</SYS>>\n\n",
-        .user_before = "",
-        .user_after = " [/INST]"},
-    {.name = "llama_3",
-        .nemo = TRUE,
-        .start = "<|begin_of_text|>",
-        .system = VISION_ASSISTANT,
-        .system_before = "<|start_header_id|>system<|end_header_id|>\n\n",
-        .system_after = "<|eot_id|>",
-        .user_before = "<|start_header_id|>user<|end_header_id|>\n\n",
-        .user_after =
-            "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-        .stops = {"<|eot_id|>"}},
-    {.name = "mistral",
-        .nemo = TRUE,
-        .start = BOS_STAND_IN " [INST] ",
-        .system = "",
-        .system_before = "",
-        .system_after = "\n\n",
-        .user_before = "",
-        .user_after = " [/INST]"},
-    {.name = "yi_34b", .nemo = TRUE, CHATML},
-    {.name = "chatml", CHATML},
-    {.name = "llava",
-        .start = "",
-        .system = "",
-        .system_before = "",
-        .system_after = " ",
-        .user_before = "USER: ",
-        .user_after = " ASSISTANT:"},
-    {.name = "plain", .start = "", .user_before = "", .user_after = "\n"},
-    {.name = "none", .start = "", .user_before = "", .user_after = ""},
-};
 
 const char *const *
 neva_prompt_templates (void)
 {
-  static const char *names[G_N_ELEMENTS (templates) + 1];
+  static const char **names;
   static gsize done;
+  gsize n = 0;
 
   if (g_once_init_enter (&done)) {
-    for (gsize i = 0; i < G_N_ELEMENTS (templates); i++)
-      names[i] = templates[i].name;
+    while (neva_template_nth (n))
+      n++;
+    names = g_new0 (const char *, n + 1);
+    while (n--)
+      names[n] = neva_template_nth (n)->name;
     g_once_init_leave (&done, 1);
   }
   return names;
-}
-
-static const Template *
-find_template (const char *name, GError **error)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (templates); i++)
-    if (g_strcmp0 (name, templates[i].name) == 0)
-      return &templates[i];
-
-  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-      "no prompt template \"%s\"", name ? name : "(null)");
-  return NULL;
 }
 
 /* First <image> or <video> in text. */
@@ -141,10 +38,19 @@ find_marker (const char *text, gsize *length)
   return !image || (video && video < image) ? video : image;
 }
 
+char *
+neva_prompt_media_front (const char *text, const char *marker)
+{
+  g_autoptr (GString) rest = g_string_new (text);
+
+  g_string_replace (rest, marker, "", 0);
+  return g_strconcat (marker, " USER: ", neva_py_strip (rest->str), NULL);
+}
+
 /* The user's text with exactly the markers that the media need. (transfer
  * full) */
 static char *
-place_media (const Template *t, const NevaPromptSpec *spec, GError **error)
+place_media (const NevaTemplate *t, const NevaPromptSpec *spec, GError **error)
 {
   const char *text = spec->text ? spec->text : "";
   gsize length;
@@ -172,11 +78,12 @@ place_media (const Template *t, const NevaPromptSpec *spec, GError **error)
 char *
 neva_prompt_text (const NevaPromptSpec *spec, GError **error)
 {
-  const Template *t = find_template (spec->conv_template, error);
+  const NevaTemplate *t = neva_template_find (spec->conv_template, error);
   const char *system = t && spec->system && t->system ? spec->system
                        : t && t->system               ? t->system
                                                       : "";
   g_autofree char *text = t ? place_media (t, spec, error) : NULL;
+  gboolean block;
   gsize length;
 
   if (!text)
@@ -186,11 +93,19 @@ neva_prompt_text (const NevaPromptSpec *spec, GError **error)
         "the system prompt holds a media marker");
     return NULL;
   }
+  if (spec->media_front && spec->media_tokens) {
+    char *moved = neva_prompt_media_front (
+        text, strstr (text, "<image>") ? "<image>" : "<video>");
+
+    g_free (text);
+    text = moved;
+  }
+  block = *system || t->even_empty;
   if (t->trim)
-    g_strstrip (text);
-  return g_strconcat (t->start, *system ? t->system_before : "", system,
-      *system ? t->system_after : "", t->user_before, text, t->user_after,
-      NULL);
+    neva_py_strip (text);
+  return g_strconcat (t->start, block ? t->system_before : "", system,
+      block ? t->system_after : "", t->user_before, text, t->user_after,
+      t->answer_role, t->label, NULL);
 }
 
 /* ---- Ids ---------------------------------------------------------------- */
@@ -250,10 +165,11 @@ encode (const NevaTokenizer *tokenizer, const char *text, gint32 media_token,
 /* A template made of special tokens means little to a tokenizer without them;
  * said once for each template. */
 static void
-warn_about_missing_tokens (const NevaTokenizer *tokenizer, const Template *t)
+warn_about_missing_tokens (
+    const NevaTokenizer *tokenizer, const NevaTemplate *t)
 {
   static gint warned;
-  const guint bit = (guint) (t - templates);
+  const guint bit = (guint) (t - neva_template_nth (0));
 
   if (t->stops[0] && neva_tokenizer_find (tokenizer, t->stops[0]) < 0 &&
       !(g_atomic_int_or ((guint *) &warned, 1u << bit) & 1u << bit))
@@ -291,10 +207,10 @@ neva_prompt_build (const NevaTokenizer *tokenizer, const NevaPromptSpec *spec,
     return FALSE;
 
   warn_about_missing_tokens (
-      tokenizer, find_template (spec->conv_template, NULL));
-  if (g_str_has_prefix (start, BOS_STAND_IN) &&
-      neva_tokenizer_find (tokenizer, BOS_STAND_IN) < 0) {
-    start += strlen (BOS_STAND_IN);
+      tokenizer, neva_template_find (spec->conv_template, NULL));
+  if (g_str_has_prefix (start, NEVA_BOS_STAND_IN) &&
+      neva_tokenizer_find (tokenizer, NEVA_BOS_STAND_IN) < 0) {
+    start += strlen (NEVA_BOS_STAND_IN);
     bos = bos >= 0 ? bos : neva_tokenizer_bos (tokenizer);
   }
   if (!encode (tokenizer, start, spec->media_token, ids, &at, error))
@@ -328,7 +244,7 @@ const char *const *
 neva_prompt_stops (const char *conv_template)
 {
   static const char *const none[] = {NULL};
-  const Template *t = find_template (conv_template, NULL);
+  const NevaTemplate *t = neva_template_find (conv_template, NULL);
 
   return t ? t->stops : none;
 }

@@ -30,11 +30,16 @@ typedef struct {
   const char *system;        /* NULL: the template's own */
   const char *text;          /* the user's question, with at most one <video>
                                 or <image> */
-  gsize media_tokens;        /* F * S; 0: no media */
-  gint32 media_token;        /* id that fills the run, e.g. of <image> */
-  gint32 bos;                /* put first unless the prompt begins with it; -1:
-                                none. See neva_tokenizer_prompt_bos () */
+  gboolean media_front; /* NeMo's sep_image_conv_front: the marker goes to the
+                           front, "USER: " and the stripped text behind it */
+  gsize media_tokens;   /* F * S; 0: no media */
+  gint32 media_token;   /* id that fills the run, e.g. of <image> */
+  gint32 bos;           /* put first unless the prompt begins with it; -1:
+                           none. See neva_tokenizer_prompt_bos () */
 } NevaPromptSpec;
+
+/* `text`, which holds `marker`, as media_front says. (transfer full) */
+char *neva_prompt_media_front (const char *text, const char *marker);
 
 /* NULL-terminated names that build () accepts. */
 const char *const *neva_prompt_templates (void);

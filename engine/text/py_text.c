@@ -151,3 +151,29 @@ neva_py_round (double value, int digits)
   g_ascii_formatd (text, sizeof text, format, value);
   return g_ascii_strtod (text, NULL);
 }
+
+/* What str.strip () takes away; a byte that is no UTF-8 stays. */
+static gboolean
+is_space (const char *at, const char *end)
+{
+  const gunichar c = g_utf8_get_char_validated (at, end - at);
+
+  if (c == (gunichar) -1 || c == (gunichar) -2)
+    return FALSE;
+  return g_unichar_isspace (c) || c == 0x0b || c == 0x85 ||
+         (c >= 0x1c && c <= 0x1f);
+}
+
+char *
+neva_py_strip (char *text)
+{
+  char *start = text, *end = text + strlen (text), *last;
+
+  while (start < end && is_space (start, end))
+    start = g_utf8_next_char (start);
+  while ((last = g_utf8_find_prev_char (start, end)) && is_space (last, end))
+    end = last;
+  *end = '\0';
+  memmove (text, start, strlen (start) + 1);
+  return text;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text exactly as Python writes and reads it, for files that programs of the
- * original also use: json.dumps, repr (float), float (), round (). */
+ * original also use: json.dumps, repr (float), float (), round (),
+ * str.strip (). */
 #ifndef NEVA_PY_TEXT_H
 #define NEVA_PY_TEXT_H
 
@@ -21,5 +22,8 @@ gboolean neva_py_parse_float (const char *text, double *value);
 /* round (value, digits): to the nearest decimal of the exact binary value, ties
  * to even. */
 double neva_py_round (double value, int digits);
+
+/* text.strip (): of UTF-8, in place. Returns text. */
+char *neva_py_strip (char *text);
 
 #endif /* NEVA_PY_TEXT_H */

@@ -5,6 +5,7 @@
 #include <neva/error.h>
 #include "json_member.h"
 #include "log.h"
+#include "py_text.h"
 #include "tokenizer_private.h"
 #include "utf8.h"
 
@@ -408,6 +409,37 @@ neva_tokenizer_decode (const NevaTokenizer *self, const gint32 *ids,
   if (length)
     *length = out->len;
   return g_string_free (out, FALSE);
+}
+
+/* Added to the model in the wrapper around it. */
+static gboolean
+is_behind_model (const NevaTokenizer *self, gint32 id)
+{
+#if HAVE_SENTENCEPIECE
+  return self->sp && id >= neva_sp_size (self->sp) && piece_at (self, id);
+#else
+  (void) self, (void) id;
+  return FALSE;
+#endif
+}
+
+char *
+neva_tokenizer_decode_legacy (
+    const NevaTokenizer *self, const gint32 *ids, gsize n_ids)
+{
+  g_autoptr (GString) out = g_string_new (NULL);
+
+  for (gsize at = 0, end; at <= n_ids; at = end + 1) {
+    g_autofree char *text = NULL;
+
+    for (end = at; end < n_ids && !is_behind_model (self, ids[end]);)
+      end++;
+    text = neva_tokenizer_decode (self, ids + at, end - at, FALSE, NULL);
+    g_string_append (out, text);
+    if (end < n_ids)
+      g_string_append_printf (out, " %s ", piece_at (self, ids[end])->text);
+  }
+  return g_strdup (neva_py_strip (out->str));
 }
 
 struct _NevaDetokenizer {

@@ -37,6 +37,10 @@ gboolean neva_tokenizer_encode (const NevaTokenizer *tokenizer,
  * Returns: (transfer full): valid UTF-8. */
 char *neva_tokenizer_decode (const NevaTokenizer *tokenizer, const gint32 *ids,
     gsize n_ids, gboolean skip_special, gsize *length);
+/* As NeMo's sentencepiece_legacy decodes: texts and the tokens that were added
+ * to the model, special or not, each with a space behind, stripped. */
+char *neva_tokenizer_decode_legacy (
+    const NevaTokenizer *tokenizer, const gint32 *ids, gsize n_ids);
 /* Exact piece or added token; -1 when the vocabulary has none. */
 gint32 neva_tokenizer_find (const NevaTokenizer *tokenizer, const char *piece);
 /* (transfer none) NULL out of range or in a hole. For messages. */

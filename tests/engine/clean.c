@@ -47,9 +47,11 @@ test_templates (void)
   static const struct {
     const char *name, *full, *want;
   } rows[] = {
-      /* the last label counts, to the end of its line or of the text */
+      /* the last label whose line ends counts, to the end of that line */
       {"nvgpt", LABELS "one\n" LABELS "Two\n<extra_id_1>", "Two"},
-      {"nvgpt", "Four <extra_id_2>quality:9", ""},
+      {"nvgpt", "Four <extra_id_2>quality:9", "Four <extra_id_2>quality:9"},
+      {"nvgpt", LABELS "Five <extra_id_2>quality:9",
+          "Five <extra_id_2>quality:9"},
       {"nvgpt", "No label", "No label"},
       {"nv_dpo", "<extra_id_1>Assistant\nA man.\n<extra_id_1>", "A man."},
       {"nv_dpo", "<extra_id_1>Assistant\ntaxi\n<extra_id_1>", ""},

@@ -85,6 +85,35 @@ test_texts (void)
   }
 }
 
+/* sep_image_conv_front */
+static void
+test_media_front (void)
+{
+  static const struct {
+    const char *name, *text;
+    gsize media;
+    const char *want;
+  } fronts[] = {
+      {"nv_dpo", " What is it? <video>", 4,
+          "<extra_id_0>System\n\n<extra_id_1>User\n<video> USER: What is it?"
+          "\n<extra_id_1>Assistant\n"},
+      {"mistral", "a<image>b", 4,
+          "<extra_id_6> [INST] <image> USER: a\nb [/INST]"},
+      {"yi_34b", " no media ", 0,
+          "<|im_start|>user\nno media<|im_end|>\n<|im_start|>assistant\n"},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (fronts); i++) {
+    const NevaPromptSpec spec = {.conv_template = fronts[i].name,
+        .text = fronts[i].text,
+        .media_front = TRUE,
+        .media_tokens = fronts[i].media};
+    g_autofree char *got = neva_prompt_text (&spec, NULL);
+
+    CHECK_STR (got, fronts[i].want);
+  }
+}
+
 static void
 test_refusals (void)
 {
@@ -270,6 +299,7 @@ main (int argc, char **argv)
   const guint64 seed = check_seed (argc, argv);
 
   test_texts ();
+  test_media_front ();
   test_refusals ();
   test_ids ();
   test_clean ();

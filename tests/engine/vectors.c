@@ -8,8 +8,8 @@
 #include <string.h>
 #include <neva/error.h>
 #include "check.h"
-#include "checkpoint/file_set.h"
 #include "convert/nemo_plan.h"
+#include "extended_tokenizer.h"
 #include "model/projector.h"
 #include "text/nemo_prompt.h"
 #include "vision/preprocess.h"
@@ -175,44 +175,6 @@ test_padded_vocabulary (void)
 
 /* ---- Prompts and ids (1.7, 3.2, 3.5, 4.5) ------------------------------- */
 
-#define N_EXTRA 8
-
-/* The model that ships, and <extra_id_0> … <extra_id_7> behind its pieces, as
- * NeMo's script adds them: pieces of a message are where they are appended. */
-static NevaTokenizer *
-extended_tokenizer (gint32 *first)
-{
-  const char *source = g_getenv ("NEVA_SOURCE");
-  g_autofree char *folder =
-      source ? g_build_filename (source, "models", "demo", NULL) : NULL;
-  g_autofree char *path =
-      folder ? g_build_filename (folder, "tokenizer.model", NULL) : NULL;
-  g_autoptr (NevaTokenizer) plain =
-      folder ? neva_tokenizer_open (folder, NULL) : NULL;
-  GByteArray *proto = g_byte_array_new ();
-  g_autofree char *model = NULL;
-  g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (NevaFileSet) files = neva_file_set_new ("extended");
-  gsize size;
-
-  if (!plain || !g_file_get_contents (path, &model, &size, NULL)) {
-    g_byte_array_unref (proto);
-    return NULL;
-  }
-  *first = (gint32) neva_tokenizer_size (plain);
-  g_byte_array_append (proto, (const guint8 *) model, (guint) size);
-  for (guint8 i = 0; i < N_EXTRA; i++) {
-    /* pieces { piece: "<extra_id_N>" score: 0 type: USER_DEFINED } */
-    guint8 piece[] = "\x0a\x15\x0a\x0c<extra_id_N>\x15\0\0\0\0\x18\x04";
-
-    piece[14] = (guint8) ('0' + i);
-    g_byte_array_append (proto, piece, sizeof piece - 1);
-  }
-  bytes = g_byte_array_free_to_bytes (proto);
-  neva_file_set_add (files, "tokenizer.model", bytes);
-  return neva_tokenizer_open_files (files, TRUE, NULL);
-}
-
 static gboolean
 build (const NevaTokenizer *tokenizer, const char *conv_template,
     gsize media_tokens, gboolean use_im_start_end, NevaPrompt *prompt)
@@ -308,6 +270,48 @@ test_nvgpt_text (const NevaTokenizer *tokenizer)
   neva_prompt_clear (&prompt);
 }
 
+/* NeMo's sentencepiece_legacy: a space behind every text and every string that
+ * was added, then nothing at the ends. */
+static void
+test_legacy_decode (void)
+{
+  gint32 first;
+  g_autoptr (NevaTokenizer) tokenizer = extended_tokenizer (TRUE, &first);
+  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
+  g_autofree char *text = NULL;
+
+  if (!tokenizer ||
+      !neva_tokenizer_encode (tokenizer,
+          "<extra_id_0>System\n<extra_id_4><extra_id_3>x\n", -1, ids, NULL))
+    return;
+  text = neva_tokenizer_decode_legacy (
+      tokenizer, (const gint32 *) (void *) ids->data, ids->len);
+  CHECK_STR (text, "<extra_id_0> System\n <extra_id_4>  <extra_id_3> x");
+}
+
+/* What the original makes unknown, id 0, is an error that names it. */
+static void
+test_missing_stand_in (void)
+{
+  g_autofree char *demo =
+      g_build_filename (g_getenv ("NEVA_SOURCE"), "models", "demo", NULL);
+  g_autoptr (NevaTokenizer) plain = neva_tokenizer_open (demo, NULL);
+  const NevaNemoMedia media = {FALSE, FALSE};
+  NevaPrompt prompt = {0};
+  g_autoptr (GError) error = NULL;
+
+  if (!plain)
+    return;
+  CHECK (!neva_nemo_prompt_build (plain, "<extra_id_6> [INST] Q [/INST]",
+             "mistral", &media, 0, &prompt, &error),
+      "no <extra_id_6>");
+  CHECK_ERROR (error, NEVA_ERROR_BAD_FILE, "'<extra_id_6>'");
+  CHECK (neva_nemo_prompt_build (
+             plain, "USER: Q ASSISTANT:", "v1", &media, 0, &prompt, &error),
+      "nothing is missing");
+  neva_prompt_clear (&prompt);
+}
+
 static void
 test_stop_ids (const NevaTokenizer *tokenizer, gint32 first)
 {
@@ -335,7 +339,7 @@ main (int argc, char **argv)
   test_pad (rgb);
   test_merge_order ();
   test_padded_vocabulary ();
-  tokenizer = extended_tokenizer (&first);
+  tokenizer = extended_tokenizer (FALSE, &first);
 #if HAVE_SENTENCEPIECE
   CHECK (tokenizer != NULL, "no tokenizer");
 #endif
@@ -344,6 +348,8 @@ main (int argc, char **argv)
     test_run_lengths (tokenizer, first);
     test_nvgpt_text (tokenizer);
     test_stop_ids (tokenizer, first);
+    test_legacy_decode ();
+    test_missing_stand_in ();
   }
   return check_finish ();
 }
