@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include "backend.h"
+#include "log.h"
+
+#include <string.h>
 
 NevaBackend *
 neva_backend_new (const char *device, guint threads, GError **error)
@@ -8,14 +11,49 @@ neva_backend_new (const char *device, guint threads, GError **error)
   return neva_backend_new_part (device, threads, 0, 1, error);
 }
 
+/* "cuda" or "cuda:N" */
+static gboolean
+parse_cuda (const char *device, guint *number)
+{
+  guint64 n = 0;
+
+  *number = 0;
+  if (g_str_equal (device, "cuda"))
+    return TRUE;
+  if (!g_str_has_prefix (device, "cuda:") ||
+      !g_ascii_string_to_unsigned (
+          device + strlen ("cuda:"), 10, 0, 4095, &n, NULL))
+    return FALSE;
+  *number = (guint) n;
+  return TRUE;
+}
+
+/* The first GPU, or the CPU and a line that says why. */
+static NevaBackend *
+choose (guint threads, guint part, guint parts)
+{
+  g_autoptr (GError) error = NULL;
+  NevaBackend *b = neva_backend_cuda_new (0, threads, part, parts, &error);
+
+  if (b)
+    return b;
+  neva_warning ("device 'auto' is the CPU: %s", error->message);
+  return neva_backend_cpu_new (threads, part, parts);
+}
+
 NevaBackend *
 neva_backend_new_part (
     const char *device, guint threads, guint part, guint parts, GError **error)
 {
-  if (!device || !*device || g_str_equal (device, "cpu") ||
-      g_str_equal (device, "auto"))
+  guint number;
+
+  if (!device || !*device || g_str_equal (device, "cpu"))
     return neva_backend_cpu_new (threads, part, parts);
+  if (g_str_equal (device, "auto"))
+    return choose (threads, part, parts);
+  if (parse_cuda (device, &number))
+    return neva_backend_cuda_new (number, threads, part, parts, error);
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-      "device '%s' is not in this build (cpu, auto)", device);
+      "device '%s' is unknown (cpu, cuda, cuda:N, auto)", device);
   return NULL;
 }

@@ -126,13 +126,17 @@ struct _NevaBackend {
   const NevaBackendClass *klass;
 };
 
-/* device: "cpu", "auto" or NULL. threads: see neva_pool_get ().
+/* device: "cpu" or NULL, "cuda" or "cuda:N" (a GPU), "auto" (the first GPU,
+ * else the CPU, which the log says). threads: see neva_pool_get ().
  * Returns: (transfer full) or NULL with error. */
 NevaBackend *neva_backend_new (
     const char *device, guint threads, GError **error);
 NevaBackend *neva_backend_cpu_new (guint threads, guint part, guint parts);
+/* GPU number device + part. */
+NevaBackend *neva_backend_cuda_new (
+    guint device, guint threads, guint part, guint parts, GError **error);
 /* For rank `part` of the `parts` ranks of this process: its share of the
- * threads. */
+ * threads, and its own GPU. */
 NevaBackend *neva_backend_new_part (
     const char *device, guint threads, guint part, guint parts, GError **error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* check-reference [--ranks TPxPP] DIR|FILE…
+/* check-reference [--device DEVICE] [--ranks TPxPP] DIR|FILE…
  *
  * Compares the engine with what the original libraries computed. DIR is a model
  * folder with expected.safetensors, expected.json and (Hugging Face)
@@ -138,13 +138,13 @@ check_argument (Report *r, const char *path)
 }
 
 static int
-check_all (char **paths, int n, guint tp, guint pp)
+check_all (char **paths, int n, const char *device, guint tp, guint pp)
 {
   guint judged = 0, failed = 0;
 
   for (int i = 0; i < n; i++) {
     g_autofree char *where = g_path_get_basename (paths[i]);
-    Report r = {.where = where, .tp = tp, .pp = pp};
+    Report r = {.where = where, .device = device, .tp = tp, .pp = pp};
 
     check_argument (&r, paths[i]);
     if (r.judged == 0)
@@ -160,21 +160,27 @@ int
 main (int argc, char **argv)
 {
   guint tp = 1, pp = 1;
+  const char *device = NULL;
   int first = 1, code = 1;
   g_autoptr (GError) error = NULL;
   NevaParallel parallel;
 
   setvbuf (stdout, NULL, _IOLBF, 0);
-  if (argc > 2 && g_str_equal (argv[1], "--ranks"))
-    first = parse_ranks (argv[2], &tp, &pp) ? 3 : argc;
+  if (argc > 2 && g_str_equal (argv[1], "--device")) {
+    device = argv[2];
+    first = 3;
+  }
+  if (argc > first + 1 && g_str_equal (argv[first], "--ranks"))
+    first = parse_ranks (argv[first + 1], &tp, &pp) ? first + 2 : argc;
   if (argc <= first) {
-    fprintf (stderr, "usage: check-reference [--ranks TPxPP] DIR|FILE...\n");
+    fprintf (stderr, "usage: check-reference [--device DEVICE] "
+                     "[--ranks TPxPP] DIR|FILE...\n");
     return 2;
   }
   if (!neva_parallel_start (tp, pp, &parallel, &error))
     fprintf (stderr, "check-reference: %s\n", error->message);
   else if (parallel.leads)
-    code = check_all (argv + first, argc - first, tp, pp);
+    code = check_all (argv + first, argc - first, device, tp, pp);
   else
     code = neva_parallel_serve (&error) ? 0 : 1;
   neva_parallel_stop (TRUE, code);

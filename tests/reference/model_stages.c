@@ -92,6 +92,7 @@ static gboolean
 open_model (Check *c, NevaWeights weights)
 {
   const NevaModelOptions options = {.base_model = c->base,
+      .device = c->r->device,
       .weights = weights,
       .tensor_parallel = c->r->tp,
       .pipeline_parallel = c->r->pp};

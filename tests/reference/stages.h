@@ -10,8 +10,9 @@
 #include "vision/preprocess.h"
 
 typedef struct {
-  const char *where; /* last part of the folder or file */
-  guint tp, pp;      /* ranks that share a model */
+  const char *where;  /* last part of the folder or file */
+  const char *device; /* of models; NULL: the CPU */
+  guint tp, pp;       /* ranks that share a model */
   guint judged, failed;
 } Report;
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Set-up, errors and the class of the CUDA backend. */
+#include "config.h"
+#include "cuda_backend.h"
+
+gboolean
+neva_cuda_check (NevaBackendCuda *c, int status, const char *what)
+{
+  if (!status)
+    return TRUE;
+  if (!c->fault)
+    c->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_DEVICE, "GPU %d, %s: %s",
+        c->device, what, c->api->run.error_text (status));
+  return FALSE;
+}
+
+gboolean
+neva_cuda_enter (NevaBackendCuda *c)
+{
+  return !c->fault &&
+         neva_cuda_check (c, c->api->run.set_device (c->device), "device");
+}
+
+static gboolean
+cuda_synchronize (NevaBackend *b, GError **error)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+
+  if (neva_cuda_enter (c))
+    neva_cuda_check (c, c->api->run.stream_wait (c->stream), "kernels");
+  if (!c->fault)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&c->fault));
+  return FALSE;
+}
+
+static gboolean
+cuda_supports (NevaBackend *b, NevaOp op, NevaDType type)
+{
+  return neva_backend_supports (neva_cuda (b)->cpu, op, type);
+}
+
+static void
+cuda_free (NevaBackend *b)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+
+  if (!c->api->run.set_device (c->device)) {
+    if (c->stream)
+      c->api->run.stream_wait (c->stream);
+    neva_cuda_memory_free (c);
+    c->api->run.blas_free (c->blas);
+    if (c->stream)
+      c->api->run.stream_free (c->stream);
+  }
+  neva_backend_free (c->cpu);
+  g_clear_pointer (&c->spans, g_byte_array_unref);
+  g_clear_error (&c->fault);
+  g_free (c);
+}
+
+static NevaBackendClass cuda_class = {
+    .name = "cuda",
+    .free = cuda_free,
+    .supports = cuda_supports,
+    .alloc = neva_cuda_alloc,
+    .release = neva_cuda_release,
+    .clear = neva_cuda_clear,
+    .upload = neva_cuda_upload,
+    .download = neva_cuda_download,
+    .synchronize = cuda_synchronize,
+    .matrix_init = neva_cuda_matrix_init,
+    .matrix_codes = neva_cuda_matrix_codes,
+    .matrix_clear = neva_cuda_matrix_clear,
+    .linear = neva_cuda_linear,
+    .gated = neva_cuda_gated,
+    .kv_store = neva_cuda_store_kv,
+    .attention = neva_cuda_attend,
+};
+
+/* How many GPUs there are; FALSE with error when there is none. */
+static gboolean
+count_devices (const NevaCudaApi *api, int *count, GError **error)
+{
+  const int status = api->run.device_count (count);
+
+  if (status == NEVA_CUDA_NO_DRIVER)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "device 'cuda': there is no NVIDIA driver here, or one older than "
+        "CUDA 13 (%s)",
+        api->run.error_text (status));
+  else if (status == NEVA_CUDA_NO_DEVICE || (!status && *count == 0))
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "device 'cuda': this machine has no NVIDIA GPU");
+  else if (status)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "device 'cuda': %s",
+        api->run.error_text (status));
+  return !status && *count > 0;
+}
+
+NevaBackend *
+neva_backend_cuda_new (
+    guint device, guint threads, guint part, guint parts, GError **error)
+{
+  static gsize filled;
+  const NevaCudaApi *api = neva_cuda_load (error);
+  NevaBackendCuda *c;
+  int count = 0;
+
+  if (!api || !count_devices (api, &count, error))
+    return NULL;
+  if (device + part >= (guint) count) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "device 'cuda:%u': this machine has %d NVIDIA GPU%s", device + part,
+        count, count == 1 ? "" : "s");
+    return NULL;
+  }
+  if (g_once_init_enter (&filled)) {
+    neva_cuda_rows_fill (&cuda_class);
+    g_once_init_leave (&filled, 1);
+  }
+  c = g_new0 (NevaBackendCuda, 1);
+  c->base.klass = &cuda_class;
+  c->api = api;
+  c->device = (int) (device + part);
+  c->cpu = neva_backend_cpu_new (threads, part, parts);
+  if (neva_cuda_enter (c) &&
+      neva_cuda_check (c, api->run.stream_new (&c->stream), "stream"))
+    neva_cuda_check (c, api->run.blas_new (&c->blas, c->stream), "cuBLAS");
+  if (!c->fault)
+    return &c->base;
+  g_propagate_error (error, g_steal_pointer (&c->fault));
+  cuda_free (&c->base);
+  return NULL;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The CUDA backend: one GPU, one stream, the launchers and cuBLAS behind the
+ * table of kernels/cuda/api.h. Private to backend/. Operations are queued; the
+ * first status that is not 0 becomes the fault. */
+#ifndef NEVA_BACKEND_CUDA_H
+#define NEVA_BACKEND_CUDA_H
+
+#include "backend.h"
+#include "cuda/api.h"
+
+/* Small arrays of the host that kernels read: copied through pinned memory into
+ * the same place of a ring on the device. */
+typedef struct {
+  guint8 *host, *device;
+  gsize bytes, used;
+  guint laps; /* what was staged in an earlier lap is gone */
+} NevaCudaStage;
+
+/* Device memory that grows. */
+typedef struct {
+  void *data;
+  gsize bytes;
+} NevaCudaScratch;
+
+typedef struct {
+  NevaBackend base;
+  const NevaCudaApi *api;
+  int device;
+  NevaCudaStream stream;
+  NevaCudaBlas *blas;
+  NevaBackend *cpu; /* converts and packs weights at load */
+  NevaCudaStage stage;
+  NevaCudaScratch xq;  /* prepared activations */
+  NevaCudaScratch sum; /* products before their epilogue */
+  GByteArray *spans;   /* as last staged, and where */
+  const guint8 *spans_device;
+  guint spans_lap;
+  GError *fault; /* first fault since the last synchronize () */
+} NevaBackendCuda;
+
+static inline NevaBackendCuda *
+neva_cuda (NevaBackend *b)
+{
+  return (NevaBackendCuda *) b;
+}
+
+/* FALSE when there is a fault already; else the device is the thread's own. */
+gboolean neva_cuda_enter (NevaBackendCuda *c);
+/* Keeps the first fault; FALSE when status is one. */
+gboolean neva_cuda_check (NevaBackendCuda *c, int status, const char *what);
+
+/* cuda_library.c: the table of NEVA_CUDA_LIBRARY, of the library beside this
+ * program or plugin, or of the installed one; loaded once. */
+const NevaCudaApi *neva_cuda_load (GError **error);
+
+/* cuda_memory.c */
+void *neva_cuda_alloc (NevaBackend *b, gsize bytes, GError **error);
+void neva_cuda_release (NevaBackend *b, void *memory, gsize bytes);
+void neva_cuda_clear (NevaBackend *b, void *memory, gsize bytes);
+void neva_cuda_upload (
+    NevaBackend *b, void *dst, const void *host, gsize bytes);
+void neva_cuda_download (
+    NevaBackend *b, void *host, const void *src, gsize bytes);
+/* `bytes` of at least what was asked for, or NULL with the fault set. */
+void *neva_cuda_scratch (NevaBackendCuda *c, NevaCudaScratch *s, gsize bytes);
+/* A copy on the device, until the ring comes round: for the next kernels. NULL
+ * with the fault set. */
+void *neva_cuda_stage (NevaBackendCuda *c, const void *host, gsize bytes);
+void neva_cuda_memory_free (NevaBackendCuda *c);
+
+/* cuda_matrix.c */
+gboolean neva_cuda_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
+    const void *host, NevaDType host_type, gsize n, gsize k, GError **error);
+gboolean neva_cuda_matrix_codes (NevaBackend *b, NevaMatrix *m,
+    NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error);
+void neva_cuda_matrix_clear (NevaBackend *b, NevaMatrix *m);
+
+/* cuda_linear.c */
+void neva_cuda_linear (NevaBackend *b, const float *x, gsize ldx, gsize m,
+    const NevaProduct *products, gsize n_products);
+void neva_cuda_gated (
+    NevaBackend *b, const float *x, gsize ldx, gsize m, const NevaGated *g);
+
+/* cuda_attention.c */
+void neva_cuda_store_kv (NevaBackend *b, const NevaHeads *h,
+    const NevaSpan *spans, gsize n_spans, const float *k, gsize ldk,
+    const float *v, gsize ldv);
+void neva_cuda_attend (NevaBackend *b, const NevaHeads *h,
+    const NevaSpan *spans, gsize n_spans, float *dst, gsize ldd, const float *q,
+    gsize ldq);
+
+/* cuda_rows.c: fills its slots */
+void neva_cuda_rows_fill (NevaBackendClass *klass);
+
+#endif /* NEVA_BACKEND_CUDA_H */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Device memory, copies, and small arrays on their way to kernels. */
+#include "config.h"
+#include "cuda_backend.h"
+
+#include <string.h>
+
+#define STAGE_BYTES ((gsize) 1 << 20)
+#define STAGE_ALIGN 256u
+
+static void
+set_no_memory (NevaBackendCuda *c, gsize bytes, int status, GError **error)
+{
+  gsize left = 0, total = 0;
+
+  if (status != NEVA_CUDA_OUT_OF_MEMORY ||
+      c->api->run.memory_info (&left, &total) != 0)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "GPU %d: %" G_GSIZE_FORMAT " bytes of memory: %s", c->device, bytes,
+        c->api->run.error_text (status));
+  else
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "GPU %d: %" G_GSIZE_FORMAT " bytes of memory cannot be had (%zu MiB of "
+        "%zu MiB are free)",
+        c->device, bytes, left >> 20, total >> 20);
+}
+
+void *
+neva_cuda_alloc (NevaBackend *b, gsize bytes, GError **error)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+  void *memory = NULL;
+  int status;
+
+  if (!bytes)
+    return NULL;
+  status = c->api->run.set_device (c->device);
+  if (!status)
+    status = c->api->run.alloc (&memory, bytes);
+  if (!status)
+    status = c->api->run.set (memory, 0, bytes, c->stream);
+  if (!status)
+    return memory;
+  set_no_memory (c, bytes, status, error);
+  if (memory)
+    c->api->run.release (memory);
+  return NULL;
+}
+
+void
+neva_cuda_release (NevaBackend *b, void *memory, gsize bytes)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+
+  /* waits for what still uses it */
+  if (memory && !c->api->run.set_device (c->device))
+    c->api->run.release (memory);
+}
+
+void
+neva_cuda_clear (NevaBackend *b, void *memory, gsize bytes)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+
+  if (bytes && neva_cuda_enter (c))
+    neva_cuda_check (c, c->api->run.set (memory, 0, bytes, c->stream), "clear");
+}
+
+void
+neva_cuda_upload (NevaBackend *b, void *dst, const void *host, gsize bytes)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+
+  if (bytes && neva_cuda_enter (c))
+    neva_cuda_check (
+        c, c->api->run.upload (dst, host, bytes, c->stream), "upload");
+}
+
+/* Callers look at the numbers before they ask for faults: never garbage. */
+void
+neva_cuda_download (NevaBackend *b, void *host, const void *src, gsize bytes)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+
+  if (!bytes)
+    return;
+  if (!neva_cuda_enter (c) ||
+      !neva_cuda_check (
+          c, c->api->run.download (host, src, bytes, c->stream), "download") ||
+      !neva_cuda_check (c, c->api->run.stream_wait (c->stream), "kernels"))
+    memset (host, 0, bytes);
+}
+
+void *
+neva_cuda_scratch (NevaBackendCuda *c, NevaCudaScratch *s, gsize bytes)
+{
+  if (bytes <= s->bytes)
+    return s->data;
+  neva_cuda_release (&c->base, s->data, s->bytes);
+  s->data = neva_cuda_alloc (&c->base, bytes, c->fault ? NULL : &c->fault);
+  s->bytes = s->data ? bytes : 0;
+  return s->data;
+}
+
+static void
+stage_free (NevaBackendCuda *c)
+{
+  NevaCudaStage *s = &c->stage;
+
+  if (s->device)
+    c->api->run.release (s->device);
+  if (s->host)
+    c->api->run.host_release (s->host);
+  s->host = s->device = NULL;
+  s->bytes = s->used = 0;
+}
+
+static gboolean
+stage_grow (NevaBackendCuda *c, gsize bytes)
+{
+  NevaCudaStage *s = &c->stage;
+
+  stage_free (c);
+  bytes = MAX (STAGE_BYTES, bytes);
+  if (!neva_cuda_check (c, c->api->run.host_alloc ((void **) &s->host, bytes),
+          "pinned memory") ||
+      !neva_cuda_check (
+          c, c->api->run.alloc ((void **) &s->device, bytes), "memory"))
+    return FALSE;
+  s->bytes = bytes;
+  return TRUE;
+}
+
+/* The whole ring is free. */
+static gboolean
+stage_turn (NevaBackendCuda *c, gsize bytes)
+{
+  NevaCudaStage *s = &c->stage;
+
+  if (!neva_cuda_check (c, c->api->run.stream_wait (c->stream), "kernels"))
+    return FALSE;
+  s->used = 0;
+  s->laps++;
+  return bytes <= s->bytes || stage_grow (c, bytes * 2);
+}
+
+void *
+neva_cuda_stage (NevaBackendCuda *c, const void *host, gsize bytes)
+{
+  NevaCudaStage *s = &c->stage;
+  guint8 *at;
+
+  if (s->used + bytes > s->bytes && !stage_turn (c, bytes))
+    return NULL;
+  at = s->host + s->used;
+  memcpy (at, host, bytes);
+  if (!neva_cuda_check (c,
+          c->api->run.upload (s->device + s->used, at, bytes, c->stream),
+          "upload"))
+    return NULL;
+  at = s->device + s->used;
+  s->used += (bytes + STAGE_ALIGN - 1) / STAGE_ALIGN * STAGE_ALIGN;
+  s->used = MIN (s->used, s->bytes);
+  return at;
+}
+
+void
+neva_cuda_memory_free (NevaBackendCuda *c)
+{
+  stage_free (c);
+  neva_cuda_release (&c->base, c->xq.data, c->xq.bytes);
+  neva_cuda_release (&c->base, c->sum.data, c->sum.bytes);
+}

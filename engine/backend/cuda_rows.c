@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Row operations: a launcher each. */
+#include "config.h"
+#include "cuda_backend.h"
+
+/* Calls a launcher unless there is a fault. */
+#define RUN(b, name, ...)                                                      \
+  G_STMT_START                                                                 \
+  {                                                                            \
+    NevaBackendCuda *c_ = neva_cuda (b);                                       \
+    if (neva_cuda_enter (c_))                                                  \
+      neva_cuda_check (c_, c_->api->name (__VA_ARGS__, c_->stream), #name);    \
+  }                                                                            \
+  G_STMT_END
+
+static void
+cuda_gather (NevaBackend *b, float *dst, gsize ldd, const NevaMatrix *table,
+    const gint32 *ids, gsize n)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+  const NevaWeight *w = &table->w;
+  const gint32 *staged;
+
+  if (!n || !neva_cuda_enter (c))
+    return;
+  if ((staged = neva_cuda_stage (c, ids, n * sizeof *ids)))
+    RUN (b, gather, dst, ldd, w->data, w->type, w->k, staged, n);
+}
+
+static void
+cuda_copy_rows (NevaBackend *b, float *dst, gsize ldd, const float *src,
+    gsize lds, gsize rows, gsize cols)
+{
+  RUN (b, copy_rows, dst, ldd, src, lds, rows, cols);
+}
+
+static void
+cuda_rms_norm (NevaBackend *b, float *dst, const float *x, const float *w,
+    gsize rows, gsize dim, float eps)
+{
+  RUN (b, rms_norm, dst, x, w, rows, dim, eps);
+}
+
+static void
+cuda_layer_norm (NevaBackend *b, float *dst, const float *x, const float *w,
+    const float *bias, gsize rows, gsize dim, float eps)
+{
+  RUN (b, layer_norm, dst, x, w, bias, rows, dim, eps);
+}
+
+static void
+cuda_rope (NevaBackend *b, float *x, gsize ldx, const float *cosine,
+    const float *sine, gsize rows, gsize heads, gsize head_dim, gsize rot)
+{
+  RUN (b, rope, x, ldx, cosine, sine, rows, heads, head_dim, rot);
+}
+
+static void
+cuda_add (NevaBackend *b, float *dst, const float *x, gsize n)
+{
+  RUN (b, add, dst, x, n);
+}
+
+static void
+cuda_add_rows (NevaBackend *b, float *dst, gsize ldd, const gsize *rows,
+    const float *x, gsize ldx, const float *scale, gsize n, gsize dim)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+  const gsize *at;
+  const float *by;
+
+  if (!n || !neva_cuda_enter (c))
+    return;
+  at = neva_cuda_stage (c, rows, n * sizeof *rows);
+  by = at ? neva_cuda_stage (c, scale, n * sizeof *scale) : NULL;
+  if (by)
+    RUN (b, add_rows, dst, ldd, at, x, ldx, by, n, dim);
+}
+
+void
+neva_cuda_rows_fill (NevaBackendClass *klass)
+{
+  klass->gather = cuda_gather;
+  klass->copy_rows = cuda_copy_rows;
+  klass->rms_norm = cuda_rms_norm;
+  klass->layer_norm = cuda_layer_norm;
+  klass->rope = cuda_rope;
+  klass->add = cuda_add;
+  klass->add_rows = cuda_add_rows;
+}

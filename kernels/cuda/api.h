@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What libnevacuda.so (or the emulation's library) gives the engine: one table,
+ * found by the one symbol NEVA_CUDA_SYMBOL. Plain C, no header of CUDA: the
+ * engine loads the library when a GPU is first asked for.
+ *
+ * Pointers are device memory unless "host" is said. Every int is a status: 0,
+ * a cudaError_t, or a status of cuBLAS or NCCL above NEVA_CUDA_BLAS or
+ * NEVA_CUDA_NCCL; error_text () puts it into words. Calls act on the device
+ * that the calling thread has set. Launchers queue, never wait, and report
+ * launch errors only.
+ */
+#ifndef NEVA_CUDA_API_H
+#define NEVA_CUDA_API_H
+
+#include "attention.h"
+#include "matmul.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct CUstream_st *NevaCudaStream;
+typedef struct CUevent_st *NevaCudaEvent;
+typedef struct CUgraphExec_st *NevaCudaGraph;
+
+enum { NEVA_CUDA_BLAS = 10000, NEVA_CUDA_NCCL = 20000 };
+/* cudaError_t that the engine tells apart */
+enum {
+  NEVA_CUDA_OUT_OF_MEMORY = 2,
+  NEVA_CUDA_NO_DRIVER = 35,
+  NEVA_CUDA_NO_DEVICE = 100
+};
+
+/* ---- Launchers ---------------------------------------------------------- */
+
+/* rowwise.h says what these compute; rows are contiguous where there is no
+ * stride. In place as there. */
+#define NEVA_DECL_CUDA_RMS_NORM(name)                                          \
+  int name (float *dst, const float *x, const float *w, size_t rows,           \
+      size_t dim, float eps, NevaCudaStream stream)
+#define NEVA_DECL_CUDA_LAYER_NORM(name)                                        \
+  int name (float *dst, const float *x, const float *w, const float *bias,     \
+      size_t rows, size_t dim, float eps, NevaCudaStream stream)
+#define NEVA_DECL_CUDA_ROPE(name)                                              \
+  int name (float *x, size_t ldx, const float *cosine, const float *sine,      \
+      size_t rows, size_t heads, size_t head_dim, size_t rot,                  \
+      NevaCudaStream stream)
+#define NEVA_DECL_CUDA_ADD(name)                                               \
+  int name (float *dst, const float *x, size_t n, NevaCudaStream stream)
+#define NEVA_DECL_CUDA_ACT_MUL(name)                                           \
+  int name (float *dst, size_t ldd, const float *gate, size_t ldg,             \
+      const float *up, size_t ldu, size_t rows, size_t dim, NevaAct act,       \
+      NevaCudaStream stream)
+
+/* dst[r][i] = src[r][i]; dst[rows[i]] += scale[i] x[i], rows all different. */
+#define NEVA_DECL_CUDA_COPY_ROWS(name)                                         \
+  int name (float *dst, size_t ldd, const float *src, size_t lds, size_t rows, \
+      size_t cols, NevaCudaStream stream)
+#define NEVA_DECL_CUDA_ADD_ROWS(name)                                          \
+  int name (float *dst, size_t ldd, const size_t *rows, const float *x,        \
+      size_t ldx, const float *scale, size_t n, size_t dim,                    \
+      NevaCudaStream stream)
+
+/* dst[i] = table[ids[i]], rows of k of F32, BF16 or F16. Class: exact. */
+#define NEVA_DECL_CUDA_GATHER(name)                                            \
+  int name (float *dst, size_t ldd, const void *table, NevaDType type,         \
+      size_t k, const int32_t *ids, size_t n, NevaCudaStream stream)
+
+/* dst [m][k] contiguous, nearest even. Class: exact. */
+#define NEVA_DECL_CUDA_TO_BF16(name)                                           \
+  int name (uint16_t *dst, const float *x, size_t ldx, size_t m, size_t k,     \
+      NevaCudaStream stream)
+
+/* dst = epilogue (sum) for sums [m][n] that may lie in dst. Class: n ulp. */
+#define NEVA_DECL_CUDA_EPILOGUE(name)                                          \
+  int name (float *dst, size_t ldd, const float *sum, size_t lds, size_t m,    \
+      size_t n, NevaEpilogue epilogue, NevaCudaStream stream)
+
+/* dst [m][n] = epilogue (x W^T) for few rows: m <= NEVA_CUDA_FEW_ROWS. W is F32
+ * or BF16; for BF16, x is rounded to bf16. Class: sum. */
+#define NEVA_CUDA_FEW_ROWS 8
+#define NEVA_DECL_CUDA_MATVEC(name)                                            \
+  int name (float *dst, size_t ldd, const float *x, size_t ldx,                \
+      const NevaWeight *host_w, NevaEpilogue epilogue, size_t m,               \
+      NevaCudaStream stream)
+
+/* matmul.h's act_prepare and matmul for I8 and I4: xq is as matmul_layout.h
+ * says, to the bit; W is packed as there. Any m. Classes: exact, sum. */
+#define NEVA_DECL_CUDA_ACT_PREPARE(name)                                       \
+  int name (void *xq, const float *x, size_t ldx, NevaDType type, size_t m,    \
+      size_t k, NevaCudaStream stream)
+#define NEVA_DECL_CUDA_MATMUL_GROUPS(name)                                     \
+  int name (float *dst, size_t ldd, const void *xq, const NevaWeight *host_w,  \
+      NevaEpilogue epilogue, size_t m, NevaCudaStream stream)
+
+/* A run of tokens of one sequence: NevaSpan of the engine, for the device. */
+typedef struct {
+  uint64_t blocks_at; /* bytes from `spans` to its list of blocks, pointers
+                         [ceil(kv_len / NEVA_KV_PAGE)] */
+  uint32_t row, rows, pos0, kv_len;
+} NevaCudaSpan;
+
+/* Passed by value to kernels. Pages are those of attention.h. */
+typedef struct {
+  const NevaCudaSpan *spans;  /* [n_spans], device */
+  uint32_t n_spans, max_rows; /* of a span */
+  uint32_t heads, kv_heads, head_dim;
+  uint32_t window; /* 0: all */
+  NevaDType type;  /* F32 or BF16 */
+  bool causal;
+  float scale;
+  size_t head_offset; /* bytes from a block to its K page of head 0 */
+  size_t page_bytes;  /* of a K page; the V page follows it */
+} NevaCudaHeads;
+
+/* k, v [..][kv_heads * head_dim]. Class: exact. */
+#define NEVA_DECL_CUDA_KV_STORE(name)                                          \
+  int name (const NevaCudaHeads *host_heads, const float *k, size_t ldk,       \
+      const float *v, size_t ldv, NevaCudaStream stream)
+/* q, dst [..][heads * head_dim]; what attention.h says, including which bits
+ * depend on what. Classes: sum (F32), relative-to-naive (BF16). */
+#define NEVA_DECL_CUDA_ATTENTION(name)                                         \
+  int name (const NevaCudaHeads *host_heads, float *dst, size_t ldd,           \
+      const float *q, size_t ldq, NevaCudaStream stream)
+
+/* Every launcher, once: X (field, declaration). */
+#define NEVA_CUDA_LAUNCHERS(X)                                                 \
+  X (rms_norm, RMS_NORM)                                                       \
+  X (layer_norm, LAYER_NORM)                                                   \
+  X (rope, ROPE)                                                               \
+  X (add, ADD)                                                                 \
+  X (act_mul, ACT_MUL)                                                         \
+  X (copy_rows, COPY_ROWS)                                                     \
+  X (add_rows, ADD_ROWS)                                                       \
+  X (gather, GATHER)                                                           \
+  X (to_bf16, TO_BF16)                                                         \
+  X (epilogue, EPILOGUE)                                                       \
+  X (matvec, MATVEC)                                                           \
+  X (act_prepare, ACT_PREPARE)                                                 \
+  X (matmul_groups, MATMUL_GROUPS)                                             \
+  X (kv_store, KV_STORE)                                                       \
+  X (attention, ATTENTION)
+
+#define NEVA_CUDA_DECLARE(field, DECL)                                         \
+  NEVA_DECL_CUDA_##DECL (neva_cuda_##field);
+NEVA_CUDA_LAUNCHERS (NEVA_CUDA_DECLARE)
+#undef NEVA_CUDA_DECLARE
+
+/* ---- Runtime and libraries ---------------------------------------------- */
+
+/* cuBLAS, on one stream. */
+typedef struct NevaCudaBlas NevaCudaBlas;
+
+typedef struct {
+  /* in words; until the thread's next call of error_text () */
+  const char *(*error_text) (int status);
+  /* 0 and *count, or why there is none */
+  int (*device_count) (int *count);
+  int (*set_device) (int device);
+  int (*memory_info) (size_t *free_bytes, size_t *total);
+
+  int (*alloc) (void **memory, size_t bytes); /* aligned to 256 */
+  int (*release) (void *memory);
+  int (*host_alloc) (void **memory, size_t bytes); /* pinned */
+  int (*host_release) (void *memory);
+  int (*set) (void *dst, int value, size_t bytes, NevaCudaStream stream);
+  /* host memory that is not pinned: finished with when the call returns */
+  int (*upload) (
+      void *dst, const void *host, size_t bytes, NevaCudaStream stream);
+  int (*download) (
+      void *host, const void *src, size_t bytes, NevaCudaStream stream);
+  int (*copy) (void *dst, const void *src, size_t bytes, NevaCudaStream stream);
+
+  int (*stream_new) (NevaCudaStream *stream);
+  int (*stream_free) (NevaCudaStream stream);
+  int (*stream_wait) (NevaCudaStream stream); /* the host waits */
+  int (*event_new) (NevaCudaEvent *event);
+  int (*event_free) (NevaCudaEvent event);
+  int (*event_record) (NevaCudaEvent event, NevaCudaStream stream);
+  int (*event_wait) (NevaCudaEvent event); /* the host waits */
+  int (*event_ms) (float *ms, NevaCudaEvent start, NevaCudaEvent end);
+
+  /* What is queued between begin and end becomes a graph instead of running. */
+  int (*capture_begin) (NevaCudaStream stream);
+  int (*capture_end) (NevaCudaStream stream, NevaCudaGraph *graph);
+  int (*graph_launch) (NevaCudaGraph graph, NevaCudaStream stream);
+  int (*graph_free) (NevaCudaGraph graph);
+
+  int (*blas_new) (NevaCudaBlas **blas, NevaCudaStream stream);
+  void (*blas_free) (NevaCudaBlas *blas);
+  /* dst [m][n] (+)= x [m][k] W [n][k]^T: x and W are F32 or BF16, sums f32. */
+  int (*blas_gemm) (NevaCudaBlas *blas, float *dst, size_t ldd, const void *x,
+      size_t ldx, const void *w, NevaDType type, size_t m, size_t n, size_t k,
+      bool add);
+} NevaCudaRuntime;
+
+#define NEVA_CUDA_FIELD(field, DECL) NEVA_DECL_CUDA_##DECL ((*field));
+typedef struct {
+  NevaCudaRuntime run;
+  NEVA_CUDA_LAUNCHERS (NEVA_CUDA_FIELD)
+} NevaCudaApi;
+#undef NEVA_CUDA_FIELD
+
+/* The table, or NULL when the library was built for another `size`. */
+#define NEVA_CUDA_SYMBOL "neva_cuda_api"
+__attribute__ ((visibility ("default"))) const NevaCudaApi *neva_cuda_api (
+    size_t size);
+typedef const NevaCudaApi *(*NevaCudaApiFunc) (size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NEVA_CUDA_API_H */

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cudart, as the engine uses it. */
+#include <string.h>
+#include "runtime.cuh"
+
+static thread_local char text[256];
+static thread_local int text_status;
+
+/* No stdio here: "%s" of `format` is replaced. */
+void
+neva_cuda_set_text (int status, const char *format, const char *what)
+{
+  size_t n = 0;
+
+  for (const char *p = format; *p && n + 1 < sizeof text; p++) {
+    if (p[0] != '%' || p[1] != 's') {
+      text[n++] = *p;
+      continue;
+    }
+    for (const char *q = what; *q && n + 1 < sizeof text; q++)
+      text[n++] = *q;
+    p++;
+  }
+  text[n] = '\0';
+  text_status = status;
+}
+
+static const char *
+error_text (int status)
+{
+  if (status >= NEVA_CUDA_BLAS && text_status == status)
+    return text;
+  if (status >= NEVA_CUDA_NCCL)
+    return "NCCL failed";
+  if (status >= NEVA_CUDA_BLAS)
+    return "cuBLAS failed";
+  return cudaGetErrorString ((cudaError_t) status);
+}
+
+static int
+device_count (int *count)
+{
+  const cudaError_t error = cudaGetDeviceCount (count);
+
+  cudaGetLastError (); /* it is reported here */
+  return error;
+}
+
+static int
+set_device (int device)
+{
+  return cudaSetDevice (device);
+}
+
+static int
+memory_info (size_t *free_bytes, size_t *total)
+{
+  return cudaMemGetInfo (free_bytes, total);
+}
+
+static int
+alloc (void **memory, size_t bytes)
+{
+  const cudaError_t error = cudaMalloc (memory, bytes);
+
+  if (error == cudaErrorMemoryAllocation)
+    cudaGetLastError (); /* reported here; the next launch is well */
+  return error;
+}
+
+static int
+release (void *memory)
+{
+  return cudaFree (memory);
+}
+
+static int
+host_alloc (void **memory, size_t bytes)
+{
+  return cudaHostAlloc (memory, bytes, cudaHostAllocDefault);
+}
+
+static int
+host_release (void *memory)
+{
+  return cudaFreeHost (memory);
+}
+
+static int
+set (void *dst, int value, size_t bytes, cudaStream_t stream)
+{
+  return cudaMemsetAsync (dst, value, bytes, stream);
+}
+
+static int
+upload (void *dst, const void *host, size_t bytes, cudaStream_t stream)
+{
+  return cudaMemcpyAsync (dst, host, bytes, cudaMemcpyHostToDevice, stream);
+}
+
+static int
+download (void *host, const void *src, size_t bytes, cudaStream_t stream)
+{
+  return cudaMemcpyAsync (host, src, bytes, cudaMemcpyDeviceToHost, stream);
+}
+
+static int
+copy (void *dst, const void *src, size_t bytes, cudaStream_t stream)
+{
+  return cudaMemcpyAsync (dst, src, bytes, cudaMemcpyDeviceToDevice, stream);
+}
+
+static int
+stream_new (cudaStream_t *stream)
+{
+  return cudaStreamCreateWithFlags (stream, cudaStreamNonBlocking);
+}
+
+static int
+stream_free (cudaStream_t stream)
+{
+  return cudaStreamDestroy (stream);
+}
+
+static int
+stream_wait (cudaStream_t stream)
+{
+  return cudaStreamSynchronize (stream);
+}
+
+static int
+event_new (cudaEvent_t *event)
+{
+  return cudaEventCreateWithFlags (event, 0);
+}
+
+static int
+event_free (cudaEvent_t event)
+{
+  return cudaEventDestroy (event);
+}
+
+static int
+event_record (cudaEvent_t event, cudaStream_t stream)
+{
+  return cudaEventRecord (event, stream);
+}
+
+static int
+event_wait (cudaEvent_t event)
+{
+  return cudaEventSynchronize (event);
+}
+
+static int
+event_ms (float *ms, cudaEvent_t start, cudaEvent_t end)
+{
+  return cudaEventElapsedTime (ms, start, end);
+}
+
+static int
+capture_begin (cudaStream_t stream)
+{
+  return cudaStreamBeginCapture (stream, cudaStreamCaptureModeThreadLocal);
+}
+
+static int
+capture_end (cudaStream_t stream, cudaGraphExec_t *exec)
+{
+  cudaGraph_t graph;
+  cudaError_t error = cudaStreamEndCapture (stream, &graph);
+
+  if (error)
+    return error;
+  error = cudaGraphInstantiate (exec, graph, 0);
+  cudaGraphDestroy (graph);
+  return error;
+}
+
+static int
+graph_launch (cudaGraphExec_t exec, cudaStream_t stream)
+{
+  return cudaGraphLaunch (exec, stream);
+}
+
+static int
+graph_free (cudaGraphExec_t exec)
+{
+  return cudaGraphExecDestroy (exec);
+}
+
+NevaCudaRuntime
+neva_cuda_runtime ()
+{
+  NevaCudaRuntime run = {};
+
+  run.error_text = error_text;
+  run.device_count = device_count;
+  run.set_device = set_device;
+  run.memory_info = memory_info;
+  run.alloc = alloc;
+  run.release = release;
+  run.host_alloc = host_alloc;
+  run.host_release = host_release;
+  run.set = set;
+  run.upload = upload;
+  run.download = download;
+  run.copy = copy;
+  run.stream_new = stream_new;
+  run.stream_free = stream_free;
+  run.stream_wait = stream_wait;
+  run.event_new = event_new;
+  run.event_free = event_free;
+  run.event_record = event_record;
+  run.event_wait = event_wait;
+  run.event_ms = event_ms;
+  run.capture_begin = capture_begin;
+  run.capture_end = capture_end;
+  run.graph_launch = graph_launch;
+  run.graph_free = graph_free;
+  neva_cuda_blas_fill (&run);
+  return run;
+}

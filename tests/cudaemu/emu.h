@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the emulation know of each other, and what its tests may
+ * ask. */
+#ifndef NEVA_EMU_H
+#define NEVA_EMU_H
+
+#include <functional>
+#include <string>
+#include "include/emu_memory.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define NEVA_EMU_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NEVA_EMU_ASAN 1
+#endif
+#endif
+#ifndef NEVA_EMU_ASAN
+#define NEVA_EMU_ASAN 0
+#endif
+
+#if NEVA_EMU_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void) (p), (void) (n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void) (p), (void) (n))
+#endif
+
+namespace neva_emu
+{
+/* Per launcher: what its launches did. */
+struct Counters {
+  uint64_t launches, blocks, threads, read, written, operations;
+};
+
+/* fibers.cc: a stack that can be left and come back to. The functions below run
+ * under the lock of launches; `entry` never returns. */
+struct Fiber;
+Fiber *fiber_new (void (*entry) ());
+void fiber_enter (Fiber *first); /* from the launching thread */
+void fiber_switch (Fiber *to); /* from a fiber; NULL: to the launching thread */
+Fiber *fiber_current ();
+
+/* block.cc */
+struct Stop {
+}; /* thrown through every thread of a faulty launch */
+void run_launch (const char *name, dim3 grid, dim3 block, size_t shared_bytes,
+    const std::function<void ()> &body);
+uint32_t draw (uint32_t below);
+void set_seed (uint64_t seed);
+Counters counters (const char *name);
+
+/* shared.cc: at the beginning and end of a block */
+void shared_begin (size_t dynamic_bytes, size_t limit);
+void shared_end ();
+
+/* copies of one thread that nobody waited for */
+struct Copies;
+Copies *&copies_of_self ();
+void copies_free (Copies *c);
+
+/* memory.cc: a text that names memory whose canaries are broken, or NULL */
+std::string broken_canary ();
+
+/* stream.cc */
+cudaError_t enqueue (cudaStream_t stream, std::function<void ()> work);
+void set_sticky (cudaError_t error, const std::string &text);
+cudaError_t sticky ();
+std::string sticky_text ();
+void reset (); /* forget the sticky error: tests only */
+int current_device ();
+int device_count ();
+} // namespace neva_emu
+
+#endif /* NEVA_EMU_H */

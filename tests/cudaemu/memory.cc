@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Device memory and pinned memory: the host's, between canaries, filled with
+ * what no arithmetic gives. NEVA_CUDAEMU_MEMORY=BYTES bounds a device. */
+#include "emu.h"
+#include "runtime.h"
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+namespace neva_emu
+{
+enum { FENCE = 256 };
+
+struct Block {
+  size_t bytes;
+  int device; /* -1: pinned host memory */
+};
+
+static std::mutex lock;
+static std::map<char *, Block> blocks;
+static std::map<int, size_t> used;
+
+static size_t
+limit ()
+{
+  const char *text = getenv ("NEVA_CUDAEMU_MEMORY");
+
+  return text ? (size_t) strtoull (text, nullptr, 10) : (size_t) 8 << 30;
+}
+
+static size_t
+whole (size_t bytes)
+{
+  return (bytes + FENCE - 1) / FENCE * FENCE + FENCE;
+}
+
+static cudaError_t
+take (void **memory, size_t bytes, int device)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+  const uint32_t poison = NEVA_EMU_POISON;
+  char *raw;
+
+  *memory = nullptr;
+  if (!bytes)
+    return cudaSuccess;
+  if (bytes > limit () || (device >= 0 && used[device] + bytes > limit ()))
+    return cudaErrorMemoryAllocation;
+  raw = (char *) aligned_alloc (FENCE, FENCE + whole (bytes));
+  if (!raw)
+    return cudaErrorMemoryAllocation;
+#if NEVA_EMU_ASAN
+  ASAN_POISON_MEMORY_REGION (raw, FENCE + whole (bytes));
+  ASAN_UNPOISON_MEMORY_REGION (raw + FENCE, bytes);
+#else
+  memset (raw, 0xee, FENCE + whole (bytes));
+#endif
+  for (size_t i = 0; i < bytes; i += 4)
+    memcpy (raw + FENCE + i, &poison, bytes - i < 4 ? bytes - i : 4);
+  used[device] += bytes;
+  blocks[raw + FENCE] = {bytes, device};
+  *memory = raw + FENCE;
+  return cudaSuccess;
+}
+
+static bool
+whole_canaries (const char *data, size_t bytes)
+{
+#if !NEVA_EMU_ASAN
+  for (const char *p = data - FENCE; p < data; p++)
+    if (*p != (char) 0xee)
+      return false;
+  for (const char *p = data + bytes; p < data + whole (bytes); p++)
+    if (*p != (char) 0xee)
+      return false;
+#else
+  (void) data, (void) bytes;
+#endif
+  return true;
+}
+
+std::string
+broken_canary ()
+{
+  const std::lock_guard<std::mutex> guard (lock);
+
+  for (const auto &b : blocks)
+    if (!whole_canaries (b.first, b.second.bytes))
+      return "a write beside memory of " + std::to_string (b.second.bytes) +
+             " bytes";
+  return std::string ();
+}
+
+static cudaError_t
+give (void *memory, bool device)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+  const auto b = blocks.find ((char *) memory);
+
+  if (!memory)
+    return cudaSuccess;
+  if (b == blocks.end () || (b->second.device >= 0) != device)
+    return cudaErrorInvalidValue;
+  used[b->second.device] -= b->second.bytes;
+  ASAN_UNPOISON_MEMORY_REGION (
+      b->first - FENCE, FENCE + whole (b->second.bytes));
+  free (b->first - FENCE);
+  blocks.erase (b);
+  return cudaSuccess;
+}
+
+/* The block that holds all of [p, p + bytes). */
+static const Block *
+find (const void *p, size_t bytes)
+{
+  auto b = blocks.upper_bound ((char *) p);
+
+  if (b == blocks.begin ())
+    return nullptr;
+  --b;
+  if ((const char *) p + bytes > b->first + b->second.bytes)
+    return nullptr;
+  return &b->second;
+}
+
+bool
+is_device (const void *p, size_t bytes)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+  const Block *b = find (p, bytes);
+
+  return b && b->device >= 0;
+}
+
+bool
+is_pinned (const void *p, size_t bytes)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+  const Block *b = find (p, bytes);
+
+  return b && b->device < 0;
+}
+} // namespace neva_emu
+
+using namespace neva_emu;
+
+cudaError_t
+cudaMalloc (void **memory, size_t bytes)
+{
+  return sticky () ? sticky () : take (memory, bytes, current_device ());
+}
+
+cudaError_t
+cudaFree (void *memory)
+{
+  flush_device ();
+  return give (memory, true);
+}
+
+cudaError_t
+cudaHostAlloc (void **memory, size_t bytes, unsigned)
+{
+  return sticky () ? sticky () : take (memory, bytes, -1);
+}
+
+cudaError_t
+cudaFreeHost (void *memory)
+{
+  flush_device ();
+  return give (memory, false);
+}
+
+cudaError_t
+cudaMemGetInfo (size_t *free_bytes, size_t *total)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+
+  *total = limit ();
+  *free_bytes = limit () - used[current_device ()];
+  return cudaSuccess;
+}

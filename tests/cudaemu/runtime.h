@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* memory.cc and stream.cc, for each other. */
+#ifndef NEVA_EMU_RUNTIME_H
+#define NEVA_EMU_RUNTIME_H
+
+#include "emu.h"
+
+namespace neva_emu
+{
+/* All of [p, p + bytes) is memory of a device; is pinned. */
+bool is_device (const void *p, size_t bytes);
+bool is_pinned (const void *p, size_t bytes);
+/* Runs what is queued on all streams of the current device. */
+void flush_device ();
+} // namespace neva_emu
+
+#endif /* NEVA_EMU_RUNTIME_H */
