@@ -229,7 +229,7 @@ check_question (const NevaQuestion *q, GError **error)
     return refuse (error, "grammar");
   if (q->yes_no)
     return refuse (error, "probability of yes");
-  if (q->all_probs || q->prompt_logprobs)
+  if (q->all_probs || q->prompt_logprobs || s->compute_logprob)
     return refuse (error, "log-probabilities");
   if (s->min_tokens)
     return refuse (error, "least number of tokens");

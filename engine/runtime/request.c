@@ -46,12 +46,13 @@ prompt_text (const NevaModelInfo *info, const NevaQuestion *question)
   const char *type = info->media_type ? info->media_type
                      : question->media_type == NEVA_MEDIA_IMAGE ? "image"
                                                                 : "video";
+  const char *sep = question->add_media_sep ? " \n" : "";
 
   if (question->n_frames == 0 || question->insert_media == NEVA_INSERT_NONE)
     return g_strdup (text);
   return question->insert_media == NEVA_INSERT_LEFT
-             ? g_strdup_printf ("<%s>%s", type, text)
-             : g_strdup_printf ("%s<%s>", text, type);
+             ? g_strdup_printf ("<%s>%s%s", type, sep, text)
+             : g_strdup_printf ("%s<%s>%s", text, type, sep);
 }
 
 static NevaRequest *

@@ -26,6 +26,11 @@
  *   finish         string   "stop", "length"; "" while not final
  *   prompt-tokens, reused-tokens, tokens   uint
  *   mean-logprob   double   of the generated tokens, natural logarithm
+ *   token-ids, logprobs   arrays of int and double, with nevallm's
+ *                  compute-logprob: the generated tokens, the one that ended
+ *                  the answer too
+ *   full-logprobs  GBytes, with all-probs: floats [tokens][vocabulary]
+ *   vocabulary     uint     of full-logprobs
  *   queue-time, encode-time, prefill-time, first-token-time, decode-time
  *                  uint64   see NevaAnswer
  *

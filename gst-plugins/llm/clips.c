@@ -50,6 +50,7 @@ gst_neva_llm_clip_unref (GstNevaLlmClip *clip)
   g_free (clip->model);
   g_free (clip->partial);
   g_free ((char *) clip->answer.text);
+  g_clear_pointer (&clip->scores, gst_structure_free);
   g_clear_error (&clip->error);
   g_free (clip);
 }

@@ -51,9 +51,11 @@ typedef struct {
   NevaRequest *request; /* owned; while ASKED */
   char *prompt;         /* as asked */
   char *model;
-  char *partial;     /* news that were not delivered yet, or NULL */
-  NevaAnswer answer; /* when ANSWERED; answer.text is owned */
-  GError *error;     /* when FAILED */
+  char *partial;        /* news that were not delivered yet, or NULL */
+  gboolean scored;      /* scores are wanted */
+  NevaAnswer answer;    /* when ANSWERED; answer.text is owned */
+  GstStructure *scores; /* when ANSWERED, or NULL; see scores.h */
+  GError *error;        /* when FAILED */
 } GstNevaLlmClip;
 
 GstNevaLlmClip *gst_neva_llm_clip_ref (GstNevaLlmClip *clip);

@@ -5,6 +5,7 @@
 #include "common/gstnevacaptionmeta.h"
 #include "common/gstnevaerror.h"
 #include "llm.h"
+#include "scores.h"
 #include "text.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
@@ -52,6 +53,7 @@ make_caption (GstNevaLlm *self, const GstNevaLlmClip *clip, const char *text,
 {
   g_autofree GstClockTime *times = g_new (GstClockTime, clip->times->len);
   g_autofree char *stream_id = gst_pad_get_stream_id (self->sinkpad);
+  GstStructure *caption;
   GstNevaCaptionInfo info = {.text = text,
       .final = final,
       .clip = clip->number,
@@ -70,7 +72,10 @@ make_caption (GstNevaLlm *self, const GstNevaLlmClip *clip, const char *text,
     times[i] = g_array_index (clip->times, GstNevaSampleTime, i).pts;
   if (final)
     fill_answer (&info, &clip->answer);
-  return gst_neva_caption_to_structure (&info);
+  caption = gst_neva_caption_to_structure (&info);
+  if (final)
+    gst_neva_llm_scores_add (caption, clip->scores);
+  return caption;
 }
 
 /* ---- Ways out ---- */

@@ -22,12 +22,14 @@ enum {
   PROP_PENALTY_MODE,
   PROP_REPETITION_PENALTY_MODE,
   PROP_COMPUTE_LOGPROB,
+  PROP_ALL_PROBS,
   PROP_MIN_TOKENS,
   PROP_MAX_TOKENS,
   PROP_TOKENS_TO_GENERATE,
   PROP_END_STRINGS,
   PROP_CLEAN,
   PROP_INSERT_MEDIA_TOKEN,
+  PROP_ADD_MEDIA_SEP,
   PROP_SEED,
   PROP_OUTPUT,
   PROP_TIMING,
@@ -253,6 +255,12 @@ set_question (GstNevaLlmSettings *settings, guint id, const GValue *value)
     case PROP_INSERT_MEDIA_TOKEN:
       settings->insert_media = (NevaInsertMedia) g_value_get_enum (value);
       return TRUE;
+    case PROP_ADD_MEDIA_SEP:
+      settings->add_media_sep = g_value_get_boolean (value);
+      return TRUE;
+    case PROP_ALL_PROBS:
+      settings->all_probs = g_value_get_boolean (value);
+      return TRUE;
     case PROP_MAX_TOKENS:
     case PROP_TOKENS_TO_GENERATE:
       settings->max_tokens = g_value_get_uint (value);
@@ -285,6 +293,12 @@ get_question (const GstNevaLlmSettings *settings, guint id, GValue *value)
       return TRUE;
     case PROP_INSERT_MEDIA_TOKEN:
       g_value_set_enum (value, (gint) settings->insert_media);
+      return TRUE;
+    case PROP_ADD_MEDIA_SEP:
+      g_value_set_boolean (value, settings->add_media_sep);
+      return TRUE;
+    case PROP_ALL_PROBS:
+      g_value_set_boolean (value, settings->all_probs);
       return TRUE;
     case PROP_MAX_TOKENS:
     case PROP_TOKENS_TO_GENERATE:
@@ -406,6 +420,10 @@ install_prompt (GObjectClass *klass)
       g_param_spec_enum ("insert-media-token", "Insert media token",
           "Where the marker of the video goes into the prompt", insert_type (),
           NEVA_INSERT_NONE, PLAYING));
+  g_object_class_install_property (klass, PROP_ADD_MEDIA_SEP,
+      g_param_spec_boolean ("add-media-sep", "Add media separator",
+          "A space and a newline behind the marker of insert-media-token",
+          FALSE, PLAYING));
   g_object_class_install_property (klass, PROP_CLEAN,
       g_param_spec_enum ("clean", "Clean", "How the model's text is cleaned",
           clean_type (), NEVA_CLEAN_EXACT, PLAYING));
@@ -423,8 +441,8 @@ install_sampling (GObjectClass *klass)
           d.greedy, PLAYING));
   g_object_class_install_property (klass, PROP_TOP_K,
       g_param_spec_int ("top-k", "Top k",
-          "Draw from the k likeliest tokens; 0 = from all", 0, G_MAXINT,
-          d.top_k, PLAYING));
+          "Draw from the k likeliest tokens; 0 or less = from all", G_MININT,
+          G_MAXINT, d.top_k, PLAYING));
   g_object_class_install_property (klass, PROP_TOP_P,
       g_param_spec_double ("top-p", "Top p",
           "Draw from the likeliest tokens that together have this probability; "
@@ -446,14 +464,25 @@ install_sampling (GObjectClass *klass)
       g_param_spec_enum ("repetition-penalty-mode", "Repetition penalty mode",
           "The same as penalty-mode", penalty_mode_type (),
           (gint) d.penalty_mode, PLAYING));
-  g_object_class_install_property (klass, PROP_COMPUTE_LOGPROB,
-      g_param_spec_boolean ("compute-logprob", "Compute log-probabilities",
-          "Without it penalty-mode=nemo has no effect", d.compute_logprob,
-          PLAYING));
   g_object_class_install_property (klass, PROP_SEED,
       g_param_spec_uint64 ("seed", "Seed",
           "Start of the random draws; the same seed gives the same text", 0,
           G_MAXUINT64, d.seed, PLAYING));
+}
+
+static void
+install_scores (GObjectClass *klass)
+{
+  g_object_class_install_property (klass, PROP_COMPUTE_LOGPROB,
+      g_param_spec_boolean ("compute-logprob", "Compute log-probabilities",
+          "Captions have token-ids and logprobs; without it penalty-mode=nemo "
+          "has no effect",
+          FALSE, PLAYING));
+  g_object_class_install_property (klass, PROP_ALL_PROBS,
+      g_param_spec_boolean ("all-probs", "All probabilities",
+          "Captions have token-ids, logprobs and full-logprobs, those of the "
+          "whole vocabulary",
+          FALSE, PLAYING));
 }
 
 static void
@@ -539,6 +568,7 @@ gst_neva_llm_settings_install (GObjectClass *klass)
 {
   install_prompt (klass);
   install_sampling (klass);
+  install_scores (klass);
   install_length (klass);
   gst_neva_llm_form_install (klass);
   gst_neva_llm_alert_settings_install (klass);

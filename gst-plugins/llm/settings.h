@@ -46,6 +46,7 @@ typedef struct {
   guint max_tokens;
   NevaClean clean;
   NevaInsertMedia insert_media;
+  gboolean add_media_sep, all_probs;
   GstNevaLlmForm form;
   GstNevaLlmAlertSettings alert;
 

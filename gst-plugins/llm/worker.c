@@ -7,6 +7,7 @@
 #include "config.h"
 #include "common/gstnevaframe.h"
 #include "llm.h"
+#include "scores.h"
 #include "text.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
@@ -78,6 +79,8 @@ on_done (NevaRequest *request, const NevaAnswer *answer, const GError *error,
     if (answer) {
       clip->answer = *answer;
       clip->answer.text = g_strdup (answer->text);
+      if (clip->scored)
+        clip->scores = gst_neva_llm_scores_new (answer);
       clip->state = GST_NEVA_LLM_CLIP_ANSWERED;
     } else {
       clip->error = g_error_copy (error);
@@ -276,7 +279,10 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
   question.max_tokens = settings.max_tokens;
   question.clean = settings.clean;
   question.insert_media = settings.insert_media;
+  question.add_media_sep = settings.add_media_sep;
   question.sampling = settings.sampling;
+  question.all_probs = settings.all_probs;
+  clip->scored = settings.all_probs || settings.sampling.compute_logprob;
   request =
       neva_model_ask (model, &question, settings.partial ? on_partial : NULL,
           on_done, call, call_free, cancel, error);

@@ -2,6 +2,7 @@
 /* nevallm among the elements that people put around it: textoverlay, subtitle
  * encoders, muxers, converters, decoders. Needs the system's plugins. */
 #include "config.h"
+#include <math.h>
 #include <glib/gstdio.h>
 #include <gst/app/gstappsink.h>
 #include <gst/check/gstcheck.h>
@@ -466,6 +467,69 @@ GST_START_TEST (test_the_answer_is_one_of_the_choices)
 }
 GST_END_TEST;
 
+/* As neva-eval's rows have them: an id and a log-probability of each generated
+ * token, and of the whole vocabulary, which add up to one. */
+static void
+check_scores (const GstStructure *s)
+{
+  const GValue *ids = gst_structure_get_value (s, "token-ids");
+  const GValue *logprobs = gst_structure_get_value (s, "logprobs");
+  g_autoptr (GBytes) all = NULL;
+  const float *row;
+  guint n, vocabulary;
+  gsize bytes;
+
+  fail_unless (ids && logprobs);
+  fail_unless (gst_structure_get (s, "full-logprobs", G_TYPE_BYTES, &all,
+      "vocabulary", G_TYPE_UINT, &vocabulary, "tokens", G_TYPE_UINT, &n, NULL));
+  fail_unless (n > 1 && gst_value_array_get_size (ids) == n);
+  fail_unless_equals_int (gst_value_array_get_size (logprobs), n);
+  row = g_bytes_get_data (all, &bytes);
+  fail_unless_equals_uint64 (bytes, (gsize) n * vocabulary * sizeof (float));
+  for (guint i = 0; i < n; i++, row += vocabulary) {
+    const gint id = g_value_get_int (gst_value_array_get_value (ids, i));
+    const double logprob =
+        g_value_get_double (gst_value_array_get_value (logprobs, i));
+    double sum = 0;
+
+    for (guint k = 0; k < vocabulary; k++)
+      sum += exp (row[k]);
+    /* vocabulary roundings of floats below 1 */
+    fail_unless (fabs (sum - 1) < vocabulary * 1e-6, "%g", sum);
+    fail_unless (id >= 0 && (guint) id < vocabulary);
+    fail_unless ((float) logprob == row[id], "%g, %g", logprob, row[id]);
+  }
+}
+
+GST_START_TEST (test_scores_reach_the_application)
+{
+  g_autofree char *path =
+      g_build_filename (g_getenv ("NEVA_SOURCE"), "models", "demo", NULL);
+  g_autofree char *line = g_strdup_printf (
+      "videotestsrc num-buffers=8 ! video/x-raw,framerate=4/1 ! "
+      "nevaframesampler ! nevaencoder model=%s ! nevallm model=%s "
+      "compute-logprob=true all-probs=true max-tokens=4 ! text/x-raw ! "
+      "appsink name=s sync=false",
+      path, path);
+  GstElement *pipeline = gst_parse_launch (line, NULL);
+  GstBus *bus = gst_pipeline_get_bus (GST_PIPELINE (pipeline));
+  g_autofree char *text = read_text (pipeline, "s");
+  gboolean found = FALSE;
+  GstMessage *message;
+
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT))) {
+    if (gst_message_has_name (message, "neva-caption")) {
+      check_scores (gst_message_get_structure (message));
+      found = TRUE;
+    }
+    gst_message_unref (message);
+  }
+  fail_unless (found);
+  gst_object_unref (bus);
+  stop (pipeline);
+}
+GST_END_TEST;
+
 static Suite *
 llm_pipelines_suite (void)
 {
@@ -485,6 +549,7 @@ llm_pipelines_suite (void)
   tcase_add_test (tc, test_after_a_seek_captions_are_of_the_new_place);
   tcase_add_test (tc, test_a_real_file_gets_subtitles);
   tcase_add_test (tc, test_the_answer_is_one_of_the_choices);
+  tcase_add_test (tc, test_scores_reach_the_application);
   return s;
 }
 

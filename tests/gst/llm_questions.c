@@ -121,7 +121,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_sampling_properties_have_the_names_of_the_yaml)
 {
-  gboolean greedy, logprob;
+  gboolean greedy, logprob, sep, all;
   gint top_k;
   double top_p, temperature, penalty;
   guint min, max;
@@ -134,6 +134,7 @@ GST_START_TEST (test_sampling_properties_have_the_names_of_the_yaml)
       "greedy=false top-k=5 top-p=0.5 temperature=0.7 repetition-penalty=1.3 "
       "min-tokens-to-generate=3 tokens-to-generate=17 compute-logprob=true "
       "repetition-penalty-mode=nemo clean=nemo insert-media-token=left "
+      "add-media-sep=true all-probs=true "
       "seed=99 end-strings=\"<\\\"red\\\",\\\"<|end|>\\\">\" "
       "output=text model=\"fake:a red car\"",
       0);
@@ -146,6 +147,8 @@ GST_START_TEST (test_sampling_properties_have_the_names_of_the_yaml)
   fail_unless (penalty == 1.3);
   g_object_get (f.llm, "penalty-mode", &mode, "repetition-penalty-mode",
       &same_mode, "clean", &clean, "insert-media-token", &insert, NULL);
+  g_object_get (f.llm, "add-media-sep", &sep, "all-probs", &all, NULL);
+  fail_unless (sep && all);
   fail_unless (mode == 1 && same_mode == 1 && clean == 1 && insert == 1);
   g_value_init (&ends, GST_TYPE_ARRAY);
   g_object_get_property (G_OBJECT (f.llm), "end-strings", &ends);

@@ -79,6 +79,7 @@ typedef struct {
   NevaMediaType media_type;     /* what full_text calls the media */
   NevaInsertMedia insert_media; /* of a question with frames: the marker that
                                    the model takes, else that of media_type */
+  gboolean add_media_sep;       /* insert_media puts " \n" behind the marker */
   gboolean full_text;           /* wanted in the answer */
   gboolean all_probs;           /* full_logprob is wanted in the answer */
   gboolean yes_no;              /* yes_probability is wanted in the answer */
