@@ -2,11 +2,28 @@
 #include "config.h"
 #include "runtime/runtime.h"
 
-static NevaEmbedding *
-embedding_new (NevaModel *model, gint64 pts_ns, GError **error)
+static guint64
+new_id (void)
 {
   static guint64 last_id;
-  static GMutex id_lock;
+  static GMutex lock;
+  guint64 id;
+
+  g_mutex_lock (&lock);
+  id = ++last_id;
+  g_mutex_unlock (&lock);
+  return id;
+}
+
+guint64
+neva_stream_new (void)
+{
+  return new_id ();
+}
+
+static NevaEmbedding *
+embedding_new (NevaModel *model, const NevaFrame *frame, GError **error)
+{
   const NevaDriver *driver = model->driver;
   guint8 *rgb = g_try_malloc (driver->rgb_bytes);
   NevaEmbedding *embedding;
@@ -20,12 +37,12 @@ embedding_new (NevaModel *model, gint64 pts_ns, GError **error)
   embedding = g_new0 (NevaEmbedding, 1);
   embedding->refs = 1;
   embedding->model = neva_model_ref (model);
-  embedding->pts_ns = pts_ns;
+  embedding->pts_ns = frame->pts_ns;
+  embedding->stream = frame->stream;
+  embedding->priority = frame->priority;
   embedding->link.data = embedding;
   embedding->rgb = rgb;
-  g_mutex_lock (&id_lock);
-  embedding->id = ++last_id;
-  g_mutex_unlock (&id_lock);
+  embedding->id = new_id ();
   return embedding;
 }
 
@@ -50,14 +67,14 @@ neva_model_encode (NevaModel *model, const NevaFrame *frame, GCancellable *wait,
   g_return_val_if_fail (model && frame, NULL);
   driver = model->driver;
 
-  if (!neva_worker_reserve_frame (model->worker, wait, error))
+  if (!neva_worker_reserve_frame (model->worker, frame->stream, wait, error))
     return NULL;
 
   start = g_get_monotonic_time ();
-  embedding = embedding_new (model, frame->pts_ns, error);
+  embedding = embedding_new (model, frame, error);
   if (!embedding ||
       !driver->klass->preprocess (driver, frame, embedding->rgb, error)) {
-    neva_worker_unreserve_frame (model->worker);
+    neva_worker_unreserve_frame (model->worker, frame->stream);
     if (embedding)
       embedding_free (embedding);
     return NULL;

@@ -16,22 +16,49 @@ set_busy (GError **error, GCancellable *wait, const char *what, guint max)
         "the queue of %s is full (%u)", what, max);
 }
 
+/* ---- Frames ------------------------------------------------------------- */
+
+/* Under the lock. */
+static gboolean
+frame_fits (NevaWorker *worker, guint64 stream)
+{
+  guint own = 0;
+
+  for (GList *l = worker->frames.head; l; l = l->next)
+    own += ((NevaEmbedding *) l->data)->stream == stream;
+  for (guint i = 0; i < worker->reserved->len; i++)
+    own += g_array_index (worker->reserved, guint64, i) == stream;
+  return neva_turns_may_queue (stream, own,
+      worker->frames.length + worker->reserved->len, NEVA_MAX_QUEUED_FRAMES);
+}
+
+/* Under the lock. */
+static void
+drop_reservation (NevaWorker *worker, guint64 stream)
+{
+  for (guint i = 0; i < worker->reserved->len; i++) {
+    if (g_array_index (worker->reserved, guint64, i) != stream)
+      continue;
+    g_array_remove_index_fast (worker->reserved, i);
+    return;
+  }
+}
+
 gboolean
-neva_worker_reserve_frame (
-    NevaWorker *worker, GCancellable *cancellable, GError **error)
+neva_worker_reserve_frame (NevaWorker *worker, guint64 stream,
+    GCancellable *cancellable, GError **error)
 {
   gboolean ok;
   NevaWait wait;
 
   neva_wait_begin (&wait, &worker->lock, &worker->room, cancellable);
   g_mutex_lock (&worker->lock);
-  while (worker->frames.length + worker->reserved >= NEVA_MAX_QUEUED_FRAMES &&
-         cancellable && !g_cancellable_is_cancelled (cancellable))
+  while (!frame_fits (worker, stream) && cancellable &&
+         !g_cancellable_is_cancelled (cancellable))
     g_cond_wait (&worker->room, &worker->lock);
-  ok = worker->frames.length + worker->reserved < NEVA_MAX_QUEUED_FRAMES &&
-       !g_cancellable_is_cancelled (cancellable);
+  ok = frame_fits (worker, stream) && !g_cancellable_is_cancelled (cancellable);
   if (ok)
-    worker->reserved++;
+    g_array_append_val (worker->reserved, stream);
   g_mutex_unlock (&worker->lock);
   neva_wait_end (&wait);
 
@@ -41,10 +68,10 @@ neva_worker_reserve_frame (
 }
 
 void
-neva_worker_unreserve_frame (NevaWorker *worker)
+neva_worker_unreserve_frame (NevaWorker *worker, guint64 stream)
 {
   g_mutex_lock (&worker->lock);
-  worker->reserved--;
+  drop_reservation (worker, stream);
   g_cond_broadcast (&worker->room);
   g_mutex_unlock (&worker->lock);
 }
@@ -54,7 +81,7 @@ neva_worker_queue_frame (
     NevaWorker *worker, NevaEmbedding *embedding, gint64 preprocess_ns)
 {
   g_mutex_lock (&worker->lock);
-  worker->reserved--;
+  drop_reservation (worker, embedding->stream);
   worker->stats.preprocess_ns += preprocess_ns;
   g_queue_push_tail_link (&worker->frames, &embedding->link);
   g_cond_signal (&worker->work);
@@ -86,6 +113,8 @@ neva_worker_frames_state (const NevaRequest *request)
   return NEVA_EMBEDDING_READY;
 }
 
+/* ---- Questions ---------------------------------------------------------- */
+
 /* Behind all others of its priority. */
 static void
 insert_question (NevaWorker *worker, NevaRequest *request)
@@ -101,19 +130,32 @@ insert_question (NevaWorker *worker, NevaRequest *request)
     g_queue_push_head_link (&worker->questions, &request->link);
 }
 
+/* Under the lock. */
+static gboolean
+question_fits (NevaWorker *worker, guint64 stream)
+{
+  guint own = 0;
+
+  for (GList *l = worker->questions.head; l; l = l->next)
+    own += ((NevaRequest *) l->data)->question.stream == stream;
+  return neva_turns_may_queue (
+      stream, own, worker->questions.length, NEVA_MAX_QUEUED_QUESTIONS);
+}
+
 gboolean
 neva_worker_queue_question (NevaWorker *worker, NevaRequest *request,
     GCancellable *cancellable, GError **error)
 {
+  const guint64 stream = request->question.stream;
   gboolean ok;
   NevaWait wait;
 
   neva_wait_begin (&wait, &worker->lock, &worker->room, cancellable);
   g_mutex_lock (&worker->lock);
-  while (worker->questions.length >= NEVA_MAX_QUEUED_QUESTIONS && cancellable &&
+  while (!question_fits (worker, stream) && cancellable &&
          !g_cancellable_is_cancelled (cancellable))
     g_cond_wait (&worker->room, &worker->lock);
-  ok = worker->questions.length < NEVA_MAX_QUEUED_QUESTIONS &&
+  ok = question_fits (worker, stream) &&
        !g_cancellable_is_cancelled (cancellable);
   if (ok) {
     request->asked_us = g_get_monotonic_time ();
@@ -188,7 +230,7 @@ neva_worker_get_stats (NevaWorker *worker, NevaStats *stats)
 {
   g_mutex_lock (&worker->lock);
   *stats = worker->stats;
-  stats->queued_frames = worker->frames.length + worker->reserved;
+  stats->queued_frames = worker->frames.length + worker->reserved->len;
   stats->queued_questions = worker->questions.length;
   g_mutex_unlock (&worker->lock);
 }

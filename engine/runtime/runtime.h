@@ -6,6 +6,7 @@
  *   request.c    neva_model_ask: a question enters the question queue
  *   worker.c     the model's one thread: encodes frames, admits questions,
  *                steps all running generations together
+ *   queues.c     what waits for it; next.c, turns.c: what it takes first
  *   generation.c one admitted question; prefix.c: KV caches of past ones
  *   fake.c, llava.c, remote.c  drivers: what the worker runs
  *
@@ -41,6 +42,8 @@ struct _NevaEmbedding {
   NevaModel *model;
   guint64 id; /* unique in the process, for the prefix cache */
   gint64 pts_ns;
+  guint64 stream;
+  gint priority;
   gint state;      /* NevaEmbeddingState; atomic, written under worker lock */
   GList link;      /* in the encode queue; worker lock */
   guint8 *rgb;     /* until encoded; worker thread */
@@ -88,8 +91,8 @@ void neva_worker_free (NevaWorker *worker);
 
 /* A place in the encode queue, kept until it is used or given back. */
 gboolean neva_worker_reserve_frame (
-    NevaWorker *worker, GCancellable *wait, GError **error);
-void neva_worker_unreserve_frame (NevaWorker *worker);
+    NevaWorker *worker, guint64 stream, GCancellable *wait, GError **error);
+void neva_worker_unreserve_frame (NevaWorker *worker, guint64 stream);
 void neva_worker_queue_frame (
     NevaWorker *worker, NevaEmbedding *embedding, gint64 preprocess_ns);
 /* The last reference is gone. */

@@ -26,25 +26,6 @@
 
 /* ---- Frames ------------------------------------------------------------- */
 
-/* Moves up to `max` frames that somebody still wants to `batch`, referenced. */
-static guint
-take_frames (NevaWorker *worker, NevaEmbedding **batch, guint max)
-{
-  guint n = 0;
-
-  g_mutex_lock (&worker->lock);
-  while (n < max && worker->frames.length) {
-    NevaEmbedding *embedding = g_queue_pop_head_link (&worker->frames)->data;
-
-    g_atomic_int_set (&embedding->state, NEVA_EMBEDDING_ENCODING);
-    if (neva_embedding_revive (embedding))
-      batch[n++] = embedding;
-  }
-  g_cond_broadcast (&worker->room);
-  g_mutex_unlock (&worker->lock);
-  return n;
-}
-
 /* Gives each embedding its features, or none has any and error is set. */
 static gboolean
 encode_batch (
@@ -96,7 +77,7 @@ encode_frames (NevaWorker *worker)
 {
   NevaEmbedding *batch[ENCODE_BATCH];
   const gboolean busy = worker->running->len > 0;
-  const guint n = take_frames (worker, batch,
+  const guint n = neva_worker_take_frames (worker, batch,
       fit (busy ? TURN_US_BUSY : TURN_US, worker->frame_us, 1,
           busy ? ENCODE_BATCH_BUSY : ENCODE_BATCH));
   const gint64 start = g_get_monotonic_time ();
@@ -130,31 +111,6 @@ encode_frames (NevaWorker *worker)
 
 /* ---- Questions ---------------------------------------------------------- */
 
-/* (transfer full): the best question that need not wait for a frame. */
-static NevaRequest *
-take_question (NevaWorker *worker)
-{
-  const gint64 now = g_get_monotonic_time ();
-  NevaRequest *found = NULL;
-
-  g_mutex_lock (&worker->lock);
-  for (GList *l = worker->questions.head; l; l = l->next) {
-    NevaRequest *request = l->data;
-    const NevaEmbeddingState state = neva_worker_frames_state (request);
-
-    if (state != NEVA_EMBEDDING_READY && state != NEVA_EMBEDDING_FAILED)
-      continue;
-    if (!request->encoded_us)
-      request->encoded_us = now;
-    if (!found)
-      found = request;
-  }
-  if (found)
-    neva_worker_unqueue_question (worker, found);
-  g_mutex_unlock (&worker->lock);
-  return found;
-}
-
 static GError *
 frames_error (const NevaRequest *request)
 {
@@ -174,7 +130,7 @@ admit (NevaWorker *worker)
   }
   while (worker->running->len < NEVA_MAX_RUNNING &&
          worker->preempted.length == 0) {
-    NevaRequest *request = take_question (worker);
+    NevaRequest *request = neva_worker_take_question (worker, G_MININT);
     NevaGeneration *generation = NULL;
     GError *error;
 
@@ -424,6 +380,9 @@ static void
 destroy (NevaWorker *worker)
 {
   neva_prefixes_free (worker->prefixes);
+  neva_turns_free (worker->frame_turns);
+  neva_turns_free (worker->question_turns);
+  g_array_unref (worker->reserved);
   g_ptr_array_unref (worker->running);
   g_free (worker->features);
   worker->driver->klass->free (worker->driver);
@@ -457,6 +416,9 @@ neva_worker_new (NevaDriver *driver)
   worker->driver = driver;
   worker->prefixes = neva_prefixes_new (driver);
   worker->running = g_ptr_array_new ();
+  worker->frame_turns = neva_turns_new ();
+  worker->question_turns = neva_turns_new ();
+  worker->reserved = g_array_new (FALSE, FALSE, sizeof (guint64));
   g_mutex_init (&worker->lock);
   g_cond_init (&worker->work);
   g_cond_init (&worker->room);

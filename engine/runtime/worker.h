@@ -5,6 +5,7 @@
 #define NEVA_WORKER_H
 
 #include "runtime/generation.h"
+#include "runtime/turns.h"
 
 struct _NevaWorker {
   NevaDriver *driver;
@@ -14,8 +15,9 @@ struct _NevaWorker {
   GCond work;       /* something to do */
   GCond room;       /* a queue got shorter */
   GQueue frames;    /* NevaEmbedding, by their links; no references */
-  guint reserved;   /* places in `frames` about to be used */
+  GArray *reserved; /* guint64, streams: places in `frames` about to be used */
   GQueue questions; /* NevaRequest, by their links; owned; best first */
+  NevaTurns *frame_turns, *question_turns;
   NevaStats stats;
   gboolean stop, self_destruct;
   gboolean asleep; /* waiting for work: it will end at once when told to */
@@ -34,5 +36,12 @@ struct _NevaWorker {
 NevaEmbeddingState neva_worker_frames_state (const NevaRequest *request);
 /* Under the lock. The queue's reference passes to the caller. */
 void neva_worker_unqueue_question (NevaWorker *worker, NevaRequest *request);
+
+/* Moves up to `max` frames that somebody still wants to `batch`, referenced. */
+guint neva_worker_take_frames (
+    NevaWorker *worker, NevaEmbedding **batch, guint max);
+/* (transfer full): the next question that need not wait for a frame, of at
+ * least this priority; or NULL. */
+NevaRequest *neva_worker_take_question (NevaWorker *worker, gint least);
 
 #endif /* NEVA_WORKER_H */

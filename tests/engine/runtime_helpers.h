@@ -108,18 +108,36 @@ must_open (const char *path)
   return model;
 }
 
-static inline NevaEmbedding *
-encode (NevaModel *model, gint64 pts_ns, GCancellable *wait, GError **error)
+static inline NevaFrame
+a_pixel (gint64 pts_ns)
 {
-  const guint8 pixel[3] = {1, 2, 3};
-  const NevaFrame frame = {.format = NEVA_PIXEL_RGB,
+  static const guint8 pixel[3] = {1, 2, 3};
+
+  return (NevaFrame){.format = NEVA_PIXEL_RGB,
       .width = 1,
       .height = 1,
       .plane = {pixel},
       .stride = {3},
       .pts_ns = pts_ns};
+}
+
+static inline NevaEmbedding *
+encode (NevaModel *model, gint64 pts_ns, GCancellable *wait, GError **error)
+{
+  const NevaFrame frame = a_pixel (pts_ns);
 
   return neva_model_encode (model, &frame, wait, error);
+}
+
+/* NULL when the stream may not queue any more. */
+static inline NevaEmbedding *
+encode_of (NevaModel *model, guint64 stream, gint priority)
+{
+  NevaFrame frame = a_pixel (0);
+
+  frame.stream = stream;
+  frame.priority = priority;
+  return neva_model_encode (model, &frame, NULL, NULL);
 }
 
 static inline NevaRequest *

@@ -54,7 +54,9 @@ typedef struct {
   NevaColorMatrix matrix;
   NevaColorRange range;
   NevaChromaSite chroma_site;
-  gint64 pts_ns; /* presentation time, or -1 */
+  gint64 pts_ns;  /* presentation time, or -1 */
+  guint64 stream; /* neva_stream_new (): whose it is; 0: it does not matter */
+  gint priority;  /* as a question's (request.h) */
 } NevaFrame;
 
 G_END_DECLS

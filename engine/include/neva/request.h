@@ -15,9 +15,14 @@ G_BEGIN_DECLS
 
 /* Bounds, per model. A waiting frame takes 3 bytes per pixel of the tower's
  * input. */
-#define NEVA_MAX_QUEUED_FRAMES 32
+#define NEVA_MAX_QUEUED_FRAMES 64
 #define NEVA_MAX_QUEUED_QUESTIONS 32
 #define NEVA_MAX_RUNNING 16 /* questions answered at once */
+
+/* A number for one of the streams that share models, unique in the process.
+ * Among waiting frames and among waiting questions of equal priority, streams
+ * take turns; none can fill a queue so that others find no room. */
+guint64 neva_stream_new (void);
 
 /* ---- Frames ------------------------------------------------------------- */
 
@@ -86,7 +91,8 @@ typedef struct {
   gboolean prompt_logprobs; /* prompt is wanted in the answer: slower, nothing
                                is reused */
   NevaSampling sampling;
-  gint priority; /* higher goes first; 0 is normal */
+  guint64 stream; /* neva_stream_new (), or 0: nobody's */
+  gint priority;  /* higher goes first; 0 is normal */
 } NevaQuestion;
 
 #define NEVA_QUESTION_DEFAULT                                                  \
