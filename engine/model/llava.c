@@ -68,6 +68,12 @@ neva_llava_kv_bytes (const NevaLlava *l)
   return (guint64) l->pool.in_use * l->kv_block_bytes;
 }
 
+gsize
+neva_llava_kv_room (const NevaLlava *l)
+{
+  return (l->pool.max_blocks - l->pool.in_use) * NEVA_KV_PAGE;
+}
+
 void
 neva_llava_round_rotary (NevaLlava *l)
 {

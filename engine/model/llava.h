@@ -51,6 +51,8 @@ NevaSequence *neva_sequence_fork (NevaSequence *sequence, gsize length);
 /* Forget tokens from `length` on. */
 void neva_sequence_truncate (NevaSequence *sequence, gsize length);
 guint64 neva_llava_kv_bytes (const NevaLlava *llava); /* pages in use */
+/* Tokens that fit into the pages that are not. */
+gsize neva_llava_kv_room (const NevaLlava *llava);
 
 /* Part of one step: `n` tokens appended to `sequence`. */
 typedef struct {

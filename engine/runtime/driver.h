@@ -72,6 +72,8 @@ typedef struct {
   void (*sequence_truncate) (
       NevaDriver *driver, NevaDriverSequence *sequence, gsize length);
   guint64 (*kv_bytes) (NevaDriver *driver); /* of all sequences, now */
+  /* Tokens that fit beside them; G_MAXSIZE: any number. */
+  gsize (*kv_room) (NevaDriver *driver);
 
   /* Called every NEVA_IDLE_US while there is nothing to do; NULL: need not be.
    */

@@ -190,6 +190,14 @@ fake_kv_bytes (NevaDriver *driver)
   return ((NevaFakeDriver *) driver)->kv_tokens * sizeof (FakeToken);
 }
 
+static gsize
+fake_kv_room (NevaDriver *driver)
+{
+  const NevaFakeDriver *fake = (NevaFakeDriver *) driver;
+
+  return fake->kv_max ? fake->kv_max - fake->kv_tokens : G_MAXSIZE;
+}
+
 static char *
 echo (const NevaDriverSequence *sequence)
 {
@@ -404,6 +412,7 @@ static const NevaDriverClass fake_class = {
     .sequence_free = fake_sequence_free,
     .sequence_truncate = fake_sequence_truncate,
     .kv_bytes = fake_kv_bytes,
+    .kv_room = fake_kv_room,
     .step = fake_step,
     .answer_new = fake_answer_new,
     .answer_free = fake_answer_free,

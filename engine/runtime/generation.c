@@ -131,6 +131,18 @@ neva_generation_begin (
 }
 
 gsize
+neva_generation_need (const NevaGeneration *g, const GPtrArray *running)
+{
+  gsize shared = 0;
+
+  if (!g->prompt) {
+    find_leader (g, running, &shared);
+    shared = MAX (shared, neva_prefixes_longest (g->prefixes, g->fed));
+  }
+  return g->fed->ids->len - shared;
+}
+
+gsize
 neva_generation_pending (const NevaGeneration *g)
 {
   return g->fed->ids->len - g->n_fed;

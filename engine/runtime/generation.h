@@ -45,6 +45,10 @@ void neva_generation_free (NevaGeneration *generation);
  * begun, and is to be tried again after the next step. FALSE with error set. */
 gboolean neva_generation_begin (
     NevaGeneration *generation, const GPtrArray *running, GError **error);
+/* Tokens that it would have to feed if it began now, and all it does not share.
+ */
+gsize neva_generation_need (
+    const NevaGeneration *generation, const GPtrArray *running);
 /* Tokens that are waiting to be fed; 0 only while the driver says not yet. */
 gsize neva_generation_pending (const NevaGeneration *generation);
 /* Fills in an item that feeds at most `max` tokens. */

@@ -207,6 +207,12 @@ llava_kv_bytes (NevaDriver *driver)
   return neva_llava_kv_bytes (((NevaLlavaDriver *) driver)->llava);
 }
 
+static gsize
+llava_kv_room (NevaDriver *driver)
+{
+  return neva_llava_kv_room (((NevaLlavaDriver *) driver)->llava);
+}
+
 static void
 llava_idle (NevaDriver *driver)
 {
@@ -287,6 +293,7 @@ static const NevaDriverClass llava_class = {
     .sequence_free = llava_sequence_free,
     .sequence_truncate = llava_sequence_truncate,
     .kv_bytes = llava_kv_bytes,
+    .kv_room = llava_kv_room,
     .idle = llava_idle,
     .step = llava_step,
     .answer_new = neva_llava_answer_new,

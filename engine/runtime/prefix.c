@@ -121,25 +121,60 @@ neva_fed_common (const NevaFed *a, gsize a_length, const NevaFed *b)
   return n;
 }
 
-NevaDriverSequence *
-neva_prefixes_take (
-    NevaPrefixes *prefixes, const NevaFed *fed, gsize known, gsize *length)
+/* The entry that has the longest beginning of `fed`, longer than *length, which
+ * becomes that; or NULL. */
+static GList *
+find_longest (const NevaPrefixes *prefixes, const NevaFed *fed, gsize *length)
 {
-  const NevaDriverClass *klass = prefixes->driver->klass;
   GList *best = NULL;
-  gsize best_length = known;
-  NevaDriverSequence *sequence;
-  Prefix *prefix;
 
   for (GList *l = prefixes->entries.tail; l; l = l->prev) {
     const Prefix *p = l->data;
     const gsize common = neva_fed_common (p->fed, p->length, fed);
 
-    if (common > best_length) {
+    if (common > *length) {
       best = l;
-      best_length = common;
+      *length = common;
     }
   }
+  return best;
+}
+
+gsize
+neva_prefixes_longest (const NevaPrefixes *prefixes, const NevaFed *fed)
+{
+  gsize length = 0;
+
+  find_longest (prefixes, fed, &length);
+  return length;
+}
+
+gboolean
+neva_prefixes_drop_other (NevaPrefixes *prefixes, const NevaFed *fed)
+{
+  gsize length = 0;
+  const GList *keep = find_longest (prefixes, fed, &length);
+  GList *l = prefixes->entries.head;
+
+  if (l && l == keep)
+    l = l->next;
+  if (!l)
+    return FALSE;
+  prefix_free (prefixes, l->data);
+  g_queue_delete_link (&prefixes->entries, l);
+  return TRUE;
+}
+
+NevaDriverSequence *
+neva_prefixes_take (
+    NevaPrefixes *prefixes, const NevaFed *fed, gsize known, gsize *length)
+{
+  const NevaDriverClass *klass = prefixes->driver->klass;
+  gsize best_length = known;
+  GList *best = find_longest (prefixes, fed, &best_length);
+  NevaDriverSequence *sequence;
+  Prefix *prefix;
+
   if (!best)
     return NULL;
   prefix = best->data;

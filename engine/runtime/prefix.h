@@ -39,6 +39,10 @@ void neva_prefixes_put (NevaPrefixes *prefixes, NevaDriverSequence *sequence,
  * `known`. */
 NevaDriverSequence *neva_prefixes_take (
     NevaPrefixes *prefixes, const NevaFed *fed, gsize known, gsize *length);
+/* The longest beginning of `fed` that is there. */
+gsize neva_prefixes_longest (const NevaPrefixes *prefixes, const NevaFed *fed);
+/* Drops the oldest one but that. Returns: FALSE when there is no other. */
+gboolean neva_prefixes_drop_other (NevaPrefixes *prefixes, const NevaFed *fed);
 /* Returns: TRUE if there was something to drop. */
 gboolean neva_prefixes_drop_all (NevaPrefixes *prefixes);
 

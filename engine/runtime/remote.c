@@ -416,6 +416,13 @@ remote_kv_bytes (NevaDriver *driver)
   return 0;
 }
 
+static gsize
+remote_kv_room (NevaDriver *driver)
+{
+  (void) driver;
+  return G_MAXSIZE;
+}
+
 /* Under the bell's lock. What has come for this answer; FALSE with error. */
 static gboolean
 choose (NevaDriverItem *item, GError **error)
@@ -473,6 +480,7 @@ static const NevaDriverClass remote_class = {
     .sequence_free = remote_sequence_free,
     .sequence_truncate = remote_sequence_truncate,
     .kv_bytes = remote_kv_bytes,
+    .kv_room = remote_kv_room,
     .step = remote_step,
     .answer_new = remote_answer_new,
     .answer_free = remote_answer_free,

@@ -7,6 +7,7 @@
  *   worker.c     the model's one thread: encodes frames, admits questions,
  *                steps all running generations together
  *   queues.c     what waits for it; next.c, turns.c: what it takes first
+ *   admission.c  which of the questions taken have a KV cache
  *   generation.c one admitted question; prefix.c: KV caches of past ones
  *   fake.c, llava.c, remote.c  drivers: what the worker runs
  *

@@ -109,45 +109,6 @@ encode_frames (NevaWorker *worker)
   }
 }
 
-/* ---- Questions ---------------------------------------------------------- */
-
-static GError *
-frames_error (const NevaRequest *request)
-{
-  for (gsize i = 0; i < request->question.n_frames; i++)
-    if (request->question.frames[i]->error)
-      return g_error_copy (request->question.frames[i]->error);
-  return NULL;
-}
-
-static void
-admit (NevaWorker *worker)
-{
-  while (worker->preempted.length &&
-         (worker->readmit || worker->running->len == 0)) {
-    g_ptr_array_add (worker->running, g_queue_pop_head (&worker->preempted));
-    worker->readmit = FALSE;
-  }
-  while (worker->running->len < NEVA_MAX_RUNNING &&
-         worker->preempted.length == 0) {
-    NevaRequest *request = neva_worker_take_question (worker, G_MININT);
-    NevaGeneration *generation = NULL;
-    GError *error;
-
-    if (!request)
-      break;
-    error = frames_error (request);
-    if (!error && !neva_request_is_settled (request))
-      generation = neva_generation_new (
-          worker->driver, worker->prefixes, request, &error);
-    if (generation)
-      g_ptr_array_add (worker->running, generation);
-    else if (error)
-      neva_request_fail (request, error);
-    neva_request_unref (request);
-  }
-}
-
 /* ---- Steps -------------------------------------------------------------- */
 
 static void
@@ -155,11 +116,11 @@ end_generation (NevaWorker *worker, NevaGeneration *generation)
 {
   g_ptr_array_remove (worker->running, generation);
   neva_generation_free (generation);
-  worker->readmit = TRUE;
+  worker->short_of_room = FALSE;
 }
 
-static void
-fail_generation (NevaWorker *worker, NevaGeneration *generation, GError *error)
+void
+neva_worker_fail (NevaWorker *worker, NevaGeneration *generation, GError *error)
 {
   neva_generation_fail (generation, error);
   end_generation (worker, generation);
@@ -174,15 +135,6 @@ drop_cancelled (NevaWorker *worker)
     if (neva_request_is_settled (generation->request))
       end_generation (worker, generation);
   }
-  for (GList *l = worker->preempted.head, *next; l; l = next) {
-    NevaGeneration *generation = l->data;
-
-    next = l->next;
-    if (neva_request_is_settled (generation->request)) {
-      g_queue_delete_link (&worker->preempted, l);
-      neva_generation_free (generation);
-    }
-  }
 }
 
 static void
@@ -192,29 +144,11 @@ advance (
   GError *error = NULL;
 
   if (!neva_generation_advance (generation, item, &error)) {
-    fail_generation (worker, generation, error);
+    neva_worker_fail (worker, generation, error);
   } else if (generation->ended) {
     neva_generation_settle (generation);
     end_generation (worker, generation);
   }
-}
-
-/* The step failed for lack of KV memory: make some. Returns: FALSE when the
- * only one running has it all already. */
-static gboolean
-make_room (NevaWorker *worker)
-{
-  NevaGeneration *newest;
-
-  if (neva_prefixes_drop_all (worker->prefixes))
-    return TRUE;
-  if (worker->running->len < 2)
-    return FALSE;
-  newest = g_ptr_array_steal_index (worker->running, worker->running->len - 1);
-  neva_generation_restart (newest);
-  g_queue_push_head (&worker->preempted, newest);
-  worker->readmit = FALSE;
-  return TRUE;
 }
 
 /* Something failed in a step of several: find out whose fault it is. */
@@ -233,22 +167,8 @@ step_one_by_one (
       neva_generation_rewind (who[i]);
       g_error_free (error);
     } else {
-      fail_generation (worker, who[i], error);
+      neva_worker_fail (worker, who[i], error);
     }
-  }
-}
-
-static void
-begin (NevaWorker *worker)
-{
-  for (guint i = 0; i < worker->running->len;) {
-    NevaGeneration *generation = worker->running->pdata[i];
-    GError *error = NULL;
-
-    if (neva_generation_begin (generation, worker->running, &error))
-      i++;
-    else
-      fail_generation (worker, generation, error);
   }
 }
 
@@ -258,9 +178,12 @@ plan (NevaWorker *worker, NevaGeneration **who, NevaDriverItem *items)
   guint n_decoding = 0;
   gsize chunk;
 
-  for (guint i = 0; i < worker->running->len; i++)
-    if (neva_generation_pending (worker->running->pdata[i]) <= 1)
+  for (guint i = 0; i < worker->running->len; i++) {
+    const NevaGeneration *generation = worker->running->pdata[i];
+
+    if (generation->sequence && neva_generation_pending (generation) <= 1)
       n_decoding++;
+  }
   chunk = fit (n_decoding ? TURN_US_BUSY : TURN_US, worker->token_us,
       PREFILL_CHUNK_LEAST, n_decoding ? PREFILL_CHUNK_BUSY : PREFILL_CHUNK);
 
@@ -290,7 +213,7 @@ step (NevaWorker *worker)
   guint n;
   GError *error = NULL;
 
-  begin (worker);
+  neva_worker_begin (worker);
   n = plan (worker, who, items);
   start = g_get_monotonic_time ();
   if (n == 0)
@@ -309,12 +232,12 @@ step (NevaWorker *worker)
   for (guint i = 0; i < n; i++)
     neva_generation_rewind (who[i]);
   if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_DEVICE) &&
-      make_room (worker)) {
+      neva_worker_make_room (worker)) {
     neva_debug ("%s: %s; trying again with fewer answers at once",
         driver->info.name, error->message);
     g_error_free (error);
   } else if (n == 1) {
-    fail_generation (worker, who[0], error);
+    neva_worker_fail (worker, who[0], error);
   } else {
     g_error_free (error);
     step_one_by_one (worker, who, items, n);
@@ -365,7 +288,7 @@ wait_for_work (NevaWorker *worker)
   gboolean go;
 
   g_mutex_lock (&worker->lock);
-  stats->running = worker->running->len + worker->preempted.length;
+  stats->running = worker->running->len;
   stats->kv_bytes = worker->driver->klass->kv_bytes (worker->driver);
   stats->kv_bytes_peak = MAX (stats->kv_bytes_peak, stats->kv_bytes);
   while (!worker->stop && !worker->frames.length && stats->running == 0 &&
@@ -400,7 +323,7 @@ run (gpointer data)
   while (wait_for_work (worker)) {
     drop_cancelled (worker);
     encode_frames (worker);
-    admit (worker);
+    neva_worker_admit (worker);
     step (worker);
   }
   if (worker->self_destruct)

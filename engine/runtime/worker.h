@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The worker's state, shared by worker.c (its thread) and queues.c (what others
- * call). */
+/* The worker's state: worker.c (its thread), admission.c and next.c (what it
+ * takes up), queues.c (what others call). */
 #ifndef NEVA_WORKER_H
 #define NEVA_WORKER_H
 
@@ -24,9 +24,9 @@ struct _NevaWorker {
 
   /* Worker thread */
   NevaPrefixes *prefixes;
-  GPtrArray *running;        /* NevaGeneration, oldest first */
-  GQueue preempted;          /* NevaGeneration, oldest first */
-  gboolean readmit;          /* something ended since the last preemption */
+  GPtrArray *running;        /* NevaGeneration, best first (admission.c) */
+  gboolean short_of_room;    /* nothing ended since one was paused */
+  gint paused_priority;      /* that one's */
   float *features;           /* scratch of encode () */
   double frame_us, token_us; /* measured; 0: not yet */
 };
@@ -36,6 +36,21 @@ struct _NevaWorker {
 NevaEmbeddingState neva_worker_frames_state (const NevaRequest *request);
 /* Under the lock. The queue's reference passes to the caller. */
 void neva_worker_unqueue_question (NevaWorker *worker, NevaRequest *request);
+
+/* ---- admission.c: worker thread ---- */
+
+/* Takes questions into `running`. */
+void neva_worker_admit (NevaWorker *worker);
+/* Gives a KV cache to those that are to have one now. */
+void neva_worker_begin (NevaWorker *worker);
+/* A step failed for lack of KV memory: make some. Returns: FALSE when the only
+ * one that has any has it all already. */
+gboolean neva_worker_make_room (NevaWorker *worker);
+/* worker.c. error: (transfer full) */
+void neva_worker_fail (
+    NevaWorker *worker, NevaGeneration *generation, GError *error);
+
+/* ---- next.c ---- */
 
 /* Moves up to `max` frames that somebody still wants to `batch`, referenced. */
 guint neva_worker_take_frames (

@@ -308,11 +308,11 @@ gst_neva_model_stats (NevaModel *model)
       G_TYPE_INT64, s.preprocess_ns, "encode", G_TYPE_INT64, s.encode_ns,
       "queue-wait", G_TYPE_INT64, s.queue_ns, "prefill", G_TYPE_INT64,
       s.prefill_ns, "first-token", G_TYPE_INT64, s.first_token_ns, "decode",
-      G_TYPE_INT64, s.decode_ns, "queued-frames", G_TYPE_UINT, s.queued_frames,
-      "queued-questions", G_TYPE_UINT, s.queued_questions, "running",
-      G_TYPE_UINT, s.running, "kv-bytes", G_TYPE_UINT64, s.kv_bytes,
-      "kv-bytes-peak", G_TYPE_UINT64, s.kv_bytes_peak, "tokens-per-second",
-      G_TYPE_DOUBLE,
+      G_TYPE_INT64, s.decode_ns, "paused", G_TYPE_UINT64, s.paused,
+      "queued-frames", G_TYPE_UINT, s.queued_frames, "queued-questions",
+      G_TYPE_UINT, s.queued_questions, "running", G_TYPE_UINT, s.running,
+      "kv-bytes", G_TYPE_UINT64, s.kv_bytes, "kv-bytes-peak", G_TYPE_UINT64,
+      s.kv_bytes_peak, "tokens-per-second", G_TYPE_DOUBLE,
       s.decode_ns > 0 ? (double) s.generated_tokens * 1e9 / (double) s.decode_ns
                       : 0.0,
       NULL);

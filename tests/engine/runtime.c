@@ -290,6 +290,7 @@ check_kv_pressure (void)
   }
   neva_model_get_stats (model, &stats);
   CHECK (stats.answers == 6 && stats.failed == 0, "wrong sums");
+  CHECK (stats.paused > 0, "none was paused");
 
   requests[0] = ask (tiny, "0123456789012345678901234567890123456789", NULL, 0,
       NULL, NULL, NULL);

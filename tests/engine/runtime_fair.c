@@ -41,11 +41,12 @@ fill (NevaModel *model, guint64 stream)
 
 static NevaRequest *
 ask_of (NevaModel *model, guint64 stream, gint priority, NevaEmbedding *frame,
-    Heard *heard)
+    guint max_tokens, Heard *heard)
 {
   NevaQuestion question = NEVA_QUESTION_DEFAULT;
 
   question.stream = stream;
+  question.max_tokens = max_tokens;
   question.priority = priority;
   question.frames = &frame;
   question.n_frames = frame ? 1 : 0;
@@ -68,8 +69,8 @@ check_frames (void)
   CHECK (greedy != modest, "one number for two streams");
   CHECK (many->len < NEVA_MAX_QUEUED_FRAMES, "%u of one stream", many->len);
   CHECK (one != NULL, "no room for another stream");
-  second = ask_of (model, greedy, 0, many->pdata[many->len - 1], of_many);
-  first = ask_of (model, modest, 0, one, of_one);
+  second = ask_of (model, greedy, 0, many->pdata[many->len - 1], 9, of_many);
+  first = ask_of (model, modest, 0, one, 9, of_one);
   must_answer (first);
   must_answer (second);
   CHECK (
@@ -92,8 +93,8 @@ check_frame_priority (void)
   for (guint i = 0; i < 8; i++)
     g_ptr_array_add (urgent, encode_of (model, high, 1));
   /* The twelfth of the many would have its turn before the eighth of these. */
-  second = ask_of (model, low, 0, many->pdata[24], of_low);
-  first = ask_of (model, high, 0, urgent->pdata[7], of_high);
+  second = ask_of (model, low, 0, many->pdata[24], 9, of_low);
+  first = ask_of (model, high, 0, urgent->pdata[7], 9, of_high);
   must_answer (first);
   must_answer (second);
   CHECK (of_high->order < of_low->order, "priority of frames does not count");
@@ -117,7 +118,7 @@ check_questions (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (of); i++) {
     heard[i] = heard_new ();
-    requests[i] = ask_of (model, streams[of[i]], 0, frame, heard[i]);
+    requests[i] = ask_of (model, streams[of[i]], 0, frame, 9, heard[i]);
   }
   for (guint i = 0; i < G_N_ELEMENTS (of); i++) {
     must_answer (requests[i]);
@@ -130,6 +131,36 @@ check_questions (void)
   }
 }
 
+/* When all places are taken, an urgent question does not wait for one. */
+static void
+check_urgent (void)
+{
+  g_autoptr (NevaModel) model = must_open ("fake:a b c?tokens=200&delay=2000");
+  NevaRequest *slow[NEVA_MAX_RUNNING];
+  Heard *heard[NEVA_MAX_RUNNING], *of_urgent = heard_new ();
+  g_autoptr (NevaRequest) urgent = NULL;
+  NevaStats stats;
+
+  for (guint i = 0; i < NEVA_MAX_RUNNING; i++) {
+    heard[i] = heard_new ();
+    slow[i] = ask_of (model, 0, 0, NULL, 256, heard[i]);
+  }
+  do
+    neva_model_get_stats (model, &stats);
+  while (stats.running < NEVA_MAX_RUNNING);
+  urgent = ask_of (model, 0, 1, NULL, 4, of_urgent);
+  must_answer (urgent);
+  neva_model_get_stats (model, &stats);
+  CHECK (stats.paused == 1, "%d paused", (int) stats.paused);
+  CHECK (stats.answers == 1, "slow ones were answered before");
+  for (guint i = 0; i < NEVA_MAX_RUNNING; i++) {
+    CHECK (strlen (must_answer (slow[i])->text) == 399, "an answer was cut");
+    neva_request_unref (slow[i]);
+    heard_free (heard[i]);
+  }
+  heard_free (of_urgent);
+}
+
 int
 main (void)
 {
@@ -137,5 +168,6 @@ main (void)
   check_frames ();
   check_frame_priority ();
   check_questions ();
+  check_urgent ();
   return check_finish ();
 }

@@ -108,6 +108,7 @@ typedef struct {
   gint64 load_ns;
   guint64 frames_encoded, prompt_tokens, reused_tokens, generated_tokens;
   guint64 answers, cancelled, failed;
+  guint64 paused; /* how often an answer gave its KV cache up for others */
   gint64 preprocess_ns, encode_ns, queue_ns, prefill_ns, first_token_ns,
       decode_ns;
   guint queued_frames, queued_questions, running; /* now */
