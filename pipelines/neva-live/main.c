@@ -175,6 +175,7 @@ main (int argc, char **argv)
   Options options;
   App app = {.options = &options};
   ExitCode code;
+  g_autoptr (GError) error = NULL;
 
   setlocale (LC_ALL, "");
   setlocale (LC_NUMERIC, "C");
@@ -183,7 +184,9 @@ main (int argc, char **argv)
     return code;
   }
   code = EXIT_FAILED;
-  if (paths_find_plugin ()) {
+  if (!paths_find_plugin (&error)) {
+    g_printerr ("neva-live: %s\n", error->message);
+  } else {
     app.loop = g_main_loop_new (NULL, FALSE);
     app.hub = hub_new (&options);
     app.terminal = terminal_new (app.hub, options.quiet);
