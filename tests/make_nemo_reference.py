@@ -31,6 +31,7 @@ import transformers
 from safetensors.torch import save_file
 
 import make_reference as common
+import nemo_clip
 from nemo_model import (check_mcore, decode, lita, make_lora, make_projector, make_weights,
                         padded, project)
 
@@ -38,11 +39,14 @@ MARGIN = 5e-4
 # What each folder is about; everything else is drawn.
 KINDS = ["tp4", "legacy", "legacy-swiglu-tp2", "lora", "lora-unfused-tp2", "gpt2bpe",
          "siglip", "bf16", "bias-shared-pp2", "interpolated", "sp-legacy",
-         "huggingface", "projector-lora", "lita-pool", "lita-spatial", "lita-all"]
+         "huggingface", "projector-lora", "lita-pool", "lita-spatial", "lita-all",
+         "clip", "clip-mcore", "clip-tp2", "clip-inside",
+         "lita-ends", "lita-ends-outside", "gelu", "legacy-apart", "identity", "moe-tp2"]
 MEDIA = {"default": ["<extra_id_%d>" % i for i in (3, 4, 5)],
          "llama_3": ["<|reserved_special_token_%d|>" % i for i in (3, 4, 5)]}
 # Small enough for the repository.
-CHECKED_IN = ["legacy-swiglu-tp2", "lora-unfused-tp2", "gpt2bpe", "sp-legacy", "lita-pool"]
+CHECKED_IN = ["legacy-swiglu-tp2", "lora-unfused-tp2", "gpt2bpe", "sp-legacy", "lita-pool",
+              "clip-tp2", "lita-ends"]
 SMALL = dict(layers=2, hidden=32, head_dim=8, ffn=32, heads=2, groups=2, image=14, patch=7,
              size=(20, 16), tower_layers=2, tower_hidden=12, tower_heads=2, tower_ffn=16,
              select=-2, pieces=330, steps=6)
@@ -68,7 +72,8 @@ def draw(rng, kind):
         base=rng.choice([10000, 500000]), factor=1, dtype="float32", legacy=False,
         template=rng.choice(["v1", "llama_2", "nvgpt"]), clip=True,
         projector=rng.choice(["linear", "mlp2x_gelu", "mlp3x_gelu", "mlp_downsample"]),
-        im_start_end=rng.random() < 0.3, tokenizer="sentencepiece", lora=None, lita=None,
+        im_start_end=rng.random() < 0.3, tokenizer="sentencepiece", lora=None, lita=None, megatron=None,
+        ends=False, fused=False, openai=False, experts=0,
         frames=rng.choice([2, 3]), image=28, patch=7, size=(44, 30), tower_layers=3,
         tower_hidden=24, tower_heads=3, tower_ffn=40, select=rng.choice([-2, -1, 2]),
         full=rng.random() < 0.2, pieces=400, steps=12)
@@ -100,11 +105,23 @@ def draw(rng, kind):
         s.update(tokenizer="sp-legacy", template="nvgpt")
     if kind == "huggingface":
         s.update(tokenizer="huggingface", template="llama_3")
+    if kind.startswith("clip"):
+        # 47 x 30 leaves an odd rest to be cropped
+        s.update(megatron=nemo_clip.draw(rng, kind), full=False, size=(47, 30), tower_heads=4)
     if kind.startswith("lita"):
-        s.update(lita={"lita-pool": "temporal_spatial_pool", "lita-spatial": "temporal_spatial",
-                       "lita-all": "temporal_all_resolution"}[kind],
+        s.update(lita={"lita-pool": "temporal_spatial_pool",
+                       "lita-spatial": "temporal_spatial"}.get(kind, "temporal_all_resolution"),
+                 ends="ends" in kind,
                  full=False, frames=5, sample_frames=3, projector="mlp2x_gelu",
-                 im_start_end=False)
+                 im_start_end="outside" in kind)
+    if kind == "gelu":
+        s.update(act=rng.choice(["gelu", "approx-gelu", "geglu"]), fused=rng.random() < 0.5,
+                 openai=rng.random() < 0.3, bias=rng.random() < 0.6)
+        s["gated"] = s["act"] == "geglu"
+    if kind == "identity":
+        s.update(projector="identity", tower_hidden=s["hidden"], tower_heads=4)
+    if "moe" in kind:
+        s.update(experts=4, gated=True, act="silu", norm="rmsnorm")
     return s
 
 
@@ -112,7 +129,7 @@ def draw(rng, kind):
 
 
 def special_strings():
-    return ["<extra_id_%d>" % i for i in range(8)]
+    return ["<extra_id_%d>" % i for i in range(10)]
 
 
 def train_sentencepiece(symbols, size):
@@ -214,6 +231,25 @@ def make_tower(s, folder, seed):
     return tower
 
 
+def encode_frames(s, folder, seed, pixels):
+    """Hidden states without the rows that are dropped, and tensors that the NeVA
+    checkpoint has of the tower."""
+    if not s["megatron"]:
+        tower = make_tower(s, folder / "tower", seed)
+        hidden = tower(pixels, output_hidden_states=True).hidden_states[s["select"]]
+        return hidden if s["full"] else hidden[:, 1:], {}
+    c = s["megatron"]
+    w = nemo_clip.make(s, torch.Generator().manual_seed(seed))
+    states = nemo_clip.states(s, w)
+    if c["inside"]:
+        states = [{"model.logit_scale": torch.ones([])}]
+    save_archive(folder / "clip.nemo", nemo_clip.config(s), {}, {
+        f"mp_rank_{i:02}/" if len(states) > 1 else "": x for i, x in enumerate(states)})
+    own = {"embedding.word_embeddings.vision_encoder." + n: x
+           for n, x in nemo_clip.saved(s, w).items()} if c["inside"] else {}
+    return nemo_clip.run(s, w, pixels)[:, c["tokens"]:], own
+
+
 # ---- Files --------------------------------------------------------------------
 
 LEGACY = [("decoder.final_layernorm", "language_model.encoder.final_layernorm"),
@@ -240,7 +276,7 @@ def rank_part(s, name, x, rank):
         if name.endswith("linear_out.weight") and "lora_hto4h" in name and s["gated"]:
             return torch.cat([rows(half) for half in x.chunk(2)])
         return rows(x)
-    if "norm" in name or "mm_projector" in name or n == 1:
+    if "norm" in name or "mm_projector" in name or "router" in name or n == 1:
         return x
     if "linear_fc1" in name and s["gated"]:
         return torch.cat([rows(half) for half in x.chunk(2)])
@@ -274,6 +310,9 @@ def rank_state(s, w, rank, stage):
         if here is None:
             continue
         part = rank_part(s, name, x, rank).to(getattr(torch, s["dtype"])).clone()
+        if "apart" in s["kind"] and "linear_qkv." in name and "norm" not in name:
+            # megatron_legacy: all queries, all keys, all values
+            part = part.view(s["heads"], 3, -1, *part.shape[1:]).transpose(0, 1).reshape(part.shape)
         if "swiglu" in s["kind"] and "linear_fc1.weight" in name:
             # not "fast": the second matrix has a name of its own
             gate, up = part.chunk(2)
@@ -288,7 +327,8 @@ def rank_state(s, w, rank, stage):
     return state
 
 
-def save_nemo(path, s, w, config, files):
+def save_archive(path, config, files, states):
+    """states: folder of a rank -> what its model_weights.ckpt holds."""
     with tarfile.open(path, "w") as tar:
         def add(name, data):
             info = tarfile.TarInfo("./" + name)
@@ -298,13 +338,20 @@ def save_nemo(path, s, w, config, files):
         for name, data in files.items():
             add(name, data)
         add("model_config.yaml", yaml_text(config).encode())
-        for stage in range(s["pp"]):
-            for rank in range(s["tp"]):
-                data = io.BytesIO()
-                torch.save(rank_state(s, w, rank, stage), data)
-                folder = (f"tp_rank_{rank:02}_pp_rank_{stage:03}/" if s["pp"] > 1
-                          else f"mp_rank_{rank:02}/" if s["tp"] > 1 else "")
-                add(folder + "model_weights.ckpt", data.getvalue())
+        for folder, state in states.items():
+            data = io.BytesIO()
+            torch.save(state, data)
+            add(folder + "model_weights.ckpt", data.getvalue())
+
+
+def save_nemo(path, s, w, config, files):
+    states = {}
+    for stage in range(s["pp"]):
+        for rank in range(s["tp"]):
+            folder = (f"tp_rank_{rank:02}_pp_rank_{stage:03}/" if s["pp"] > 1
+                      else f"mp_rank_{rank:02}/" if s["tp"] > 1 else "")
+            states[folder] = rank_state(s, w, rank, stage)
+    save_archive(path, config, files, states)
 
 
 def yaml_text(value, indent=0):
@@ -319,13 +366,16 @@ def yaml_text(value, indent=0):
 
 
 def make_config(s, tokenizer, tower):
-    act = {"silu": "swiglu" if "swiglu" in s["kind"] else "fast-swiglu"}.get(s["act"], s["act"])
+    act = {"silu": "swiglu" if "swiglu" in s["kind"] else "fast-swiglu",
+           "geglu": "fast-geglu"}.get(s["act"], s["act"])
     c = {"mcore_gpt": not s["legacy"], "encoder_seq_length": 512,
          "max_position_embeddings": 512, "num_layers": s["layers"],
          "hidden_size": s["hidden"], "ffn_hidden_size": s["ffn"],
          "num_attention_heads": s["heads"], "num_query_groups": s["groups"],
          "kv_channels": s["head_dim"], "normalization": s["norm"],
          "layernorm_epsilon": 1e-5, "activation": act, "bias": s["bias"],
+         "bias_activation_fusion": s["fused"], "openai_gelu": s["openai"],
+         "megatron_legacy": "apart" in s["kind"],
          "share_embeddings_and_output_weights": s["shared"],
          "position_embedding_type": "rope", "rotary_percentage": s["rotary"],
          "rotary_base": s["base"], "make_vocab_size_divisible_by": 16,
@@ -333,20 +383,25 @@ def make_config(s, tokenizer, tower):
          "unknown_key": {"of": ["some", "later", "version"]}}
     if s["factor"] != 1:
         c["seq_len_interpolation_factor"] = s["factor"]
+    if s["experts"]:
+        c.update(num_moe_experts=s["experts"], moe_router_topk=2)
     c["tokenizer"] = tokenizer
     c["mm_cfg"] = {
         "llm": {"from_pretrained": None, "freeze": "projector" in s["kind"],
                 "model_type": "llama_3" if s["template"] == "llama_3" else s["template"]},
         "mm_mlp_adapter_type": s["projector"], "use_im_start_end": s["im_start_end"],
         "vision_encoder": {
-            "from_pretrained": tower, "from_hf": True, "patch_dim": s["patch"],
+            "from_pretrained": "clip.nemo" if s["megatron"] else tower,
+            "from_hf": not s["megatron"], "patch_dim": s["patch"],
             "hidden_size": s["tower_hidden"], "vision_select_layer": s["select"],
             "vision_select_feature": "cls_patch" if s["full"] and s["clip"] else "patch",
-            "class_token_length": 1 if s["clip"] else 0, "freeze": True,
+            "class_token_length": (s["megatron"]["tokens"] if s["megatron"]
+                                   else 1 if s["clip"] else 0), "freeze": True,
             "crop_size": [s["image"], s["image"]]}}
     if s["lita"]:
         c["mm_cfg"].update(use_lita=True, lita={
-            "lita_video_arch": s["lita"], "visual_token_format": "v1",
+            "lita_video_arch": s["lita"],
+            "visual_token_format": "im_vid_start_end" if s["ends"] else "v1",
             "sample_frames": s["sample_frames"]})
     c["data"] = {"media_type": "video", "splice_single_frame": None, "num_frames": s["frames"],
                  "conv_template": s["template"], "image_aspect_ratio": "square",
@@ -357,27 +412,59 @@ def make_config(s, tokenizer, tower):
 # ---- Prompts ------------------------------------------------------------------
 
 
+def media_run(s, tokens, n):
+    """Of n feature rows: strings, and for each the row that stands there, or the
+    string that is embedded."""
+    patch, start, end = tokens
+    if not s["ends"]:
+        inner = [patch] * n if s["im_start_end"] else [start] + [patch] * (n - 2) + [end]
+        run = [(t, i) for i, t in enumerate(inner)]
+        return [(start, start)] + run + [(end, end)] if s["im_start_end"] else run
+    times, outside = s["frames"], s["im_start_end"]
+    per_frame, run = (n - times) // s["sample_frames"], [(start, start)]
+    first, last = "<extra_id_8>", "<extra_id_9>"
+    for i in range(s["sample_frames"]):
+        # without use_im_start_end the outer tokens take one patch each of the
+        # first frame and of the times, and what is embedded moves by one place
+        strings = [start] + [patch] * (per_frame - (i == 0 and not outside)) + [end]
+        if i or outside:
+            run.append((strings.pop(0), start))
+        run += [(t, None) for t in strings[:-1]] + [(end, end)]
+    run.append((first, first))
+    run += [(patch, None)] * (times if outside else times - 1)
+    run += [(last, last), (end, end)] if outside else [(last, None), (end, last)]
+    row = iter(range(n))
+    return [(t, next(row) if e is None else e) for t, e in run]
+
+
 def make_ids(s, encode, n):
-    """Media tokens, the tokenizer over everything, then ids 0, 1, 2."""
-    patch, start, end = MEDIA["llama_3" if s["template"] == "llama_3" else "default"]
-    prompt = PROMPTS[s["template"]]
-    run = start + patch * (n if s["im_start_end"] else n - 2) + end
-    ids = encode(prompt.replace("<video>", run))
-    patch_id, start_id, end_id = [encode(t) for t in (patch, start, end)]
+    """Prompt, ids (media tokens, the tokenizer over everything, then ids 0, 1, 2),
+    where the run stands, and for each place of it a row or the id that is embedded."""
+    tokens = MEDIA["llama_3" if s["template"] == "llama_3" else "default"]
+    prompt, run = PROMPTS[s["template"]], media_run(s, tokens, n)
+    ids = encode(prompt.replace("<video>", "".join(t for t, _ in run)))
     # sentencepiece may put its space before a string that stands alone
-    patch_id, start_id, end_id = patch_id[-1], start_id[-1], end_id[-1]
-    at = ids.index(end_id)
-    first = at - n if s["im_start_end"] else at - n + 1
-    assert ids[first - (1 if s["im_start_end"] else 0)] == start_id
+    one = {t: encode(t)[-1] for t in set(t for t, _ in run) | set(tokens)}
+    first = ids.index(one[tokens[1]])
+    assert ids[first:first + len(run)] == [one[t] for t, _ in run]
+    slots = [e if isinstance(e, int) else one[e] + n for _, e in run]
+    if s["im_start_end"] and not s["ends"]:
+        first, slots = first + 1, slots[1:-1]
     if s["template"] in ("v1", "llama_2"):
-        swap = {patch_id: 0, encode("<extra_id_6>")[-1]: 1, encode("<extra_id_7>")[-1]: 2}
+        swap = {one[tokens[0]]: 0, encode("<extra_id_6>")[-1]: 1, encode("<extra_id_7>")[-1]: 2}
         ids = [swap.get(i, i) for i in ids]
-    return prompt, torch.tensor(ids), first
+    return prompt, torch.tensor(ids), first, slots
 
 
-def generate(s, w, ids, first, rows, vocab):
-    x = w["embedding.word_embeddings.weight"][ids].clone()
-    x[first:first + len(rows)] = rows
+def embed(w, ids, first, slots, rows):
+    words = w["embedding.word_embeddings.weight"]
+    x = words[ids].clone()
+    for i, slot in enumerate(slots):
+        x[first + i] = rows[slot] if slot < len(rows) else words[slot - len(rows)]
+    return x
+
+
+def generate(s, w, x, vocab):
     logits, caches = decode(s, w, x, None)
     prompt, steps, greedy = logits, [], []
     for _ in range(s["steps"]):
@@ -404,13 +491,11 @@ def make(folder, s, seed, mcore):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rng = numpy.random.default_rng(seed)
-    tower = make_tower(s, folder / "tower", seed)
     files, tokenizer, encode, vocab = make_tokenizer(s, folder)
     frames = common.make_frames(s, rng)
     resized = numpy.stack([common.resize(s, f) for f in frames])
     pixels = common.normalize(s, resized)
-    hidden = tower(pixels, output_hidden_states=True).hidden_states[s["select"]]
-    hidden = hidden if s["full"] else hidden[:, 1:]
+    hidden, inside_tower = encode_frames(s, folder, seed, pixels)
     attempt, margin = 0, 0
     while margin < MARGIN:
         g = torch.Generator().manual_seed(seed + 1000 * attempt)
@@ -422,17 +507,16 @@ def make(folder, s, seed, mcore):
                             for part in (w, projector)]
         projected = project(s, projector, hidden)
         rows = lita(s, projected) if s["lita"] else projected.reshape(-1, s["hidden"])
-        prompt, ids, first = make_ids(s, encode, len(rows))
-        logits, steps, greedy = generate(s, w | {"lora": effect}, ids, first, rows, vocab)
+        prompt, ids, first, slots = make_ids(s, encode, len(rows))
+        x = embed(w, ids, first, slots, rows)
+        logits, steps, greedy = generate(s, w | {"lora": effect}, x, vocab)
         best = steps[:, :vocab].topk(2).values
         margin, attempt = float((best[:, 0] - best[:, 1]).min()), attempt + 1
-    if mcore and not s["lora"]:
-        x = w["embedding.word_embeddings.weight"][ids].clone()
-        x[first:first + len(rows)] = rows
+    if mcore and not s["lora"] and not s["experts"]:
         check_mcore(s, w, x, logits)
     inside = "embedding.word_embeddings.adapter_layer.mm_projector_adapter.mm_projector."
     config = make_config(s, tokenizer, "tower")
-    for name, part in split_files(s, w | {inside + n: x for n, x in projector.items()},
+    for name, part in split_files(s, w | inside_tower | {inside + n: x for n, x in projector.items()},
                                   lora).items():
         c = dict(config)
         if peft and name != "base_llm.nemo":
@@ -443,7 +527,7 @@ def make(folder, s, seed, mcore):
     save_file({
         "frames": torch.from_numpy(frames), "resized": torch.from_numpy(resized.copy()),
         "pixel_values": pixels, "vision_hidden": hidden.contiguous(),
-        "projected": rows.contiguous(), "input_ids": ids, "prompt_logits": logits.contiguous(),
+        "projected": rows.clone(), "input_ids": ids, "prompt_logits": logits.contiguous(),
         "step_logits": steps, "greedy_ids": torch.tensor(greedy)},
         folder / "expected.safetensors")
     (folder / "expected.json").write_text(json.dumps({

@@ -251,7 +251,8 @@ def resize(s, frame):
         return numpy.asarray(picture.resize((size, size), Image.BICUBIC))
     new = (size, int(size * h / w)) if w <= h else (int(size * w / h), size)
     picture = numpy.asarray(picture.resize(new, Image.BICUBIC))
-    top, left = (new[1] - size) // 2, (new[0] - size) // 2
+    half = (lambda n: round(n / 2)) if s.get("megatron") else (lambda n: n // 2)
+    top, left = half(new[1] - size), half(new[0] - size)
     return picture[top:top + size, left:left + size]
 
 

@@ -15,6 +15,10 @@ def padded(n, s):
     return (n + step - 1) // step * step
 
 
+def mlp_norm(s):
+    return "pre_mlp_layernorm." if s["experts"] else "mlp.linear_fc1.layer_norm_"
+
+
 def shapes(s, vocab):
     h, d = s["hidden"], s["head_dim"]
     qkv = (s["heads"] + 2 * s["groups"]) * d
@@ -23,15 +27,20 @@ def shapes(s, vocab):
     out = {"embedding.word_embeddings.weight": (vocab, h)}
     for i in range(s["layers"]):
         p = f"decoder.layers.{i}."
-        for part, n, k in (("self_attention.linear_qkv", qkv, h),
-                           ("self_attention.linear_proj", h, s["heads"] * d),
-                           ("mlp.linear_fc1", fc1, h), ("mlp.linear_fc2", h, s["ffn"])):
+        experts = [f"mlp.experts.local_experts.{e}" for e in range(s["experts"])] or ["mlp"]
+        parts = [("self_attention.linear_qkv", qkv, h),
+                 ("self_attention.linear_proj", h, s["heads"] * d)]
+        for e in experts:
+            parts += [(e + ".linear_fc1", fc1, h), (e + ".linear_fc2", h, s["ffn"])]
+        if s["experts"]:
+            out[p + "mlp.router.weight"] = (s["experts"], h)
+        for part, n, k in parts:
             out[p + part + ".weight"] = (n, k)
             if s["bias"]:
                 out[p + part + ".bias"] = (n,)
-        for part in ("self_attention.linear_qkv", "mlp.linear_fc1"):
+        for part in ("self_attention.linear_qkv.layer_norm_", mlp_norm(s)):
             for what in norm:
-                out[p + part + ".layer_norm_" + what] = (h,)
+                out[p + part + what] = (h,)
     for what in norm:
         out["decoder.final_layernorm." + what] = (h,)
     if not s["shared"]:
@@ -95,14 +104,34 @@ def attention(s, w, p, x, cache):
     return adapted(w, p + "self_attention.linear_proj", y), (k, v)
 
 
+def activate(s, x):
+    if s["act"] in ("silu", "squared-relu"):
+        return F.silu(x) if s["act"] == "silu" else F.relu(x) ** 2
+    fused = s["fused"] and (s["bias"] or s["gated"])
+    if s["openai"] or (fused and s["act"] != "approx-gelu"):
+        return F.gelu(x, approximate="tanh")
+    return x * torch.sigmoid(1.702 * x) if s["act"] == "approx-gelu" else F.gelu(x)
+
+
 def mlp(s, w, p, x):
-    y = adapted(w, p + "mlp.linear_fc1", x)
+    y = adapted(w, p + "linear_fc1", x)
     if s["gated"]:
         gate, up = y.chunk(2, -1)
-        y = F.silu(gate) * up
+        y = activate(s, gate) * up
     else:
-        y = F.relu(y) ** 2 if s["act"] == "squared-relu" else F.gelu(y)
-    return adapted(w, p + "mlp.linear_fc2", y)
+        y = activate(s, y)
+    return adapted(w, p + "linear_fc2", y)
+
+
+def mixture(s, w, p, x):
+    """The best two experts of each row, weighted by the softmax of their logits."""
+    best = F.linear(x, w[p + "router.weight"]).topk(2, -1)
+    share, out = best.values.softmax(-1), torch.zeros_like(x)
+    for i in range(len(x)):
+        for j in range(2):
+            part = f"{p}experts.local_experts.{int(best.indices[i, j])}."
+            out[i] += share[i, j] * mlp(s, w, part, x[i:i + 1])[0]
+    return out
 
 
 def decode(s, w, x, caches):
@@ -114,7 +143,8 @@ def decode(s, w, x, caches):
                           caches[i])
         new.append(kv)
         x = x + y
-        x = x + mlp(s, w, p, norm(s, w, p + "mlp.linear_fc1.layer_norm_", x))
+        y = norm(s, w, p + mlp_norm(s), x)
+        x = x + (mixture if s["experts"] else mlp)(s, w, p + "mlp.", y)
     x = norm(s, w, "decoder.final_layernorm.", x)
     head = "embedding.word_embeddings.weight" if s["shared"] else "output_layer.weight"
     return F.linear(x, w[head]), new
@@ -177,6 +207,8 @@ def make_projector(s, g):
 
     if kind == "linear":
         add("", h, d)
+    elif kind == "identity":
+        pass
     elif kind == "mlp_downsample":
         w["1.weight"], w["1.bias"] = 1 + noise((4 * d,), g, "weight"), noise((4 * d,), g, "bias")
         add("2.", h, 4 * d)
@@ -201,6 +233,8 @@ def project(s, w, x):
     kind = s["projector"]
     if kind == "linear":
         return F.linear(x, w["weight"], w["bias"])
+    if kind == "identity":
+        return x
     if kind == "mlp_downsample":
         x = merge_patches(x)
         x = F.layer_norm(x, x.shape[-1:], w["1.weight"], w["1.bias"], 1e-5)

@@ -47,8 +47,16 @@ static const Field fields[] = {
         sizeof (((NevaConfig *) 0)->frame_choice), NULL},
     {"lita", CHOICE, TRUE, AT (lita), 0, 0, lita_names},
     {"lita_frames", UINT, TRUE, AT (lita_frames), 0, 4096, NULL},
+    {"lita_ends", BOOL, TRUE, AT (lita_ends), 0, 0, NULL},
+    {"time_tokens", UINT, FALSE, AT (time_tokens), 0, 65536, NULL},
     {"select_layer", INT, TRUE, AT (tower.select_layer), -NEVA_MAX_LAYERS - 1,
         NEVA_MAX_LAYERS, NULL},
+    {"class_tokens", UINT, TRUE, AT (tower.class_tokens), 0, 64, NULL},
+    {"pre_norm", BOOL, TRUE, AT (tower.pre_norm), 0, 0, NULL},
+    {"post_norm", BOOL, TRUE, AT (tower.post_norm), 0, 0, NULL},
+    {"tower_norms_1p", BOOL, TRUE, AT (tower.norms_1p), 0, 0, NULL},
+    {"pre_norm_1p", BOOL, TRUE, AT (tower.pre_norm_1p), 0, 0, NULL},
+    {"round_crop", BOOL, FALSE, AT (preprocess.round_crop), 0, 0, NULL},
     {"drop_rows", UINT, TRUE, AT (tower.drop_rows), 0, 64, NULL},
     {"projector", CHOICE, TRUE, AT (projector_kind), 0, 0, projector_names},
     {"projector_layers", UINT, TRUE, AT (projector_layers), 0,
@@ -215,7 +223,7 @@ check (const NevaHfReader *r, const NevaConfig *c)
     neva_hf_fail (r, "projector_layers", NEVA_ERROR_BAD_FILE,
         "this projector has at least one");
   if (layers && c->projector_kind == NEVA_PROJECTOR_DOWNSAMPLE &&
-      c->tower.drop_rows != (c->tower.class_token ? 1 : 0))
+      c->tower.drop_rows != c->tower.class_tokens)
     neva_hf_fail (r, "projector", NEVA_ERROR_BAD_FILE,
         "mlp_downsample needs the picture's patches alone, without the class "
         "token");
@@ -226,11 +234,15 @@ check (const NevaHfReader *r, const NevaConfig *c)
         "of %u",
         c->text.hidden, c->tower.hidden);
   if (layers && c->lita == NEVA_LITA_POOL &&
-      c->tower.drop_rows != (c->tower.class_token ? 1 : 0))
+      c->tower.drop_rows != c->tower.class_tokens)
     neva_hf_fail (r, "lita", NEVA_ERROR_BAD_FILE,
         "temporal_spatial_pool needs the picture's patches alone");
   if (c->lita == NEVA_LITA_ALL && !c->lita_frames)
     neva_hf_fail (r, "lita_frames", NEVA_ERROR_BAD_FILE, "missing");
+  if (c->lita_ends && (c->lita != NEVA_LITA_ALL || !c->nemo))
+    neva_hf_fail (r, "lita_ends", NEVA_ERROR_BAD_FILE,
+        "frames between tokens of their own are temporal_all_resolution's, in "
+        "NeMo's prompts");
   if (c->text.experts_used > c->text.experts)
     neva_hf_fail (
         r, "experts_used", NEVA_ERROR_BAD_FILE, "more than there are experts");

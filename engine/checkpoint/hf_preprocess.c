@@ -7,8 +7,6 @@
 #include "hf_reader.h"
 #include "json_file.h"
 
-#include <string.h>
-
 #define MAX_BYTES (1u << 20)
 #define MAX_PIXELS 8192
 #define BICUBIC 3 /* Pillow's number */
@@ -146,7 +144,8 @@ read_preprocess (const NevaHfReader *r, NevaConfig *config)
     neva_hf_fail (r, "image_processor_type", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported", type);
 
-  memset (p, 0, sizeof *p);
+  /* the file has no key for the crop's rounding: extras.h may have said it */
+  *p = (NevaPreprocess){.round_crop = p->round_crop};
   read_geometry (r, siglip, config->tower.image_size, p);
   read_rgb (r, "image_mean", siglip ? half : clip_mean, FALSE, mean);
   read_rgb (r, "image_std", siglip ? half : clip_std, TRUE, std);
@@ -201,4 +200,24 @@ neva_hf_preprocess_read (const char *folder, NevaConfig *config, GError **error)
     return FALSE;
   }
   return TRUE;
+}
+
+void
+neva_hf_preprocess_torchvision (NevaConfig *config)
+{
+  const guint side = config->tower.image_size;
+  NevaPreprocess *p = &config->preprocess;
+
+  *p = (NevaPreprocess){.mode = NEVA_RESIZE_SHORTEST,
+      .width = side,
+      .height = side,
+      .shortest_edge = side,
+      .center_crop = TRUE,
+      .round_crop = TRUE,
+      .rescale = 1.0 / 255.0};
+  for (guint i = 0; i < 3; i++) {
+    p->mean[i] = clip_mean[i];
+    p->std[i] = clip_std[i];
+    p->pad_color[i] = (guint8) (clip_mean[i] * 255.0f);
+  }
 }

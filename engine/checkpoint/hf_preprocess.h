@@ -10,4 +10,8 @@
 gboolean neva_hf_preprocess_read (
     const char *folder, NevaConfig *config, GError **error);
 
+/* What NeMo does for a tower that is not Hugging Face's (spec 1.5): CLIP's
+ * processing by torchvision, whose crop rounds. config->tower as above. */
+void neva_hf_preprocess_torchvision (NevaConfig *config);
+
 #endif /* NEVA_HF_PREPROCESS_H */

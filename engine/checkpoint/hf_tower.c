@@ -64,7 +64,8 @@ read_shape (const NevaHfReader *r, gboolean whole, NevaTowerConfig *t)
     neva_hf_fail (r, "model_type", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported (clip_vision_model, siglip_vision_model)", type);
   t->kind = clip ? NEVA_TOWER_CLIP : NEVA_TOWER_SIGLIP;
-  t->class_token = clip;
+  t->class_tokens = clip ? 1 : 0;
+  t->pre_norm = clip;
   t->patch_bias = !clip;
   t->hidden =
       (guint) neva_hf_int (r, "hidden_size", whole ? 1024 : 768, 1, MAX_WIDTH);

@@ -4,6 +4,7 @@
 #include <neva/error.h>
 #include "checkpoint/hf_tower.h"
 #include "checkpoint/nemo.h"
+#include "checkpoint/nemo_clip.h"
 #include "checkpoint/nemo_lora.h"
 #include "checkpoint/nemo_names.h"
 #include "checkpoint/nemo_tensors.h"
@@ -120,7 +121,7 @@ has_vision (const NevaTensorSet *set)
   return FALSE;
 }
 
-/* (transfer full): the Hugging Face folder of the tower. */
+/* (transfer full): the Hugging Face folder of the tower, or its .nemo. */
 static char *
 find_vision (const NevaNemo *nemo, const char *path,
     const NevaCheckpointParts *parts, GError **error)
@@ -139,22 +140,62 @@ find_vision (const NevaNemo *nemo, const char *path,
   return NULL;
 }
 
+/* Megatron's tower: its shape is the CLIP checkpoint's, its weights are there
+ * or in `theirs`, the NeVA checkpoint's own. */
 static gboolean
-add_vision (NevaNemo *nemo, const char *path, const NevaCheckpointParts *parts,
-    NevaTensorSet *set, GError **error)
+add_megatron_vision (NevaNemo *nemo, const char *path,
+    const NevaTensorSet *theirs, NevaTensorSet *set, GError **error)
+{
+  NevaBundle *bundle = neva_bundle_open (path, error);
+
+  if (!bundle)
+    return FALSE;
+  if (!neva_nemo_clip_config_read (bundle, &nemo->config, error)) {
+    neva_bundle_check (bundle, error);
+    neva_bundle_free (bundle);
+    return FALSE;
+  }
+  if (!neva_nemo_clip_map (theirs, &nemo->config.tower, set, error)) {
+    neva_bundle_free (bundle);
+    return FALSE;
+  }
+  if (has_vision (set)) {
+    neva_bundle_free (bundle);
+    return TRUE;
+  }
+  theirs = read_tensors (bundle, FALSE, set, error);
+  return neva_bundle_check (bundle, error) && theirs &&
+         neva_nemo_clip_map (theirs, &nemo->config.tower, set, error);
+}
+
+static gboolean
+add_hf_vision (
+    NevaNemo *nemo, const char *folder, NevaTensorSet *set, GError **error)
 {
   NevaConfig *c = &nemo->config;
   const NevaTowerConfig wanted = c->tower;
   const gboolean pad = c->preprocess.pad;
-  g_autofree char *folder = find_vision (nemo, path, parts, error);
 
-  if (!folder || !neva_hf_tower_folder_read (folder, c, error))
+  if (!neva_hf_tower_folder_read (folder, c, error))
     return FALSE;
   c->tower.select_layer = wanted.select_layer;
   c->tower.drop_rows = wanted.drop_rows;
-  neva_nemo_config_rows (c);
   c->preprocess.pad = pad;
   return has_vision (set) || add_vision_tensors (folder, set, error);
+}
+
+static gboolean
+add_vision (NevaNemo *nemo, const char *path, const NevaCheckpointParts *parts,
+    const NevaTensorSet *theirs, NevaTensorSet *set, GError **error)
+{
+  g_autofree char *tower = find_vision (nemo, path, parts, error);
+
+  if (!tower || !(neva_nemo_is (tower)
+                        ? add_megatron_vision (nemo, tower, theirs, set, error)
+                        : add_hf_vision (nemo, tower, set, error)))
+    return FALSE;
+  neva_nemo_config_rows (&nemo->config);
+  return TRUE;
 }
 
 /* What was trained beside the adapters replaces what was there. */
@@ -237,7 +278,7 @@ gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
               nemo->info.lora_dim, nemo->info.lora_alpha, set, error)) ||
       (is_given (parts->lora) && !add_lora (nemo, parts->lora, set, error)))
     return FALSE;
-  return add_vision (nemo, path, parts, set, error) &&
+  return add_vision (nemo, path, parts, theirs, set, error) &&
          neva_nemo_config_finish (&nemo->info, path, &nemo->config, error);
 }
 

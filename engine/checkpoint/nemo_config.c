@@ -4,6 +4,7 @@
 #include <string.h>
 #include "checkpoint/extras.h"
 #include "checkpoint/hf_reader.h"
+#include "checkpoint/nemo_blocks.h"
 #include "checkpoint/nemo_config.h"
 #include "checkpoint/nemo_keys.h"
 #include "checkpoint/yaml_file.h"
@@ -13,6 +14,7 @@
 #define MAX_HEADS 1024
 #define MAX_HEAD_DIM 256 /* attention.h */
 #define DEFAULT_TOP_K 2
+#define DEFAULT_TIME_TOKENS 100
 #define MAX_SPECIAL_TOKENS 4096u
 #define MAX_TOKENIZER_FILES 32u
 
@@ -31,30 +33,6 @@ neva_nemo_info_clear (NevaNemoInfo *info)
 
 /* ---- The language model ---------------------------------------------------
  */
-
-static void
-read_activation (const NevaHfReader *r, NevaTextConfig *t)
-{
-  static const struct {
-    const char *name;
-    NevaAct act;
-    gboolean gated;
-  } table[] = {{"gelu", NEVA_ACT_GELU_ERF, FALSE},
-      {"squared-relu", NEVA_ACT_RELU2, FALSE}, {"swiglu", NEVA_ACT_SILU, TRUE},
-      {"fast-swiglu", NEVA_ACT_SILU, TRUE}, {"geglu", NEVA_ACT_GELU_ERF, TRUE},
-      {"fast-geglu", NEVA_ACT_GELU_ERF, TRUE}};
-  const char *name = neva_hf_string (r, "activation", "gelu");
-
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++) {
-    if (strcmp (table[i].name, name))
-      continue;
-    t->act = table[i].act;
-    t->gated = table[i].gated;
-    return;
-  }
-  neva_hf_fail (
-      r, "activation", NEVA_ERROR_UNSUPPORTED, "'%s' is not supported", name);
-}
 
 static void
 read_norm (const NevaHfReader *r, NevaTextConfig *t)
@@ -117,6 +95,19 @@ read_window (const NevaHfReader *r, NevaTextConfig *t)
   memset (t->window_layers, TRUE, t->layers);
 }
 
+/* The old order of queries, keys and values: of a rank's own heads, so ranks
+ * cannot be put together without knowing them. */
+static void
+read_legacy (const NevaHfReader *r, NevaTextConfig *t)
+{
+  t->qkv_apart = !neva_hf_bool (r, "mcore_gpt", FALSE) &&
+                 neva_hf_bool (r, "megatron_legacy", FALSE);
+  if (t->qkv_apart &&
+      neva_hf_int (r, "tensor_model_parallel_size", 1, 1, 1024) > 1)
+    neva_hf_fail (r, "megatron_legacy", NEVA_ERROR_UNSUPPORTED,
+        "true is not supported together with tensor_model_parallel_size");
+}
+
 static void
 read_text (const NevaHfReader *r, NevaTextConfig *t)
 {
@@ -157,7 +148,10 @@ read_text (const NevaHfReader *r, NevaTextConfig *t)
   if (neva_hf_bool (r, "moe_router_pre_softmax", FALSE))
     neva_hf_fail (r, "moe_router_pre_softmax", NEVA_ERROR_UNSUPPORTED,
         "true is not supported");
-  read_activation (r, t);
+  /* the fused kernel is the default of either model */
+  neva_nemo_read_activation (r, bias, TRUE, &t->act, &t->gated);
+  neva_nemo_check_block (r);
+  read_legacy (r, t);
   read_norm (r, t);
   read_rope (r, t);
   read_window (r, t);
@@ -192,6 +186,32 @@ read_projector (const NevaHfReader *mm, NevaConfig *c)
   }
 }
 
+/* [height, width] of the pictures that the tower gets. */
+static void
+read_crop (const NevaHfReader *r, const char *key, NevaNemoInfo *info)
+{
+  JsonNode *node = neva_hf_node (r, key);
+  JsonArray *array =
+      node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  double side[2];
+
+  if (!node)
+    return;
+  for (guint i = 0; i < 2; i++) {
+    JsonNode *item = !array ? node
+                     : json_array_get_length (array) == 2
+                         ? json_array_get_element (array, i)
+                         : NULL;
+
+    if (!item || !neva_hf_node_double (item, &side[i]) ||
+        !(side[i] >= 1 && side[i] <= 8192)) {
+      neva_hf_fail (r, key, NEVA_ERROR_BAD_FILE, "[height, width] is expected");
+      return;
+    }
+    info->crop[i] = (guint) side[i];
+  }
+}
+
 static void
 read_vision (const NevaHfReader *mm, NevaConfig *c, NevaNemoInfo *info)
 {
@@ -200,18 +220,21 @@ read_vision (const NevaHfReader *mm, NevaConfig *c, NevaNemoInfo *info)
   const char *feature = neva_hf_string (&v, "vision_select_feature", "patch");
   const char *folder = neva_hf_string (&v, "from_pretrained", "");
 
-  if (!neva_hf_bool (&v, "from_hf", FALSE))
-    neva_hf_fail (&v, "from_hf", NEVA_ERROR_UNSUPPORTED,
-        "only Hugging Face vision towers are read");
   c->tower.select_layer = (gint) neva_hf_int (
       &v, "vision_select_layer", -2, -NEVA_MAX_LAYERS - 1, NEVA_MAX_LAYERS);
   if (!strcmp (feature, "patch"))
     c->tower.drop_rows =
-        (guint) neva_hf_int (&v, "class_token_length", 1, 0, 1);
+        (guint) neva_hf_int (&v, "class_token_length", 1, 0, 64);
   else if (strcmp (feature, "cls_patch"))
     neva_hf_fail (&v, "vision_select_feature", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported (patch, cls_patch)", feature);
   info->vision_folder = *folder ? g_strdup (folder) : NULL;
+  info->patch_dim = (guint) neva_hf_int (&v, "patch_dim", 0, 1, 8192);
+  info->from_hf = neva_hf_bool (&v, "from_hf", FALSE);
+  if (info->from_hf)
+    read_crop (&v, "crop_size", info);
+  else
+    read_crop (mm, "crop_size", info);
 }
 
 static void
@@ -222,6 +245,9 @@ read_data (const NevaHfReader *top, NevaConfig *c)
   const char *aspect = neva_hf_string (&d, "image_aspect_ratio", "square");
   const char *template = neva_hf_string (&d, "conv_template", "nvgpt");
 
+  if (c->lita)
+    c->time_tokens = (guint) neva_hf_int (
+        &d, "num_time_tokens", DEFAULT_TIME_TOKENS, 2, 65536);
   g_strlcpy (c->media_type, neva_hf_string (&d, "media_type", "image"),
       sizeof c->media_type);
   c->num_frames = (guint) neva_hf_int (
@@ -324,9 +350,10 @@ read_lita (const NevaHfReader *mm, NevaConfig *c)
   const char *arch = neva_hf_string (&r, "lita_video_arch", archs[0]);
   const char *format = neva_hf_string (&r, "visual_token_format", "v1");
 
-  if (strcmp (format, "v1"))
+  c->lita_ends = !strcmp (format, "im_vid_start_end");
+  if (!c->lita_ends && strcmp (format, "v1"))
     neva_hf_fail (&r, "visual_token_format", NEVA_ERROR_UNSUPPORTED,
-        "'%s' is not supported (v1)", format);
+        "'%s' is not supported (v1, im_vid_start_end)", format);
   for (guint i = 0; archs[i]; i++) {
     if (!strcmp (archs[i], arch))
       c->lita = (NevaLita) (NEVA_LITA_POOL + i);
@@ -334,7 +361,13 @@ read_lita (const NevaHfReader *mm, NevaConfig *c)
   if (!c->lita)
     neva_hf_fail (&r, "lita_video_arch", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported", arch);
+  if (c->lita_ends && c->lita && c->lita != NEVA_LITA_ALL)
+    neva_hf_fail (&r, "visual_token_format", NEVA_ERROR_UNSUPPORTED,
+        "im_vid_start_end puts frames between tokens, and lita_video_arch %s "
+        "has none",
+        arch);
   c->lita_frames = (guint) neva_hf_int (&r, "sample_frames", 4, 1, 4096);
+  c->time_tokens = DEFAULT_TIME_TOKENS;
 }
 
 static void
@@ -433,8 +466,28 @@ neva_nemo_config_read (
 void
 neva_nemo_config_rows (NevaConfig *config)
 {
-  if (!config->tower.class_token)
+  if (!config->tower.class_tokens)
     config->tower.drop_rows = 0;
+}
+
+/* What NeMo counts the placeholders by must be what the tower gives. */
+static void
+check_pictures (const NevaNemoInfo *info, const NevaHfReader *neva,
+    const NevaConfig *config)
+{
+  const NevaHfReader r = {NULL, neva->file, "mm_cfg.", neva->error};
+  const NevaPreprocess *p = &config->preprocess;
+
+  if (info->crop[0] &&
+      (info->crop[0] != p->height || info->crop[1] != p->width))
+    neva_hf_fail (&r, info->from_hf ? "vision_encoder.crop_size" : "crop_size",
+        NEVA_ERROR_BAD_FILE,
+        "[%u, %u], but the vision tower's pictures are %u×%u", info->crop[0],
+        info->crop[1], p->height, p->width);
+  if (info->patch_dim && info->patch_dim != config->tower.patch_size)
+    neva_hf_fail (&r, "vision_encoder.patch_dim", NEVA_ERROR_BAD_FILE,
+        "%u, but the vision tower's patches are %u wide", info->patch_dim,
+        config->tower.patch_size);
 }
 
 gboolean
@@ -446,6 +499,7 @@ neva_nemo_config_finish (const NevaNemoInfo *info, const char *name,
   const NevaHfReader r = {info->neva ? json_node_get_object (info->neva) : NULL,
       file, "neva.", &fault};
 
+  check_pictures (info, &r, config);
   neva_extras_read (&r, config);
   if (!fault)
     return TRUE;

@@ -11,11 +11,15 @@
 
 /* What the checkpoint says beyond the model. */
 typedef struct {
-  gboolean multimodal; /* has mm_cfg: not a text model alone */
-  gboolean frozen_llm; /* mm_cfg.llm.freeze: the LM was not saved */
-  char *vision_folder; /* absolute, or relative to the archive's folder; NULL */
-  char *tokenizer_file;          /* sentencepiece model in the bundle; NULL */
-  char *tokenizer_name;          /* Hugging Face name or folder; NULL */
+  gboolean multimodal;  /* has mm_cfg: not a text model alone */
+  gboolean frozen_llm;  /* mm_cfg.llm.freeze: the LM was not saved */
+  char *vision_folder;  /* or a .nemo: absolute, or relative to the
+                           archive's folder; NULL */
+  gboolean from_hf;     /* mm_cfg.vision_encoder.from_hf: else Megatron's */
+  guint crop[2];        /* height and width of its pictures; 0: not said */
+  guint patch_dim;      /* 0: not said */
+  char *tokenizer_file; /* sentencepiece model in the bundle; NULL */
+  char *tokenizer_name; /* Hugging Face name or folder; NULL */
   char *vocab_file, *merge_file; /* GPT2BPE, in the bundle; NULL */
   gboolean legacy_tokenizer;     /* sentencepiece_legacy */
   char **special_tokens;         /* additional_special_tokens; NULL: none */
@@ -36,7 +40,7 @@ gboolean neva_nemo_config_read (
 /* The same for a text alone; `name` is for messages. */
 gboolean neva_nemo_config_parse (const char *text, gsize length,
     const char *name, NevaConfig *config, NevaNemoInfo *info, GError **error);
-/* When tower.class_token is known: a tower without one has no row to drop. */
+/* When tower.class_tokens is known: a tower without one has no row to drop. */
 void neva_nemo_config_rows (NevaConfig *config);
 /* Applies section neva, when the tower is known. */
 gboolean neva_nemo_config_finish (const NevaNemoInfo *info, const char *name,

@@ -7,26 +7,31 @@
 #define MAX_DEPTH 3
 
 /* Full paths; an object is known by what is in it. neva: extras.c. */
-static const char *const used[] = {"activation", "bias", "data.conv_template",
-    "data.image_aspect_ratio", "data.is_multimodal", "data.media_type",
-    "data.num_frames", "data.sep_image_conv_front", "data.splice_single_frame",
-    "encoder_seq_length", "ffn_hidden_size", "hidden_size", "kv_channels",
-    "layernorm_epsilon", "mcore_gpt", "mm_cfg.lita", "mm_cfg.llm.freeze",
-    "mm_cfg.llm.model_type", "mm_cfg.mm_mlp_adapter_type",
-    "mm_cfg.use_im_start_end", "mm_cfg.use_lita",
-    "mm_cfg.vision_encoder.class_token_length", "mm_cfg.vision_encoder.from_hf",
-    "mm_cfg.vision_encoder.from_pretrained",
+static const char *const used[] = {"activation", "attention_type", "bias",
+    "bias_activation_fusion", "data.conv_template", "data.image_aspect_ratio",
+    "data.is_multimodal", "data.media_type", "data.num_frames",
+    "data.num_time_tokens", "data.sep_image_conv_front",
+    "data.splice_single_frame", "encoder_seq_length", "ffn_hidden_size",
+    "headscale", "hidden_size", "kv_channels", "layernorm_epsilon",
+    "layerscale", "mcore_gpt", "megatron_legacy", "mm_cfg.crop_size",
+    "mm_cfg.lita", "mm_cfg.llm.freeze", "mm_cfg.llm.model_type",
+    "mm_cfg.mm_mlp_adapter_type", "mm_cfg.use_im_start_end", "mm_cfg.use_lita",
+    "mm_cfg.vision_encoder.class_token_length",
+    "mm_cfg.vision_encoder.crop_size", "mm_cfg.vision_encoder.from_hf",
+    "mm_cfg.vision_encoder.from_pretrained", "mm_cfg.vision_encoder.patch_dim",
     "mm_cfg.vision_encoder.vision_select_feature",
     "mm_cfg.vision_encoder.vision_select_layer", "moe_router_pre_softmax",
-    "moe_router_topk", "neva", "normalization", "num_attention_heads",
-    "num_layers", "num_moe_experts", "num_query_groups",
+    "moe_router_topk", "multi_query_attention", "neva", "normalization",
+    "normalize_attention_scores", "num_attention_heads", "num_layers",
+    "num_moe_experts", "num_query_groups", "openai_gelu",
     "peft.lora_tuning.adapter_dim", "peft.lora_tuning.alpha",
-    "position_embedding_type", "qkv_bias", "rotary_base", "rotary_percentage",
-    "seq_len_interpolation_factor", "share_embeddings_and_output_weights",
+    "position_embedding_type", "qkv_bias", "rotary_base", "rotary_interleaved",
+    "rotary_percentage", "seq_len_interpolation_factor",
+    "share_embeddings_and_output_weights", "tensor_model_parallel_size",
     "tokenizer.additional_special_tokens", "tokenizer.library",
     "tokenizer.merge_file", "tokenizer.model", "tokenizer.sentencepiece_legacy",
     "tokenizer.tokenizer_model", "tokenizer.type", "tokenizer.vocab_file",
-    "window_size"};
+    "transformer_block_type", "window_size"};
 
 typedef enum { UNUSED, USED, PARTS } Use;
 

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <neva/error.h>
+#include "checkpoint/nemo_clip.h"
 #include "checkpoint/nemo_lora.h"
 #include "checkpoint/nemo_names.h"
+#include "checkpoint/nemo_qkv.h"
 #include "log.h"
 
 #define TEXT "language_model.model."
@@ -48,41 +50,16 @@ bad_shape (Map *m, const NevaTensorView *view, gsize expected)
   return FALSE;
 }
 
-/* Per KV group: its query heads, its key head, its value head. */
 static gboolean
 split_qkv (Map *m, const NevaTensorView *view, guint layer, const char *what)
 {
-  const gsize d = m->t->head_dim, groups = m->t->kv_heads;
-  const gsize per_group = m->t->heads / groups;
-  const gsize total = (m->t->heads + 2 * groups) * d;
-  static const char letter[] = "qkv";
+  const NevaQkv qkv = {
+      m->t->heads, m->t->kv_heads, m->t->head_dim, m->t->qkv_apart};
+  g_autofree char *prefix =
+      g_strdup_printf (TEXT "layers.%u.self_attn.", layer);
+  g_autofree char *suffix = g_strconcat (".", what, NULL);
 
-  if (!view->n_dims || view->shape[0] != total)
-    return bad_shape (m, view, total);
-  for (guint i = 0; i < 3; i++) {
-    const gsize heads = i ? 1 : per_group; /* of this letter in a group */
-    const gsize skip = i ? per_group + i - 1 : 0;
-    g_autofree char *name = g_strdup_printf (
-        TEXT "layers.%u.self_attn.%c_proj.%s", layer, letter[i], what);
-    gsize shape[NEVA_TENSOR_MAX_DIMS];
-    g_autoptr (NevaAssembly) part = NULL;
-
-    memcpy (shape, view->shape, sizeof shape);
-    shape[0] = groups * heads * d;
-    part = neva_assembly_new (view->dtype, view->n_dims, shape);
-    for (gsize g = 0; part && g < groups; g++) {
-      const NevaTensorView from =
-          neva_tensor_rows (view, (g * (per_group + 2) + skip) * d, heads * d);
-
-      neva_assembly_add_rows (part, &from, g * heads * d);
-    }
-    if (!part)
-      return bad_shape (m, view, total);
-    if (!neva_tensor_set_add_assembly (
-            m->to, name, g_steal_pointer (&part), m->error))
-      return FALSE;
-  }
-  return TRUE;
+  return neva_nemo_qkv_split (m->to, view, &qkv, prefix, suffix, m->error);
 }
 
 /* Gate rows first, then up rows; names are below the layer. */
@@ -235,7 +212,9 @@ map_tensor (Map *m, const NevaConfig *config, const NevaTensorView *view,
   }
   if (media && (rest = after (media, "vision_encoder."))) {
     *known = TRUE;
-    return text_only || add (m, view, "vision_tower.%s", rest);
+    /* Megatron's are mapped when the tower is known: nemo_clip.h */
+    return text_only || neva_nemo_clip_is_name (rest) ||
+           add (m, view, "vision_tower.%s", rest);
   }
   if ((rest = after (name, "decoder.final_layernorm.")) ||
       (rest = after (name, "encoder.final_layernorm."))) {

@@ -10,6 +10,9 @@
 
 #define MAX_RANKS 1024u
 #define LAYERS ".layers."
+/* Hugging Face's are whole on each rank, by their names; Megatron's are split,
+ * but not over a pipeline. */
+#define VISION "vision_encoder."
 
 typedef enum { WHOLE, ROWS, ROWS_GATED, COLUMNS } Split;
 
@@ -37,7 +40,6 @@ split_of (const char *name, gboolean gated)
       {"layer_norm", WHOLE},
       {"layernorm", WHOLE},
       {"mm_projector", WHOLE},
-      {"vision_encoder", WHOLE},
       {"router", WHOLE},
       {"word_embeddings.weight", ROWS},
       {"output_layer.weight", ROWS},
@@ -209,7 +211,8 @@ add_tensor (const Ranks *r, NevaTorchArchive *const *archives,
   const char *digits, *rest;
   const glong layer = layer_of (view->name, &digits, &rest);
   const Split split =
-      split_of (view->name, r->gated && !is_half (archives[0], view->name));
+      split_of (view->name, r->gated && !strstr (view->name, VISION) &&
+                                !is_half (archives[0], view->name));
   g_autofree const NevaTensorView **parts =
       g_new (const NevaTensorView *, r->tp);
   g_autofree char *name =
@@ -258,10 +261,17 @@ neva_nemo_ranks_read (
       const NevaTensorView *view = g_ptr_array_index (all, i);
       const char *digits, *rest;
 
-      if (!strstr (view->name, "vision_encoder"))
+      if (pp && strstr (view->name, VISION) &&
+          layer_of (view->name, &digits, &rest) >= 0) {
+        g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+            "%s: tensor '%s': a vision tower that is split over a pipeline",
+            neva_bundle_path (bundle), view->name);
+        return FALSE;
+      }
+      if (!strstr (view->name, VISION))
         layers = MAX (layers, layer_of (view->name, &digits, &rest) + 1);
       if (!add_tensor (&r, archives, view,
-              strstr (view->name, "vision_encoder") ? 0 : first_layer, error))
+              strstr (view->name, VISION) ? 0 : first_layer, error))
         return FALSE;
     }
     first_layer += layers;

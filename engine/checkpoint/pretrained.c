@@ -42,6 +42,15 @@ find_cached (const char *name)
                                                   : NULL;
 }
 
+/* A folder, or an archive. */
+static gboolean
+is_there (const char *path)
+{
+  return g_file_test (path, G_FILE_TEST_IS_DIR) ||
+         (g_str_has_suffix (path, ".nemo") &&
+             g_file_test (path, G_FILE_TEST_IS_REGULAR));
+}
+
 char *
 neva_pretrained_find (const char *given, const char *beside, const char *what,
     const char *whose, GError **error)
@@ -53,15 +62,16 @@ neva_pretrained_find (const char *given, const char *beside, const char *what,
   g_autofree char *second = g_build_filename (beside, base, NULL);
   char *cached;
 
-  if (g_file_test (first, G_FILE_TEST_IS_DIR))
+  if (is_there (first))
     return g_steal_pointer (&first);
-  if (g_file_test (second, G_FILE_TEST_IS_DIR))
+  if (is_there (second))
     return g_steal_pointer (&second);
   if (!g_path_is_absolute (given) && (cached = find_cached (given)))
     return cached;
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND,
-      "%s: the %s '%s' is not there: put its Hugging Face folder at %s%s%s",
-      whose, what, given, first, strcmp (first, second) ? " or " : "",
+      "%s: the %s '%s' is not there: put its %s at %s%s%s", whose, what, given,
+      g_str_has_suffix (given, ".nemo") ? "archive" : "Hugging Face folder",
+      first, strcmp (first, second) ? " or " : "",
       strcmp (first, second) ? second : "");
   return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where the Hugging Face folder is that a checkpoint names. */
+/* Where the Hugging Face folder, or the .nemo, is that a checkpoint names. */
 #ifndef NEVA_PRETRAINED_H
 #define NEVA_PRETRAINED_H
 

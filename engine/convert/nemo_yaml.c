@@ -50,6 +50,8 @@ activation (const NevaTextConfig *t)
     return "squared-relu";
   if (t->act == NEVA_ACT_SILU)
     return "fast-swiglu";
+  if (t->act == NEVA_ACT_GELU_QUICK && !t->gated)
+    return "approx-gelu";
   return t->gated ? "fast-geglu" : "gelu";
 }
 
@@ -73,11 +75,12 @@ put_model (GString *out, const NevaTextConfig *t, const NevaNemoShape *shape)
       t->heads, t->kv_heads, t->head_dim, normalization (t->norm));
   put_real (out, "", "layernorm_epsilon", t->eps);
   g_string_append_printf (out,
-      "activation: %s\nbias: %s\nqkv_bias: %s\n"
+      "activation: %s\nopenai_gelu: %s\nbias_activation_fusion: false\n"
+      "bias: %s\nqkv_bias: %s\n"
       "share_embeddings_and_output_weights: %s\n"
       "position_embedding_type: rope\n",
-      activation (t), yes_no (t->out_bias), yes_no (t->qkv_bias),
-      yes_no (t->tied_embeddings));
+      activation (t), yes_no (t->act == NEVA_ACT_GELU_TANH),
+      yes_no (t->out_bias), yes_no (t->qkv_bias), yes_no (t->tied_embeddings));
   put_real (out, "", "rotary_percentage", t->rope_fraction);
   put_real (out, "", "rotary_base", t->rope_base);
   if (t->rope_kind == NEVA_ROPE_LINEAR)
@@ -102,7 +105,7 @@ put_multimodal (GString *out, const NevaConfig *c, const char *vision,
     const char *model_type)
 {
   const NevaTowerConfig *t = &c->tower;
-  const gboolean all = t->class_token && !t->drop_rows;
+  const gboolean all = t->class_tokens && !t->drop_rows;
 
   g_string_append (out, "mm_cfg:\n  llm:\n    from_pretrained: null\n"
                         "    freeze: false\n");
@@ -144,8 +147,9 @@ put_lita (GString *out, const NevaConfig *c)
   if (c->lita)
     g_string_append_printf (out,
         "  use_lita: true\n  lita:\n    lita_video_arch: %s\n"
-        "    visual_token_format: v1\n    sample_frames: %u\n",
-        archs[c->lita], c->lita_frames);
+        "    visual_token_format: %s\n    sample_frames: %u\n",
+        archs[c->lita], c->lita_ends ? "im_vid_start_end" : "v1",
+        c->lita_frames);
 }
 
 static void
@@ -161,6 +165,8 @@ put_data (GString *out, const NevaConfig *c)
       "  image_aspect_ratio: %s\n  is_multimodal: true\n"
       "  sep_token_between_frames: false\n  sep_image_conv_front: %s\n",
       c->preprocess.pad ? "pad" : "square", yes_no (c->media_front));
+  if (c->lita && c->time_tokens > 1)
+    g_string_append_printf (out, "  num_time_tokens: %u\n", c->time_tokens);
 }
 
 static void
@@ -206,7 +212,9 @@ find_extras (
           text->str, text->len, "model_config.yaml", &got, &info, error))
     return NULL;
   got.text.vocab = want->text.vocab;
-  got.tower.class_token = want->tower.class_token;
+  /* as the tower's folder will say */
+  got.tower.pre_norm = want->tower.kind == NEVA_TOWER_CLIP;
+  got.tower.class_tokens = got.tower.pre_norm ? 1 : 0;
   neva_nemo_config_rows (&got);
   return neva_extras_write (want, &got, model);
 }

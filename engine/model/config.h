@@ -24,8 +24,13 @@ typedef enum {
 typedef struct {
   NevaTowerKind kind;
   guint image_size, patch_size, hidden, layers, heads, ffn;
-  gboolean class_token; /* CLIP */
+  guint class_tokens;   /* rows before the patches: 1 with CLIP, in Megatron
+                           more */
   gboolean patch_bias;  /* SigLIP */
+  gboolean pre_norm;    /* CLIP: a norm before the first layer */
+  gboolean post_norm;   /* the tower's last norm after the selected layer */
+  gboolean norms_1p;    /* gamma - 1 is stored, of all norms but pre_norm's */
+  gboolean pre_norm_1p; /* of that, too */
   NevaAct act;
   float eps;
   gint select_layer; /* index into hidden_states; negative from the end */
@@ -33,13 +38,13 @@ typedef struct {
                         or without a class token, as transformers does) */
 } NevaTowerConfig;
 
-/* Rows of one frame inside the tower: patches, and the class token. */
+/* Rows of one frame inside the tower: class tokens, patches. */
 static inline guint
 neva_tower_config_rows (const NevaTowerConfig *t)
 {
   const guint side = t->image_size / t->patch_size;
 
-  return side * side + (t->class_token ? 1 : 0);
+  return side * side + t->class_tokens;
 }
 
 #define NEVA_MAX_LAYERS 256
@@ -53,6 +58,7 @@ typedef struct {
   guint experts, experts_used; /* 0: one MLP; else a mixture, the best
                                   experts_used by router logit */
   gboolean qkv_bias, out_bias, mlp_bias;
+  gboolean qkv_apart; /* NeMo's megatron_legacy: checkpoint/nemo_qkv.h */
   gboolean tied_embeddings;
   float eps;
   guint sliding_window;                  /* 0: off */
@@ -103,6 +109,9 @@ typedef struct {
   gboolean media_front;      /* NeMo's sep_image_conv_front */
   NevaLita lita;
   guint lita_frames;         /* ALL: how many */
+  gboolean lita_ends;        /* ALL: visual_token_format im_vid_start_end, see
+                                text/nemo_prompt.h */
+  guint time_tokens;         /* LITA: <t0>, <t1>, …; 0: there are none */
   gboolean legacy_tokenizer; /* NeMo's sentencepiece_legacy */
   guint sampled_vocab;       /* ids from here on are never chosen; 0: all are */
   gint32 media_token;        /* id of <image> in the vocabulary; not NeMo */

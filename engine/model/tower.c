@@ -13,12 +13,12 @@ typedef struct {
 
 struct _NevaTower {
   NevaTowerConfig c;
-  guint n_layers;              /* that are computed */
-  gsize patches, rows, tokens; /* of a frame: P, R, S */
-  NevaMatrix patch;            /* [D, 3pp] */
-  NevaMatrix positions;        /* [R, D], looked up */
-  float *patch_bias, *class_token;
-  float *pre_norm, *pre_norm_bias;
+  guint n_layers;                  /* that are computed */
+  gsize patches, rows, tokens;     /* of a frame: P, R, S */
+  NevaMatrix patch;                /* [D, 3pp] */
+  NevaMatrix positions;            /* [R, D], looked up */
+  float *patch_bias, *class_token; /* [D], [class tokens, D] */
+  float *pre_norm, *pre_norm_bias, *post_norm, *post_norm_bias;
   Layer *layers;
 };
 
@@ -42,12 +42,15 @@ load_layer (const NevaTowerConfig *c, NevaWeightStore *s, guint i, Layer *l)
 #define VECTOR(n, name)                                                        \
   neva_weights_vector (                                                        \
       s, TRUE, n, 0, NEVA_PART_TOWER, "encoder.layers.%u." name, i)
+#define GAMMA(n, name)                                                         \
+  neva_weights_vector (s, TRUE, n, c->norms_1p ? 1 : 0, NEVA_PART_TOWER,       \
+      "encoder.layers.%u." name, i)
 #define MATRIX(m, n, k, name)                                                  \
   neva_weights_matrix (s, m, NEVA_ROLE_VISION, n, k, NEVA_PART_TOWER,          \
       "encoder.layers.%u." name, i)
-  l->norm1 = VECTOR (d, "layer_norm1.weight");
+  l->norm1 = GAMMA (d, "layer_norm1.weight");
   l->norm1_bias = VECTOR (d, "layer_norm1.bias");
-  l->norm2 = VECTOR (d, "layer_norm2.weight");
+  l->norm2 = GAMMA (d, "layer_norm2.weight");
   l->norm2_bias = VECTOR (d, "layer_norm2.bias");
   MATRIX (&l->q, d, d, "self_attn.q_proj.weight");
   MATRIX (&l->k, d, d, "self_attn.k_proj.weight");
@@ -62,6 +65,7 @@ load_layer (const NevaTowerConfig *c, NevaWeightStore *s, guint i, Layer *l)
   l->fc1_bias = VECTOR (f, "mlp.fc1.bias");
   l->fc2_bias = VECTOR (d, "mlp.fc2.bias");
 #undef VECTOR
+#undef GAMMA
 #undef MATRIX
 }
 
@@ -70,7 +74,6 @@ neva_tower_load (const NevaTowerConfig *c, NevaWeightStore *s)
 {
   const guint side = c->image_size / c->patch_size;
   const NevaPart part = NEVA_PART_TOWER;
-  const gboolean clip = c->kind == NEVA_TOWER_CLIP;
   NevaTower *t = g_new0 (NevaTower, 1);
 
   t->c = *c;
@@ -87,13 +90,18 @@ neva_tower_load (const NevaTowerConfig *c, NevaWeightStore *s)
       part, "embeddings.position_embedding.weight");
   t->patch_bias = neva_weights_vector (
       s, c->patch_bias, c->hidden, 0, part, "embeddings.patch_embedding.bias");
-  t->class_token = neva_weights_vector (
-      s, c->class_token, c->hidden, 0, part, "embeddings.class_embedding");
+  t->class_token = neva_weights_vector (s, c->class_tokens > 0,
+      (gsize) c->class_tokens * c->hidden, 0, part,
+      "embeddings.class_embedding");
   /* the name is misspelt in the original */
-  t->pre_norm =
-      neva_weights_vector (s, clip, c->hidden, 0, part, "pre_layrnorm.weight");
-  t->pre_norm_bias =
-      neva_weights_vector (s, clip, c->hidden, 0, part, "pre_layrnorm.bias");
+  t->pre_norm = neva_weights_vector (s, c->pre_norm, c->hidden,
+      c->pre_norm_1p ? 1 : 0, part, "pre_layrnorm.weight");
+  t->pre_norm_bias = neva_weights_vector (
+      s, c->pre_norm, c->hidden, 0, part, "pre_layrnorm.bias");
+  t->post_norm = neva_weights_vector (s, c->post_norm, c->hidden,
+      c->norms_1p ? 1 : 0, part, "post_layernorm.weight");
+  t->post_norm_bias = neva_weights_vector (
+      s, c->post_norm, c->hidden, 0, part, "post_layernorm.bias");
   t->layers = g_new0 (Layer, t->n_layers);
   for (guint i = 0; i < t->n_layers; i++)
     load_layer (c, s, i, &t->layers[i]);
@@ -183,7 +191,7 @@ embed (const NevaTower *t, NevaBackend *b, const Scratch *s,
     const float *pixels, gsize frames)
 {
   const gsize d = t->c.hidden, p = t->patch.w.k, plane = t->c.image_size;
-  const gsize first = t->c.class_token ? 1 : 0;
+  const gsize first = t->c.class_tokens;
   const NevaProduct product = {
       &t->patch, s->embedded, d, {.bias = t->patch_bias}};
   g_autofree float *host = g_new (float, t->patches *p);
@@ -202,7 +210,7 @@ embed (const NevaTower *t, NevaBackend *b, const Scratch *s,
     float *x = s->x + f * t->rows * d;
 
     if (first)
-      neva_backend_copy_rows (b, x, d, t->class_token, d, 1, d);
+      neva_backend_copy_rows (b, x, d, t->class_token, d, first, d);
     neva_backend_copy_rows (b, x + first * d, d,
         s->embedded + f * t->patches * d, d, t->patches, d);
     neva_backend_add (b, x, s->positions, t->rows * d);
@@ -264,6 +272,9 @@ run_layers (const NevaTower *t, NevaBackend *b, const Scratch *s, NevaDType kv,
   neva_backend_clear (b, s->blocks, frames * pages * bytes);
   for (guint i = 0; i < t->n_layers; i++)
     run_layer (t, b, s, &t->layers[i], &heads, spans, frames);
+  if (t->post_norm)
+    neva_backend_layer_norm (b, s->x, s->x, t->post_norm, t->post_norm_bias,
+        frames * t->rows, t->c.hidden, t->c.eps);
 }
 
 float *

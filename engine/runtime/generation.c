@@ -42,6 +42,7 @@ neva_generation_new (NevaDriver *driver, NevaPrefixes *prefixes,
   g->prefixes = prefixes;
   g->admitted_us = g_get_monotonic_time ();
   g->rows = g_ptr_array_new ();
+  g->ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   g->tokens = g_array_new (FALSE, FALSE, sizeof (NevaToken));
   g->logprobs = g_array_new (FALSE, FALSE, sizeof (float));
   g->combined = combine (driver, question);
@@ -72,6 +73,7 @@ neva_generation_free (NevaGeneration *g)
     neva_fed_free (g->fed);
   }
   g_ptr_array_unref (g->rows);
+  g_array_unref (g->ids);
   g_free (g->combined);
   g_free (g->prompt);
   g_array_unref (g->tokens);
@@ -158,11 +160,41 @@ row_at (const NevaGeneration *g, gsize position)
 
   if (position < fed->media_start || at >= fed->media_len)
     return NULL;
+  if (fed->slots && g_array_index (fed->slots, gint32, at) < 0)
+    return NULL;
   if (g->combined)
-    return g->combined + at * g->driver->row_floats;
+    return g->combined +
+           (fed->slots ? (gsize) g_array_index (fed->slots, gint32, at) : at) *
+               g->driver->row_floats;
   per_frame = fed->media_len / fed->frames->len;
   return g->request->question.frames[at / per_frame]->features +
          at % per_frame * g->driver->row_floats;
+}
+
+/* The media run's part of an item: rows, and ids that are embedded in place of
+ * others. */
+static void
+plan_media (NevaGeneration *g, NevaDriverItem *item)
+{
+  const NevaFed *fed = g->fed;
+
+  g_ptr_array_set_size (g->rows, 0);
+  for (gsize i = 0; i < item->n; i++)
+    g_ptr_array_add (g->rows, (gpointer) row_at (g, g->n_fed + i));
+  item->rows = (const float *const *) g->rows->pdata;
+  if (!fed->slots)
+    return;
+  g_array_set_size (g->ids, 0);
+  g_array_append_vals (g->ids, item->ids, (guint) item->n);
+  for (gsize i = 0; i < item->n; i++) {
+    const gsize at = g->n_fed + i - fed->media_start;
+
+    if (g->n_fed + i >= fed->media_start && at < fed->media_len &&
+        g_array_index (fed->slots, gint32, at) < 0)
+      g_array_index (g->ids, gint32, i) =
+          ~g_array_index (fed->slots, gint32, at);
+  }
+  item->ids = (const gint32 *) (void *) g->ids->data;
 }
 
 void
@@ -186,12 +218,8 @@ neva_generation_plan (NevaGeneration *g, gsize max, NevaDriverItem *item)
   }
 
   if (g->n_fed < fed->media_start + fed->media_len &&
-      g->n_fed + n > fed->media_start) {
-    g_ptr_array_set_size (g->rows, 0);
-    for (gsize i = 0; i < n; i++)
-      g_ptr_array_add (g->rows, (gpointer) row_at (g, g->n_fed + i));
-    item->rows = (const float *const *) g->rows->pdata;
-  }
+      g->n_fed + n > fed->media_start)
+    plan_media (g, item);
 }
 
 static void

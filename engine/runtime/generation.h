@@ -22,6 +22,7 @@ typedef struct {
   NevaFed *fed;
   gsize n_fed, n_planned;
   GPtrArray *rows; /* scratch of plan () */
+  GArray *ids;     /* likewise, gint32 */
   float *combined; /* the media run's rows; NULL: the frames' */
   gboolean ended;  /* a stop, or no room for more */
   NevaFinish finish;

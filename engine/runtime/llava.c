@@ -75,6 +75,17 @@ neva_llava_template (const NevaLlavaDriver *self, const NevaQuestion *question)
              : self->parent.info.conv_template;
 }
 
+NevaTimes
+neva_llava_times (const NevaLlavaDriver *self, const NevaQuestion *question)
+{
+  const NevaConfig *config = neva_llava_config (self->llava);
+  const gboolean known =
+      config->lita && config->time_tokens > 1 && question->n_frames > 0;
+
+  return (NevaTimes){known ? (double) question->duration_ns / 1e9 : 0,
+      MAX (config->time_tokens, 2)};
+}
+
 NevaSampler *
 neva_llava_sampler (
     const NevaLlavaDriver *self, const NevaQuestion *question, GError **error)
@@ -86,6 +97,23 @@ neva_llava_sampler (
   return neva_sampler_new (&question->sampling, self->n_ids, eos, error);
 }
 
+/* What is embedded at a position; *media: a row of the frames. */
+static gint32
+embedded_id (const NevaPrompt *prompt, gsize position, gboolean *media)
+{
+  const gsize at = position - prompt->media_start;
+
+  *media = position >= prompt->media_start && at < prompt->media_len;
+  if (*media && prompt->slots) {
+    const gint32 slot = g_array_index (prompt->slots, gint32, at);
+
+    *media = slot >= 0;
+    if (slot < 0)
+      return ~slot;
+  }
+  return g_array_index (prompt->ids, gint32, position);
+}
+
 /* A tokenizer may know more words than the model has rows for. */
 static gboolean
 check_ids (
@@ -94,9 +122,8 @@ check_ids (
   const guint vocab = neva_llava_config (self->llava)->text.vocab;
 
   for (guint i = 0; i < prompt->ids->len; i++) {
-    const gint32 id = g_array_index (prompt->ids, gint32, i);
-    const gboolean media =
-        i >= prompt->media_start && i - prompt->media_start < prompt->media_len;
+    gboolean media;
+    const gint32 id = embedded_id (prompt, i, &media);
 
     if (!media && (id < 0 || (guint) id >= vocab)) {
       const char *piece = neva_tokenizer_piece (self->tokenizer, id);
@@ -112,11 +139,16 @@ check_ids (
 
 static gboolean
 build_prompt (const NevaLlavaDriver *self, const NevaPromptSpec *spec,
-    NevaPrompt *prompt, GError **error)
+    gsize n_frames, NevaPrompt *prompt, GError **error)
 {
   const NevaConfig *config = neva_llava_config (self->llava);
-  const NevaNemoMedia media = {config->llama3_tokens, config->use_im_start_end};
+  NevaNemoMedia media = {config->llama3_tokens, config->use_im_start_end};
   g_autofree char *text = NULL;
+
+  if (config->lita_ends) {
+    media.lita_frames = config->lita_frames;
+    media.times = n_frames;
+  }
 
   if (!config->nemo)
     return neva_prompt_build (self->tokenizer, spec, prompt, error);
@@ -132,10 +164,13 @@ llava_prompt (NevaDriver *driver, const NevaQuestion *question,
 {
   const NevaLlavaDriver *self = (NevaLlavaDriver *) driver;
   const NevaConfig *config = neva_llava_config (self->llava);
+  const NevaTimes times = neva_llava_times (self, question);
+  g_autofree char *text =
+      neva_times_encode (&times, self->tokenizer, question->prompt, error);
   const NevaPromptSpec spec = {
       .conv_template = neva_llava_template (self, question),
       .system = question->system_prompt,
-      .text = question->prompt,
+      .text = text,
       .media_front = config->media_front,
       .media_tokens = neva_lita_rows (
           config, question->n_frames, driver->info.tokens_per_frame),
@@ -145,7 +180,9 @@ llava_prompt (NevaDriver *driver, const NevaQuestion *question,
   g_autoptr (NevaSampler) sampler = neva_llava_sampler (self, question, error);
   NevaPrompt built = {0};
 
-  if (!sampler || !build_prompt (self, &spec, &built, error))
+  if (!sampler || !text)
+    return FALSE;
+  if (!build_prompt (self, &spec, question->n_frames, &built, error))
     return FALSE;
   if (!check_ids (self, &built, error)) {
     neva_prompt_clear (&built);

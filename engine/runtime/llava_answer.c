@@ -6,6 +6,7 @@
 #include "runtime/llava_driver.h"
 #include "text/clean.h"
 #include "text/nemo_prompt.h"
+#include "text/py_text.h"
 #include "text/stop.h"
 
 struct _NevaDriverAnswer {
@@ -20,6 +21,7 @@ struct _NevaDriverAnswer {
                      */
   char *conv_template;
   NevaClean clean;
+  NevaTimes times;
   const char *marker;           /* of full_text; NULL: not wanted */
   gsize media_start, media_len; /* of the prompt */
   float *logits;                /* [vocab] */
@@ -140,6 +142,7 @@ neva_llava_answer_new (NevaDriver *driver, const NevaQuestion *question,
   answer->text = g_string_new (NULL);
   answer->shown = g_string_new (NULL);
   answer->conv_template = g_strdup (neva_llava_template (self, question));
+  answer->times = neva_llava_times (self, question);
   set_stops (answer, question);
   set_full_text (answer, question, prompt);
   answer->logits =
@@ -202,6 +205,13 @@ neva_llava_answer_text (NevaDriverAnswer *answer)
     return answer->text->str;
   g_string_assign (
       answer->shown, answer->clean == NEVA_CLEAN_NEMO ? "" : answer->text->str);
+  if (answer->times.seconds > 0) {
+    g_autofree char *decoded = NULL;
+
+    g_string_truncate (answer->shown, neva_times_certain (answer->shown->str));
+    decoded = neva_times_decode (&answer->times, answer->shown->str);
+    g_string_assign (answer->shown, decoded);
+  }
   g_strstrip (answer->shown->str);
   return answer->shown->str;
 }
@@ -253,12 +263,25 @@ neva_llava_answer_logprobs (NevaDriverAnswer *answer, gsize *n)
   return answer->logprobs;
 }
 
+/* (transfer full) both */
+static char *
+take_nemo (const NevaDriverAnswer *answer, char *text)
+{
+  g_autofree char *given = text;
+
+  if (!(answer->times.seconds > 0))
+    return g_steal_pointer (&given);
+  return neva_py_strip (
+      neva_times_decode_ids (&answer->times, answer->driver->tokenizer, given));
+}
+
 char *
 neva_llava_answer_finish (
     NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids, char **full_text)
 {
   g_autofree char *full =
       answer->marker ? make_full_text (answer, ids, n_ids) : NULL;
+  g_autofree char *clean = NULL;
   char *nemo = answer->clean == NEVA_CLEAN_NEMO
                    ? neva_clean_nemo (answer->conv_template, full)
                    : NULL;
@@ -266,7 +289,7 @@ neva_llava_answer_finish (
   if (full)
     *full_text = g_steal_pointer (&full);
   if (nemo)
-    return nemo;
+    return take_nemo (answer, nemo);
   if (!answer->stopped) {
     g_string_truncate (answer->piece, 0);
     neva_detokenizer_flush (answer->detokenizer, answer->piece);
@@ -276,7 +299,8 @@ neva_llava_answer_finish (
   }
   if (answer->constraint)
     return g_strdup (answer->text->str);
-  return neva_prompt_clean (answer->conv_template, answer->text->str);
+  clean = neva_prompt_clean (answer->conv_template, answer->text->str);
+  return neva_times_decode (&answer->times, clean);
 }
 
 float *

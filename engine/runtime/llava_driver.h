@@ -8,6 +8,7 @@
 #include "model/sampler.h"
 #include "runtime/driver.h"
 #include "text/grammar/constraint.h"
+#include "text/times.h"
 #include "text/yes_no.h"
 
 typedef struct {
@@ -23,6 +24,10 @@ typedef struct {
 
 /* The question's own or the model's. */
 const char *neva_llava_template (
+    const NevaLlavaDriver *self, const NevaQuestion *question);
+/* Of the question's frames; seconds 0: the model knows no times, or the
+ * question does not say how long they are. */
+NevaTimes neva_llava_times (
     const NevaLlavaDriver *self, const NevaQuestion *question);
 NevaSampler *neva_llava_sampler (
     const NevaLlavaDriver *self, const NevaQuestion *question, GError **error);

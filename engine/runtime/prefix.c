@@ -32,6 +32,7 @@ neva_fed_new (const NevaPrompt *prompt, NevaEmbedding *const *frames,
     g_array_append_val (fed->frames, frames[i]->id);
   fed->media_start = prompt->media_start;
   fed->media_len = prompt->media_len;
+  fed->slots = prompt->slots ? g_array_ref (prompt->slots) : NULL;
   return fed;
 }
 
@@ -40,6 +41,7 @@ neva_fed_free (NevaFed *fed)
 {
   g_array_unref (fed->ids);
   g_array_unref (fed->frames);
+  g_clear_pointer (&fed->slots, g_array_unref);
   g_free (fed);
 }
 

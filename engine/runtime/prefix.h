@@ -17,6 +17,7 @@ typedef struct {
   GArray *ids;    /* gint32 */
   GArray *frames; /* guint64, ids of embeddings in order */
   gsize media_start, media_len;
+  GArray *slots; /* as NevaPrompt has it, or NULL */
 } NevaFed;
 
 NevaFed *neva_fed_new (const NevaPrompt *prompt, NevaEmbedding *const *frames,

@@ -5,7 +5,18 @@
  *
  * (with use_im_start_end n patches between two tokens that stay), the whole
  * text goes through the tokenizer at once without BOS, and some templates write
- * the patch id and the stand-ins of BOS and EOS as 0, 1, 2. */
+ * the patch id and the stand-ins of BOS and EOS as 0, 1, 2.
+ *
+ * LITA's im_vid_start_end (spec 2.6) gives each frame and the times tokens of
+ * their own, which stay, and all of it two more:
+ *
+ *   START  START P…P END … START P…P END  VSTART P…P VEND  END
+ *
+ * Without use_im_start_end the rows are those of the inner part, and START, the
+ * first frame's less patch, the times' less patch and END take their places:
+ *
+ *   START  START P…P END … VSTART P…P VEND  END     tokens
+ *   START  row …row  END … VSTART row…row   VEND    what is embedded */
 #ifndef NEVA_NEMO_PROMPT_H
 #define NEVA_NEMO_PROMPT_H
 
@@ -14,6 +25,8 @@
 typedef struct {
   gboolean llama3_tokens; /* <|reserved_special_token_3|>, … */
   gboolean use_im_start_end;
+  gsize lita_frames, times; /* im_vid_start_end: frames between tokens, and rows
+                               of times behind them; 0: one run */
 } NevaNemoMedia;
 
 /* What stands for a marker: START PATCH… END. media_tokens: at least 2.

@@ -235,6 +235,7 @@ void
 neva_prompt_clear (NevaPrompt *prompt)
 {
   g_clear_pointer (&prompt->ids, g_array_unref);
+  g_clear_pointer (&prompt->slots, g_array_unref);
   prompt->media_start = prompt->media_len = 0;
 }
 

@@ -11,6 +11,9 @@
 typedef struct {
   GArray *ids; /* gint32; owned */
   gsize media_start, media_len;
+  GArray *slots; /* gint32 [media_len], owned; NULL: the rows in their order.
+                    The row that stands there, or ~id: the embedding of that id,
+                    which ids may lack */
 } NevaPrompt;
 
 void neva_prompt_clear (NevaPrompt *prompt);

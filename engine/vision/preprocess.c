@@ -69,10 +69,12 @@ measure (const NevaPreprocess *pre, NevaAxis *x, NevaAxis *y)
  * centred with the odd pixel of border on the leading side; returns that
  * border. */
 static guint
-crop (NevaAxis *axis, guint want)
+crop (NevaAxis *axis, guint want, gboolean round)
 {
   if (axis->out >= want) {
     axis->from = (axis->out - want) / 2;
+    if (round && (axis->out - want) % 2)
+      axis->from += axis->from % 2;
     axis->n = want;
     return 0;
   }
@@ -103,8 +105,8 @@ neva_preprocess_frame (const NevaPreprocess *pre, const NevaFrame *frame,
     neva_color_clear (&color);
     return FALSE;
   }
-  left = crop (&x, pre->width);
-  top = crop (&y, pre->height);
+  left = crop (&x, pre->width, pre->round_crop);
+  top = crop (&y, pre->height, pre->round_crop);
 
   if (x.n < pre->width || y.n < pre->height)
     memset (rgb, 0, ldrgb * pre->height);

@@ -18,7 +18,9 @@ typedef struct {
   guint width, height; /* of the result, pixels */
   guint shortest_edge; /* SHORTEST: before the crop */
   gboolean center_crop;
-  double rescale; /* 1/255 */
+  gboolean round_crop; /* torchvision: half of an odd rest is rounded to even;
+                          else down */
+  double rescale;      /* 1/255 */
   float mean[3], std[3];
 } NevaPreprocess;
 

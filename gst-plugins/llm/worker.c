@@ -270,6 +270,9 @@ ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
 
   question.frames = (NevaEmbedding *const *) frames->pdata;
   question.n_frames = frames->len;
+  if (GST_CLOCK_TIME_IS_VALID (clip->start) &&
+      GST_CLOCK_TIME_IS_VALID (clip->end) && clip->end > clip->start)
+    question.duration_ns = (gint64) (clip->end - clip->start);
   question.prompt = clip->prompt;
   question.system_prompt = settings.system_prompt;
   question.conv_template = settings.conv_template;

@@ -81,7 +81,7 @@ test_hub_defaults (void)
              c.text.act == NEVA_ACT_SILU && !c.text.sliding_window &&
              !c.text.tied_embeddings,
       "Llama's switches");
-  CHECK (c.tower.kind == NEVA_TOWER_CLIP && c.tower.class_token &&
+  CHECK (c.tower.kind == NEVA_TOWER_CLIP && c.tower.class_tokens == 1 &&
              !c.tower.patch_bias && c.tower.select_layer == -2 &&
              c.tower.drop_rows == 1 && c.tower.act == NEVA_ACT_GELU_QUICK &&
              neva_tower_config_rows (&c.tower) == 577,
@@ -210,7 +210,7 @@ test_preprocessors (void)
   CHECK (c.preprocess.mode == NEVA_RESIZE_EXACT && c.preprocess.width == 60 &&
              !c.preprocess.center_crop && c.preprocess.mean[0] == 0.5f,
       "SigLIP");
-  CHECK (c.tower.patch_bias && !c.tower.class_token &&
+  CHECK (c.tower.patch_bias && !c.tower.class_tokens &&
              neva_tower_config_rows (&c.tower) == 25 && c.tower.eps == 1e-6f,
       "SigLIP's tower");
   READ ("{" VISION "}",

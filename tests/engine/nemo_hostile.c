@@ -307,7 +307,7 @@ test_extras (void)
                text, strlen (text), "x", &config, &info, &error),
         "%s", error ? error->message : "");
     config.tower.layers = 4, config.tower.image_size = 28;
-    config.tower.patch_size = 7, config.tower.class_token = TRUE;
+    config.tower.patch_size = 7, config.tower.class_tokens = 1;
     CHECK (
         !neva_nemo_config_finish (&info, "x", &config, &error), "row %zu", i);
     CHECK (error && strstr (error->message, rows[i].part), "row %zu: %s", i,

@@ -35,7 +35,9 @@ typedef struct {
   gsize stored_vocab;    /* a converted model may have more rows: padding */
   gsize media_start;     /* of the media run, NeMo only */
   gsize tokenizer_vocab; /* ids from here on are never sampled; 0: all are */
-  gint32 *ids;           /* [n_ids], as stored */
+  gint32 *ids;           /* [n_ids], as stored; as embedded from
+                            check_nemo_prompt () on */
+  GArray *slots;         /* see NevaPrompt; NULL */
   float *features;       /* [n_frames * S][H] */
   gboolean rounded;      /* see try_rounded_rotary () */
 } Check;
@@ -207,6 +209,22 @@ check_prompt (Check *c)
   neva_prompt_clear (&prompt);
 }
 
+/* LITA's frames between tokens: where the rows stand, and what is embedded in
+ * place of a token. */
+static void
+take_slots (Check *c, NevaPrompt *prompt)
+{
+  if (!prompt->slots || c->slots)
+    return;
+  c->slots = g_array_ref (prompt->slots);
+  for (guint i = 0; i < c->slots->len && c->media_start + i < c->n_ids; i++) {
+    const gint32 slot = g_array_index (c->slots, gint32, i);
+
+    if (slot < 0)
+      c->ids[c->media_start + i] = ~slot;
+  }
+}
+
 /* The stored prompt is whole: template and marker are in it. */
 static void
 check_nemo_prompt (Check *c)
@@ -216,8 +234,10 @@ check_nemo_prompt (Check *c)
   g_autoptr (NevaTokenizer) tokenizer =
       neva_tokenizer_open_files (neva_llava_tokenizer (c->model),
           neva_config_whole_texts (c->config), &error);
-  const NevaNemoMedia media = {
-      c->config->llama3_tokens, c->config->use_im_start_end};
+  const NevaNemoMedia media = {c->config->llama3_tokens,
+      c->config->use_im_start_end,
+      c->config->lita_ends ? c->config->lita_frames : 0,
+      c->config->lita_ends ? c->n_frames : 0};
   NevaPrompt prompt = {0};
   JsonObject *object;
   gsize equal = 0;
@@ -236,6 +256,7 @@ check_nemo_prompt (Check *c)
     equal += c->ids[i] == g_array_index (prompt.ids, gint32, i);
   report_equal (c->r, "prompt ids", equal, MAX (c->n_ids, prompt.ids->len));
   report_equal (c->r, "media run", prompt.media_start == c->media_start, 1);
+  take_slots (c, &prompt);
   neva_prompt_clear (&prompt);
 }
 
@@ -293,7 +314,14 @@ prompt_rows (const Check *c)
   const gsize n = media_rows (c);
   gsize next = 0;
 
-  for (gsize i = 0; i < c->n_ids; i++) {
+  for (gsize i = 0; c->slots && i < c->slots->len; i++) {
+    const gint32 slot = g_array_index (c->slots, gint32, i);
+
+    if (slot >= 0 && c->media_start + i < c->n_ids)
+      rows[c->media_start + i] =
+          c->features + (gsize) slot * c->config->text.hidden;
+  }
+  for (gsize i = 0; !c->slots && i < c->n_ids; i++) {
     if (next < n && (c->config->nemo ? i >= c->media_start
                                      : c->ids[i] == c->config->media_token))
       rows[i] = c->features + next++ * c->config->text.hidden;
@@ -520,5 +548,6 @@ check_model (Report *r, const char *folder)
   g_free (c.path);
   g_free (c.base);
   g_free (c.ids);
+  g_clear_pointer (&c.slots, g_array_unref);
   g_free (c.features);
 }

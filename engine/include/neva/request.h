@@ -71,10 +71,14 @@ typedef enum {
 typedef struct {
   NevaEmbedding *const *frames; /* [n_frames] of the same model, in order */
   gsize n_frames;               /* 0: a question without media */
-  const char *prompt;           /* NULL: the model's default */
-  const char *system_prompt;    /* NULL: the template's own */
-  const char *conv_template;    /* NULL: the model's own */
-  const char *const *stop;      /* NULL-terminated stop strings, or NULL */
+  gint64 duration_ns; /* of what the frames are taken from; 0: unknown. A model
+                         that knows times (LITA) reads "<12.5s>" and " 12.5
+                         seconds" of the prompt as times since its beginning
+                         and writes "<12.5>"; without, they stay as they are */
+  const char *prompt; /* NULL: the model's default */
+  const char *system_prompt; /* NULL: the template's own */
+  const char *conv_template; /* NULL: the model's own */
+  const char *const *stop;   /* NULL-terminated stop strings, or NULL */
   NevaGrammar *grammar;    /* what the answer must look like, or NULL: any text;
                               stop strings and cleaning are then left out */
   guint max_tokens;        /* 0: 256 */
