@@ -99,6 +99,24 @@ open_model (App *app, GError **error)
   return app->model != NULL;
 }
 
+/* That each file was decoded and each frame encoded once. Of several groups
+ * this process knows its own share alone. */
+static void
+print_counts (const App *app, const Work *work, Output *output)
+{
+  g_autofree char *text = NULL;
+  NevaStats stats;
+
+  if (app->options.quiet || app->parallel.groups > 1)
+    return;
+  neva_model_get_stats (app->model, &stats);
+  text = g_strdup_printf (
+      "neva-eval: %u rows; %u files decoded, %" G_GUINT64_FORMAT
+      " frames encoded\n",
+      output_count (output), work_decoded (work), stats.frames_encoded);
+  console_print (text, TRUE);
+}
+
 static ExitCode
 run_work (App *app, Output *output, Share *share)
 {
@@ -113,6 +131,7 @@ run_work (App *app, Output *output, Share *share)
     if (group % app->parallel.groups == app->parallel.group)
       work_run_group (work, group);
   failures = work_finish (work);
+  print_counts (app, work, output);
   work_free (work);
   /* when writing failed, nobody wants the others' rows */
   app->broken = g_cancellable_is_cancelled (app->cancellable) &&

@@ -19,7 +19,8 @@ struct _Work {
   GCancellable *cancellable;
   gsize *group_of; /* [length] */
   gsize n_groups, next;
-  gsize left; /* records that are to be answered */
+  gsize left;    /* records that are to be answered */
+  guint decoded; /* media files */
 
   GMutex lock;
   GCond room;     /* one of `asked` is done */
@@ -260,6 +261,7 @@ open_media (Work *work, const char *media, GError **error)
 
   if (!neva_media_store_find (work->store, media, &file, error))
     return NULL;
+  work->decoded++;
   return decode_media (
       work->model, file.path, media, &what, work->cancellable, error);
 }
@@ -307,6 +309,12 @@ cancel_all (Work *work)
   g_mutex_unlock (&work->lock);
   for (guint i = 0; i < requests->len; i++)
     neva_request_cancel (requests->pdata[i]);
+}
+
+guint
+work_decoded (const Work *work)
+{
+  return work->decoded;
 }
 
 guint

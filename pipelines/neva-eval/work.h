@@ -35,5 +35,7 @@ void work_run_group (Work *work, gsize group);
 /* Returns: how many questions have no row, without those that were given up
  * because of a cancel. */
 guint work_finish (Work *work);
+/* Media files that were decoded so far, each once. */
+guint work_decoded (const Work *work);
 
 #endif /* NEVA_EVAL_WORK_H */

@@ -238,6 +238,18 @@ test_console (void)
       "%s", r.out);
 }
 
+/* Three questions about two files: each is decoded once, each of their 8 and 3
+ * frames encoded once. */
+static void
+test_counts (void)
+{
+  g_auto (Result) r = run ("neva_model_file=fake:yes|" VIDEO
+                           "|prompt_file=q.jsonl|output_file=counts.jsonl|"
+                           "quiet=False");
+
+  CHECK_STR (r.err, "neva-eval: 3 rows; 2 files decoded, 11 frames encoded\n");
+}
+
 static void
 test_demo (void)
 {
@@ -551,6 +563,7 @@ main (int argc, char **argv)
   test_rows ();
   test_order ();
   test_console ();
+  test_counts ();
   test_demo ();
   test_images ();
   test_tar ();
