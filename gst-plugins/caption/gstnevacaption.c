@@ -107,7 +107,10 @@ copy_spec (GParamSpec *spec)
         G_PARAM_SPEC_ENUM (spec)->default_value, flags);
   if (GST_IS_PARAM_SPEC_ARRAY_LIST (spec))
     return gst_param_spec_array (name, nick, blurb,
-        g_param_spec_string (name, nick, blurb, NULL, flags), flags);
+        GST_PARAM_SPEC_ARRAY_LIST (spec)->element_spec
+            ? g_param_spec_string (name, nick, blurb, NULL, flags)
+            : NULL,
+        flags);
   return NULL;
 }
 
@@ -301,6 +304,13 @@ gst_neva_caption_init (GstNevaCaption *self)
 }
 
 static void
+gst_neva_caption_forget (GstNevaCaption *self)
+{
+  if (self->parts[LLM])
+    g_signal_emit_by_name (self->parts[LLM], "forget");
+}
+
+static void
 gst_neva_caption_class_init (GstNevaCaptionClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -315,6 +325,14 @@ gst_neva_caption_class_init (GstNevaCaptionClass *klass)
           G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
   for (guint i = 0; i < N_PARTS; i++)
     install_part_properties (object_class, i, &next_id);
+  /**
+   * GstNevaCaption::forget:
+   *
+   * The signal of nevallm.
+   */
+  g_signal_new_class_handler ("forget", G_TYPE_FROM_CLASS (klass),
+      G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION, G_CALLBACK (gst_neva_caption_forget),
+      NULL, NULL, NULL, G_TYPE_NONE, 0);
 
   element_class->change_state = gst_neva_caption_change_state;
   element_class->request_new_pad = gst_neva_caption_request_new_pad;

@@ -49,11 +49,13 @@ gst_neva_caption_to_structure (const GstNevaCaptionInfo *info)
       info->running_time, "stream-id", G_TYPE_STRING,
       or_empty (info->stream_id),
       /* by whom */
-      "model", G_TYPE_STRING, or_empty (info->model), "prompt", G_TYPE_STRING,
-      or_empty (info->prompt), "finish", G_TYPE_STRING, or_empty (info->finish),
-      "prompt-tokens", G_TYPE_UINT, info->prompt_tokens, "reused-tokens",
-      G_TYPE_UINT, info->reused_tokens, "tokens", G_TYPE_UINT, info->tokens,
-      "mean-logprob", G_TYPE_DOUBLE, info->mean_logprob,
+      "model", G_TYPE_STRING, or_empty (info->model), "prompt-id",
+      G_TYPE_STRING, or_empty (info->prompt_id), "prompt", G_TYPE_STRING,
+      or_empty (info->prompt), "memory", G_TYPE_UINT, info->memory, "finish",
+      G_TYPE_STRING, or_empty (info->finish), "prompt-tokens", G_TYPE_UINT,
+      info->prompt_tokens, "reused-tokens", G_TYPE_UINT, info->reused_tokens,
+      "tokens", G_TYPE_UINT, info->tokens, "mean-logprob", G_TYPE_DOUBLE,
+      info->mean_logprob,
       /* how long it took */
       "queue-time", G_TYPE_UINT64, info->queue_time, "encode-time",
       G_TYPE_UINT64, info->encode_time, "prefill-time", G_TYPE_UINT64,

@@ -22,7 +22,10 @@
  *   frame-times    array of uint64, of the frames that the model saw
  *   stream-id      string   of the video
  *   model          string
+ *   prompt-id      string   of nevallm's prompts: the id, or the number from 0;
+ *                           "0" for prompt, "alert" for alert
  *   prompt         string   as asked, placeholders replaced
+ *   memory         uint     captions of earlier clips in it
  *   finish         string   "stop", "length"; "" while not final
  *   prompt-tokens, reused-tokens, tokens   uint
  *   mean-logprob   double   of the generated tokens, natural logarithm
@@ -54,7 +57,8 @@ typedef struct {
   GstClockTime start, end, stream_time, running_time;
   const GstClockTime *times; /* [n_times] */
   gsize n_times;
-  const char *stream_id, *model, *prompt, *finish;
+  const char *stream_id, *model, *prompt_id, *prompt, *finish;
+  guint memory;
   guint prompt_tokens, reused_tokens, tokens;
   double mean_logprob;
   GstClockTime queue_time, encode_time, prefill_time, first_token_time,
@@ -75,7 +79,8 @@ GstStructure *gst_neva_caption_to_structure (const GstNevaCaptionInfo *info);
 void gst_buffer_add_neva_caption_meta (
     GstBuffer *buffer, const GstStructure *caption);
 
-/* Returns: (transfer none) (nullable): the first caption on the buffer. */
+/* Returns: (transfer none) (nullable): the first caption on the buffer. There
+ * is one of each prompt. */
 const GstStructure *gst_buffer_get_neva_caption (GstBuffer *buffer);
 
 G_END_DECLS

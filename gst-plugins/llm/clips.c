@@ -45,12 +45,8 @@ gst_neva_llm_clip_unref (GstNevaLlmClip *clip)
     return;
   g_array_unref (clip->times);
   g_array_unref (clip->frames);
-  g_clear_pointer (&clip->request, neva_request_unref);
-  g_free (clip->prompt);
+  g_clear_pointer (&clip->questions, g_ptr_array_unref);
   g_free (clip->model);
-  g_free (clip->partial);
-  g_free ((char *) clip->answer.text);
-  g_clear_pointer (&clip->scores, gst_structure_free);
   g_clear_error (&clip->error);
   g_free (clip);
 }
@@ -68,6 +64,14 @@ gboolean
 gst_neva_llm_clip_is_encoded (const GstNevaLlmClip *clip)
 {
   return gst_neva_llm_clip_next_to_encode (clip) < 0;
+}
+
+GstNevaLlmQuestion *
+gst_neva_llm_clip_next (const GstNevaLlmClip *clip)
+{
+  return clip->questions && clip->n_delivered < clip->questions->len
+             ? clip->questions->pdata[clip->n_delivered]
+             : NULL;
 }
 
 void
@@ -139,6 +143,25 @@ GstNevaLlmClip *
 gst_neva_llm_clips_head (GstNevaLlmClips *clips)
 {
   return g_queue_peek_head (&clips->queue);
+}
+
+GPtrArray *
+gst_neva_llm_clips_requests (GstNevaLlmClips *clips)
+{
+  GPtrArray *requests =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) neva_request_unref);
+
+  for (GList *l = clips->queue.head; l; l = l->next) {
+    const GstNevaLlmClip *clip = l->data;
+
+    for (guint i = 0; clip->questions && i < clip->questions->len; i++) {
+      const GstNevaLlmQuestion *question = clip->questions->pdata[i];
+
+      if (question->request)
+        g_ptr_array_add (requests, neva_request_ref (question->request));
+    }
+  }
+  return requests;
 }
 
 GstNevaLlmClip *

@@ -3,7 +3,7 @@
  * in which they began, which is the order in which they are answered.
  *
  *   COLLECTING --clip event--> WAITING --asked--> ASKED --> ANSWERED
- *        \                        \                  \-----> FAILED
+ *        \                        \-----> FAILED
  *         +------------------------+---- removed: dropped, flushed
  *
  * Nothing here locks, posts or calls the engine: the owner's lock guards the
@@ -13,8 +13,8 @@
 #define GST_NEVA_LLM_CLIPS_H
 
 #include <gst/video/video.h>
-#include <neva/request.h>
 #include "common/gstnevasamplemeta.h"
+#include "question.h"
 
 G_BEGIN_DECLS
 
@@ -48,14 +48,13 @@ typedef struct {
   GstSegment segment;      /* of the video that the clip is from */
   guint32 seqnum;          /* of that segment's event */
 
-  NevaRequest *request; /* owned; while ASKED */
-  char *prompt;         /* as asked */
-  char *model;
-  char *partial;        /* news that were not delivered yet, or NULL */
-  gboolean scored;      /* scores are wanted */
-  NevaAnswer answer;    /* when ANSWERED; answer.text is owned */
-  GstStructure *scores; /* when ANSWERED, or NULL; see scores.h */
-  GError *error;        /* when FAILED */
+  guint epoch; /* of memory.h, in which it began */
+
+  GPtrArray *questions; /* GstNevaLlmQuestion; NULL until ASKED */
+  guint n_open;         /* of them: the model has not answered yet */
+  guint n_delivered;    /* the first ones */
+  char *model;          /* that was asked */
+  GError *error;        /* when FAILED: nothing could be asked */
 } GstNevaLlmClip;
 
 GstNevaLlmClip *gst_neva_llm_clip_ref (GstNevaLlmClip *clip);
@@ -66,6 +65,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstNevaLlmClip, gst_neva_llm_clip_unref)
 gboolean gst_neva_llm_clip_is_encoded (const GstNevaLlmClip *clip);
 /* The first frame without one, or -1. */
 gint gst_neva_llm_clip_next_to_encode (const GstNevaLlmClip *clip);
+/* The question whose turn it is to be delivered, or NULL. */
+GstNevaLlmQuestion *gst_neva_llm_clip_next (const GstNevaLlmClip *clip);
 /* Lets go of pictures and embeddings. */
 void gst_neva_llm_clip_forget_frames (GstNevaLlmClip *clip);
 
@@ -90,6 +91,9 @@ guint gst_neva_llm_clips_count (
     GstNevaLlmClips *clips, GstNevaLlmClipState state);
 /* (transfer none) (nullable) */
 GstNevaLlmClip *gst_neva_llm_clips_head (GstNevaLlmClips *clips);
+/* The requests of all questions of all clips. (transfer full) (element-type
+ * NevaRequest) */
+GPtrArray *gst_neva_llm_clips_requests (GstNevaLlmClips *clips);
 /* Takes it out and marks it REMOVED; the list's reference goes to the caller.
  */
 GstNevaLlmClip *gst_neva_llm_clips_remove (

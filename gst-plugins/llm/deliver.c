@@ -48,8 +48,8 @@ fill_answer (GstNevaCaptionInfo *info, const NevaAnswer *answer)
 }
 
 static GstStructure *
-make_caption (GstNevaLlm *self, const GstNevaLlmClip *clip, const char *text,
-    gboolean final)
+make_caption (GstNevaLlm *self, const GstNevaLlmClip *clip,
+    const GstNevaLlmQuestion *question, const char *text, gboolean final)
 {
   g_autofree GstClockTime *times = g_new (GstClockTime, clip->times->len);
   g_autofree char *stream_id = gst_pad_get_stream_id (self->sinkpad);
@@ -64,17 +64,19 @@ make_caption (GstNevaLlm *self, const GstNevaLlmClip *clip, const char *text,
       .n_times = clip->times->len,
       .stream_id = stream_id,
       .model = clip->model,
-      .prompt = clip->prompt};
+      .prompt_id = question->prompt->id,
+      .prompt = question->text,
+      .memory = question->memory};
 
   info.stream_time =
       gst_segment_to_stream_time (&clip->segment, GST_FORMAT_TIME, info.start);
   for (guint i = 0; i < clip->times->len; i++)
     times[i] = g_array_index (clip->times, GstNevaSampleTime, i).pts;
   if (final)
-    fill_answer (&info, &clip->answer);
+    fill_answer (&info, &question->answer);
   caption = gst_neva_caption_to_structure (&info);
   if (final)
-    gst_neva_llm_scores_add (caption, clip->scores);
+    gst_neva_llm_scores_add (caption, question->scores);
   return caption;
 }
 
@@ -122,18 +124,54 @@ push_text (GstNevaLlm *self, const GstNevaLlmClip *clip,
   }
 }
 
+/* Lock held. (transfer full) (nullable): the current caption of a prompt. */
+static GstStructure *
+steal_current (GstNevaLlm *self, const char *prompt_id)
+{
+  for (guint i = 0; i < self->current->len; i++) {
+    GstStructure *caption = self->current->pdata[i];
+
+    if (g_strcmp0 (
+            gst_structure_get_string (caption, "prompt-id"), prompt_id) == 0)
+      return g_ptr_array_steal_index (self->current, i);
+  }
+  return NULL;
+}
+
+/* Lock held. In the order of the prompts; those of others are gone. caption:
+ * (transfer full) (nullable). */
+static void
+replace_current (GstNevaLlm *self, const GstNevaLlmClip *clip,
+    const GstNevaLlmQuestion *question, GstStructure *caption)
+{
+  GPtrArray *captions =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) gst_structure_free);
+
+  for (guint i = 0; i < clip->questions->len; i++) {
+    const GstNevaLlmQuestion *other = clip->questions->pdata[i];
+    GstStructure *of_other = other == question
+                                 ? g_steal_pointer (&caption)
+                                 : steal_current (self, other->prompt->id);
+
+    if (of_other)
+      g_ptr_array_add (captions, of_other);
+  }
+  g_ptr_array_unref (self->current);
+  self->current = captions;
+}
+
 /* For the frames that pass from now on. Returns: FALSE if flushed. */
 static gboolean
-set_current (GstNevaLlm *self, const GstNevaLlmClip *clip, guint serial,
-    GstStructure *caption, gboolean final)
+set_current (GstNevaLlm *self, const GstNevaLlmClip *clip,
+    const GstNevaLlmQuestion *question, guint serial, GstStructure *caption,
+    gboolean final)
 {
   gboolean fresh;
 
   g_mutex_lock (&self->lock);
   fresh = self->serial == serial;
   if (fresh && self->mode == GST_NEVA_LLM_MODE_VIDEO) {
-    g_clear_pointer (&self->current, gst_structure_free);
-    self->current = g_steal_pointer (&caption);
+    replace_current (self, clip, question, g_steal_pointer (&caption));
   } else if (fresh && final) {
     gst_neva_llm_decide (self, clip, g_steal_pointer (&caption));
   }
@@ -170,27 +208,56 @@ post_caption (
   gst_element_post_message (GST_ELEMENT_CAST (self), message);
 }
 
+/* ---- Alerts ---- */
+
+static GstNevaLlmAlertRule
+rule_of (const GstNevaLlmSettings *settings, const GstNevaLlmPrompt *prompt)
+{
+  GstNevaLlmAlertRule rule = settings->alert.rule;
+
+  if (prompt->threshold >= 0)
+    rule.threshold = prompt->threshold;
+  return rule;
+}
+
+/* Lock held. */
+static GstNevaLlmAlert *
+alert_of (GstNevaLlm *self, const char *prompt_id)
+{
+  GstNevaLlmAlert *alert = g_hash_table_lookup (self->alerts, prompt_id);
+
+  if (!alert) {
+    alert = g_new0 (GstNevaLlmAlert, 1);
+    g_hash_table_insert (self->alerts, g_strdup (prompt_id), alert);
+  }
+  return alert;
+}
+
 /* The caption says what the alert is after its clip. Returns: what the clip did
  * to it. */
 static GstNevaLlmAlertChange
 update_alert (GstNevaLlm *self, const GstNevaLlmClip *clip,
-    const GstNevaLlmSettings *settings, guint serial, GstStructure *caption)
+    const GstNevaLlmQuestion *question, const GstNevaLlmAlertRule *rule,
+    guint serial, GstStructure *caption)
 {
-  const double probability = clip->answer.yes_probability;
+  const double probability = question->answer.yes_probability;
   GstNevaLlmAlertChange change = GST_NEVA_LLM_ALERT_SAME;
-  gboolean active;
+  gboolean active = FALSE;
 
-  if (!settings->alert.question)
+  if (!question->prompt->alert)
     return change;
   g_mutex_lock (&self->lock);
   if (self->alert_serial != serial) {
-    self->alert = (GstNevaLlmAlert){FALSE};
+    g_hash_table_remove_all (self->alerts);
     self->alert_serial = serial;
   }
-  if (self->serial == serial)
-    change = gst_neva_llm_alert_update (&self->alert, &settings->alert.rule,
-        probability, clip->start, clip->end);
-  active = self->alert.active;
+  if (self->serial == serial) {
+    GstNevaLlmAlert *alert = alert_of (self, question->prompt->id);
+
+    change = gst_neva_llm_alert_update (
+        alert, rule, probability, clip->start, clip->end);
+    active = alert->active;
+  }
   g_mutex_unlock (&self->lock);
   gst_structure_set (caption, "yes-probability", G_TYPE_DOUBLE, probability,
       "alert", G_TYPE_BOOLEAN, active, NULL);
@@ -200,45 +267,73 @@ update_alert (GstNevaLlm *self, const GstNevaLlmClip *clip,
 /* The caption's fields, under another name. */
 static void
 post_alert (GstNevaLlm *self, const GstNevaLlmClip *clip,
-    const GstNevaLlmSettings *settings, const GstStructure *caption)
+    const GstNevaLlmQuestion *question, const GstNevaLlmAlertRule *rule,
+    const GstStructure *caption)
 {
   GstStructure *alert = gst_structure_copy (caption);
   GstMessage *message;
   GstClockTime since;
 
   g_mutex_lock (&self->lock);
-  since = self->alert.since;
+  since = alert_of (self, question->prompt->id)->since;
   g_mutex_unlock (&self->lock);
   gst_structure_set_name (alert, "neva-alert");
-  gst_structure_set (alert, "threshold", G_TYPE_DOUBLE,
-      settings->alert.rule.threshold, "since", G_TYPE_UINT64, since, NULL);
+  gst_structure_set (alert, "threshold", G_TYPE_DOUBLE, rule->threshold,
+      "since", G_TYPE_UINT64, since, NULL);
   message = gst_message_new_element (GST_OBJECT_CAST (self), alert);
   gst_message_set_seqnum (message, clip->seqnum);
   gst_element_post_message (GST_ELEMENT_CAST (self), message);
 }
 
+/* ---- What is delivered ---- */
+
+static void
+remember (GstNevaLlm *self, const GstNevaLlmClip *clip,
+    const GstNevaLlmQuestion *question, const GstNevaLlmSettings *settings,
+    const GstStructure *caption)
+{
+  g_autofree char *text = gst_neva_text_format (question->answer.text, 0);
+  GstClockTime start, end;
+
+  gst_structure_get_uint64 (caption, "stream-time", &start);
+  end = start;
+  if (GST_CLOCK_TIME_IS_VALID (start) && GST_CLOCK_TIME_IS_VALID (clip->end))
+    end += clip->end - clip->start;
+  g_mutex_lock (&self->lock);
+  if (settings->memory.captions == 0)
+    gst_neva_llm_memory_clear (&self->memory);
+  else if (*text && !question->prompt->alert)
+    gst_neva_llm_memory_add (&self->memory, question->prompt->id, clip->epoch,
+        start, end, text, settings->memory.captions);
+  g_mutex_unlock (&self->lock);
+}
+
 static void
 deliver_answer (GstNevaLlm *self, GstNevaLlmClip *clip,
-    const GstNevaLlmSettings *settings, guint serial)
+    GstNevaLlmQuestion *question, const GstNevaLlmSettings *settings,
+    guint serial)
 {
   g_autofree char *text =
-      gst_neva_text_format (clip->answer.text, settings->wrap_columns);
-  GstStructure *caption = make_caption (self, clip, text, TRUE);
+      gst_neva_text_format (question->answer.text, settings->wrap_columns);
+  GstStructure *caption = make_caption (self, clip, question, text, TRUE);
+  const GstNevaLlmAlertRule rule = rule_of (settings, question->prompt);
   const GstNevaLlmAlertChange change =
-      update_alert (self, clip, settings, serial, caption);
+      update_alert (self, clip, question, &rule, serial, caption);
 
-  GST_DEBUG_OBJECT (self, "clip %" G_GUINT64_FORMAT ": %s", clip->number, text);
+  GST_DEBUG_OBJECT (self, "clip %" G_GUINT64_FORMAT ", prompt %s: %s",
+      clip->number, question->prompt->id, text);
   /* Text first: what waits for it may go on as soon as frames leave. An empty
    * answer is no text, but an answer. */
   if (*text)
     push_text (self, clip, settings, caption, serial);
-  if (set_current (self, clip, serial,
+  if (set_current (self, clip, question, serial,
           *text ? gst_structure_copy (caption) : NULL, TRUE)) {
+    remember (self, clip, question, settings, caption);
     g_mutex_lock (&self->lock);
     self->counts.answered++;
     g_mutex_unlock (&self->lock);
     if (change != GST_NEVA_LLM_ALERT_SAME)
-      post_alert (self, clip, settings, caption);
+      post_alert (self, clip, question, &rule, caption);
     post_caption (self, clip, caption);
   } else {
     gst_structure_free (caption);
@@ -247,11 +342,15 @@ deliver_answer (GstNevaLlm *self, GstNevaLlmClip *clip,
 
 static void
 deliver_failure (GstNevaLlm *self, GstNevaLlmClip *clip,
-    const GstNevaLlmSettings *settings, guint serial)
+    const GstNevaLlmQuestion *question, const GstNevaLlmSettings *settings,
+    guint serial)
 {
+  const gboolean several = question && clip->questions->len > 1;
+  const GError *error = question ? question->error : clip->error;
   g_autofree char *what = g_strdup_printf ("clip %" G_GUINT64_FORMAT
-                                           " at %.1f s cannot be captioned",
-      clip->number, (double) clip->start / (double) GST_SECOND);
+                                           " at %.1f s cannot be captioned%s%s",
+      clip->number, (double) clip->start / (double) GST_SECOND,
+      several ? ", prompt " : "", several ? question->prompt->id : "");
   gboolean fresh;
 
   g_mutex_lock (&self->lock);
@@ -264,28 +363,29 @@ deliver_failure (GstNevaLlm *self, GstNevaLlmClip *clip,
   if (!fresh)
     return;
   if (settings->error_policy == GST_NEVA_LLM_ERROR_POLICY_SKIP)
-    gst_neva_post_warning (GST_ELEMENT_CAST (self), what, clip->error);
+    gst_neva_post_warning (GST_ELEMENT_CAST (self), what, error);
   else
-    gst_neva_llm_fail (self, what, clip->error);
+    gst_neva_llm_fail (self, what, error);
 }
 
 void
-gst_neva_llm_deliver (GstNevaLlm *self, GstNevaLlmClip *clip, guint serial)
+gst_neva_llm_deliver (GstNevaLlm *self, GstNevaLlmClip *clip,
+    GstNevaLlmQuestion *question, guint serial)
 {
   GstNevaLlmSettings settings;
 
   gst_neva_llm_get_settings (self, &settings);
-  if (clip->error)
-    deliver_failure (self, clip, &settings, serial);
+  if (!question || question->error)
+    deliver_failure (self, clip, question, &settings, serial);
   else
-    deliver_answer (self, clip, &settings, serial);
+    deliver_answer (self, clip, question, &settings, serial);
   advance_text_only (self);
   gst_neva_llm_settings_clear (&settings);
 }
 
 void
-gst_neva_llm_deliver_partial (
-    GstNevaLlm *self, GstNevaLlmClip *clip, const char *text, guint serial)
+gst_neva_llm_deliver_partial (GstNevaLlm *self, GstNevaLlmClip *clip,
+    GstNevaLlmQuestion *question, const char *text, guint serial)
 {
   GstNevaLlmSettings settings;
   g_autofree char *formatted = NULL;
@@ -293,10 +393,11 @@ gst_neva_llm_deliver_partial (
   gst_neva_llm_get_settings (self, &settings);
   formatted = gst_neva_text_format (text, settings.wrap_columns);
   if (*formatted) {
-    GstStructure *caption = make_caption (self, clip, formatted, FALSE);
+    GstStructure *caption =
+        make_caption (self, clip, question, formatted, FALSE);
 
     push_text (self, clip, &settings, caption, serial);
-    set_current (self, clip, serial, caption, FALSE);
+    set_current (self, clip, question, serial, caption, FALSE);
   }
   gst_neva_llm_settings_clear (&settings);
 }
@@ -331,8 +432,7 @@ gst_neva_llm_report_drop (GstNevaLlm *self, GstNevaLlmClip *clip)
 void
 gst_neva_llm_fail (GstNevaLlm *self, const char *what, const GError *error)
 {
-  g_autoptr (GPtrArray) requests =
-      g_ptr_array_new_with_free_func ((GDestroyNotify) neva_request_unref);
+  g_autoptr (GPtrArray) requests = NULL;
   gboolean first;
 
   /* EOS goes on as soon as `failed` is set: the error has to be first. */
@@ -345,10 +445,7 @@ gst_neva_llm_fail (GstNevaLlm *self, const char *what, const GError *error)
 
   g_mutex_lock (&self->lock);
   self->failed = TRUE;
-  for (GList *l = self->clips.queue.head; l; l = l->next)
-    if (((GstNevaLlmClip *) l->data)->request)
-      g_ptr_array_add (
-          requests, neva_request_ref (((GstNevaLlmClip *) l->data)->request));
+  requests = gst_neva_llm_clips_requests (&self->clips);
   gst_neva_llm_clips_clear (&self->clips);
   self->n_asked = 0;
   g_cond_broadcast (&self->cond);

@@ -15,22 +15,18 @@ GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
 void
 gst_neva_llm_interrupt (GstNevaLlm *self)
 {
-  g_autoptr (GPtrArray) requests =
-      g_ptr_array_new_with_free_func ((GDestroyNotify) neva_request_unref);
+  g_autoptr (GPtrArray) requests = NULL;
   g_autoptr (GCancellable) cancel = NULL;
 
   g_mutex_lock (&self->lock);
   self->flushing = TRUE;
   self->serial++;
-  for (GList *l = self->clips.queue.head; l; l = l->next) {
-    GstNevaLlmClip *clip = l->data;
-
-    if (clip->request)
-      g_ptr_array_add (requests, neva_request_ref (clip->request));
-  }
+  requests = gst_neva_llm_clips_requests (&self->clips);
   gst_neva_llm_clips_clear (&self->clips);
   self->n_asked = 0;
-  g_clear_pointer (&self->current, gst_structure_free);
+  g_ptr_array_set_size (self->current, 0);
+  gst_neva_llm_memory_clear (&self->memory);
+  self->epoch++;
   cancel = g_object_ref (self->cancel);
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
@@ -198,8 +194,10 @@ handle_stream_start (GstNevaLlm *self, GstEvent *event)
   g_mutex_lock (&self->lock);
   again = self->stream_start != NULL;
   g_mutex_unlock (&self->lock);
-  if (again)
+  if (again) {
     drain (self);
+    gst_neva_llm_forget (self, FALSE);
+  }
 
   g_mutex_lock (&self->lock);
   gst_event_replace (&self->stream_start, event);
@@ -395,6 +393,8 @@ gst_neva_llm_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
       flush_stop (self, event);
       return TRUE;
     default:
+      if (gst_event_has_name (event, GST_NEVA_LLM_FORGET_EVENT))
+        gst_neva_llm_forget (self, !GST_EVENT_IS_SERIALIZED (event));
       if (gst_neva_clip_event_parse (event, &clip)) {
         gst_neva_llm_finish_clip (self, &clip);
         gst_neva_clip_clear (&clip);

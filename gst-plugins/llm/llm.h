@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the files of this folder know of the element.
  *
- *   gstnevallm.c  class, properties, pads, states, queries
+ *   gstnevallm.c  class, properties, states
+ *   pads.c        the pads, their queries and events from downstream
  *   sink.c        the streaming thread: frames into clips, overflow
  *   events.c      the streaming thread: events, EOS, flushing
  *   worker.c      the element's thread: encode, ask, wait for answers
+ *   ask.c         what is asked about a clip: prompts.c, question.c, memory.c
  *   handles.c     what nevaencoder left on the frames, or did not
  *   deliver.c     an answer becomes message, text and meta
  *   aligned.c     video held back until its captions are known
@@ -33,6 +35,10 @@
 
 G_BEGIN_DECLS
 
+/* A custom event of this name, from upstream or downstream, makes nevallm
+ * forget; it is passed on. */
+#define GST_NEVA_LLM_FORGET_EVENT "neva-forget"
+
 /* What leaves on the src pad; decided when the first CAPS come. */
 typedef enum {
   GST_NEVA_LLM_MODE_UNDECIDED,
@@ -49,6 +55,8 @@ typedef struct {
 
 typedef struct {
   guint64 clips, answered, dropped, failed, skipped, late;
+  guint64 frames,
+      reused; /* chosen frames; places in clips beside their first */
 } GstNevaLlmCounts;
 
 struct _GstNevaLlm {
@@ -71,18 +79,21 @@ struct _GstNevaLlm {
   GstFlowReturn src_flow, text_flow; /* the last ones */
   GstNevaLlmClips clips;
   guint n_asked;
-  guint n_calls; /* requests whose callbacks may still come */
-  guint serial;  /* changes with every flush */
-  GstNevaLlmAlert alert;
-  guint alert_serial; /* that the alert belongs to */
+  guint n_calls;      /* requests whose callbacks may still come */
+  guint serial;       /* changes with every flush */
+  GHashTable *alerts; /* prompt id -> GstNevaLlmAlert */
+  guint alert_serial; /* that they belong to */
+  GstNevaLlmMemory memory;
+  guint epoch; /* of clips that begin now */
   gboolean running, flushing, failed, delivering;
   gboolean reported; /* an error was posted, or is being */
   gboolean foreign_warned;
   gboolean live;
   GCancellable *cancel; /* waiting for the engine; replaced after a flush */
   GstNevaLlmCounts counts;
-  NevaModel *model;      /* that was asked last, or NULL */
-  GstStructure *current; /* caption for passing frames, timing=late */
+  NevaModel *model;   /* that was asked last, or NULL */
+  GPtrArray *current; /* GstStructure: captions for passing frames,
+                         timing=late; at most one of each prompt */
   GstEvent *stream_start;
   GstEvent *segment_event; /* the last one, in time */
   guint32 last_seek;       /* seqnum */
@@ -121,6 +132,9 @@ gboolean gst_neva_llm_check_form (GstNevaLlm *self);
 /* Remembers what a pad returned. Returns: what upstream is to be told. */
 GstFlowReturn gst_neva_llm_combine (
     GstNevaLlm *self, GstPad *pad, GstFlowReturn flow);
+/* What was said is forgotten: of clips that begin from now on, or, if
+ * `at_once`, of those that were not asked about yet, too. */
+void gst_neva_llm_forget (GstNevaLlm *self, gboolean at_once);
 /* The active text streams, at most 2, each with a reference. */
 guint gst_neva_llm_ref_texts (GstNevaLlm *self, GstNevaTextStream *texts[2]);
 /* Tells the text streams where the video that leaves (or would) is. */
@@ -128,6 +142,23 @@ void gst_neva_llm_advance (GstNevaLlm *self, GstClockTime position);
 /* Begin to push what the mode asks for on the src pad; on the text pad. */
 void gst_neva_llm_start_src (GstNevaLlm *self);
 void gst_neva_llm_start_text (GstNevaLlm *self);
+
+/* ---- prompts.c ---- */
+
+/* While the stream runs, what cannot be used is a warning, and what was asked
+ * is asked on. No lock held. */
+void gst_neva_llm_set_prompts (GstNevaLlm *self, const GValue *value);
+/* FALSE, with the error posted, when they cannot be used. */
+gboolean gst_neva_llm_check_prompts (GstNevaLlm *self);
+
+/* ---- pads.c ---- */
+
+void gst_neva_llm_add_pads (GstNevaLlm *self);
+void gst_neva_llm_add_pad_templates (GstElementClass *klass);
+GstPad *gst_neva_llm_request_new_pad (GstElement *element,
+    GstPadTemplate *template, const char *name, const GstCaps *caps);
+void gst_neva_llm_release_pad (GstElement *element, GstPad *pad);
+
 /* ---- sink.c ---- */
 
 GstFlowReturn gst_neva_llm_chain (
@@ -155,6 +186,18 @@ void gst_neva_llm_worker_start (GstNevaLlm *self);
 /* After gst_neva_llm_interrupt (). */
 void gst_neva_llm_worker_stop (GstNevaLlm *self);
 
+/* No lock held. The model that answers: the one that is named, else the one
+ * that looked at the clip's frames. NULL: interrupted, or the stream has
+ * failed. */
+NevaModel *gst_neva_llm_wait_for_model (GstNevaLlm *self, GstNevaLlmClip *clip);
+
+/* ---- ask.c ---- */
+
+/* Worker thread, no lock held. All prompts about a clip that was marked ASKED
+ * and counted. frames: NevaEmbedding, repeated ones too. */
+void gst_neva_llm_ask (GstNevaLlm *self, GstNevaLlmClip *clip,
+    GPtrArray *frames, GCancellable *cancel);
+
 /* ---- handles.c ---- */
 
 /* Streaming thread. If a chosen frame comes without a handle, can it be shown
@@ -171,12 +214,13 @@ gboolean gst_neva_llm_settle_handles (
 
 /* ---- deliver.c ---- */
 
-/* Worker thread, no lock held. The clip is out of the list; serial: from when
- * it was taken. */
-void gst_neva_llm_deliver (
-    GstNevaLlm *self, GstNevaLlmClip *clip, guint serial);
-void gst_neva_llm_deliver_partial (
-    GstNevaLlm *self, GstNevaLlmClip *clip, const char *text, guint serial);
+/* Worker thread, no lock held. With its last question the clip is out of the
+ * list. question: NULL when the clip failed before it was asked about; serial:
+ * from when it was taken. */
+void gst_neva_llm_deliver (GstNevaLlm *self, GstNevaLlmClip *clip,
+    GstNevaLlmQuestion *question, guint serial);
+void gst_neva_llm_deliver_partial (GstNevaLlm *self, GstNevaLlmClip *clip,
+    GstNevaLlmQuestion *question, const char *text, guint serial);
 /* The clip will have no caption because there was no time for it: counts it and
  * posts QoS. No lock held. */
 void gst_neva_llm_report_drop (GstNevaLlm *self, GstNevaLlmClip *clip);

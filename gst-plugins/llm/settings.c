@@ -126,11 +126,13 @@ gst_neva_llm_settings_init (GstNevaLlmSettings *settings)
       .max_pending = DEFAULT_MAX_PENDING,
       .max_inflight = DEFAULT_MAX_INFLIGHT};
   gst_neva_llm_alert_settings_init (&settings->alert);
+  gst_neva_llm_memory_settings_init (&settings->memory);
 }
 
 void
 gst_neva_llm_settings_clear (GstNevaLlmSettings *settings)
 {
+  g_clear_pointer (&settings->prompts, gst_neva_llm_prompts_unref);
   g_clear_pointer (&settings->prompt, g_free);
   g_clear_pointer (&settings->system_prompt, g_free);
   g_clear_pointer (&settings->conv_template, g_free);
@@ -144,6 +146,8 @@ gst_neva_llm_settings_copy (
     GstNevaLlmSettings *dest, const GstNevaLlmSettings *src)
 {
   *dest = *src;
+  if (src->prompts)
+    gst_neva_llm_prompts_ref (src->prompts);
   dest->prompt = g_strdup (src->prompt);
   dest->system_prompt = g_strdup (src->system_prompt);
   dest->conv_template = g_strdup (src->conv_template);
@@ -268,6 +272,7 @@ set_question (GstNevaLlmSettings *settings, guint id, const GValue *value)
     default:
       return gst_neva_llm_form_set (&settings->form, id, value) ||
              gst_neva_llm_alert_settings_set (&settings->alert, id, value) ||
+             gst_neva_llm_memory_settings_set (&settings->memory, id, value) ||
              set_sampling (&settings->sampling, id, value);
   }
 }
@@ -276,6 +281,10 @@ static gboolean
 get_question (const GstNevaLlmSettings *settings, guint id, GValue *value)
 {
   switch (id) {
+    case GST_NEVA_LLM_PROP_PROMPTS:
+      if (settings->prompts)
+        g_value_copy (&settings->prompts->value, value);
+      return TRUE;
     case PROP_PROMPT:
       g_value_set_string (value, settings->prompt);
       return TRUE;
@@ -307,6 +316,7 @@ get_question (const GstNevaLlmSettings *settings, guint id, GValue *value)
     default:
       return gst_neva_llm_form_get (&settings->form, id, value) ||
              gst_neva_llm_alert_settings_get (&settings->alert, id, value) ||
+             gst_neva_llm_memory_settings_get (&settings->memory, id, value) ||
              get_sampling (&settings->sampling, id, value);
   }
 }
@@ -405,8 +415,8 @@ install_prompt (GObjectClass *klass)
       g_param_spec_string ("prompt", "Prompt",
           "Question about each clip; the model's own if unset. {start}, {end}, "
           "{duration}, {times} (of the frames), all in seconds of stream time, "
-          "{start-clock}, {end-clock}, {frames} and {clip} are replaced. Takes "
-          "effect with the next question",
+          "{start-clock}, {end-clock}, {frames}, {clip} and {memory} are "
+          "replaced. Takes effect with the next question",
           NULL, PLAYING));
   g_object_class_install_property (klass, PROP_SYSTEM_PROMPT,
       g_param_spec_string ("system-prompt", "System prompt",
@@ -555,8 +565,9 @@ install_queue (GObjectClass *klass)
           DEFAULT_MAX_PENDING, PLAYING));
   g_object_class_install_property (klass, PROP_MAX_INFLIGHT,
       g_param_spec_uint ("max-inflight", "Maximum in flight",
-          "Questions of this element that the model works on at a time", 1, 64,
-          DEFAULT_MAX_INFLIGHT, PLAYING));
+          "Clips of this element that the model is asked about at a time, with "
+          "all their questions",
+          1, 64, DEFAULT_MAX_INFLIGHT, PLAYING));
   g_object_class_install_property (klass, PROP_ERROR_POLICY,
       g_param_spec_enum ("error-policy", "Error policy",
           "What happens to a clip that cannot be captioned",
@@ -567,6 +578,8 @@ void
 gst_neva_llm_settings_install (GObjectClass *klass)
 {
   install_prompt (klass);
+  gst_neva_llm_prompts_install (klass);
+  gst_neva_llm_memory_settings_install (klass);
   install_sampling (klass);
   install_scores (klass);
   install_length (klass);

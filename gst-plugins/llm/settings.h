@@ -7,6 +7,8 @@
 #include <neva/request.h>
 #include "alertproperties.h"
 #include "form.h"
+#include "memory.h"
+#include "prompts.h"
 
 G_BEGIN_DECLS
 
@@ -40,6 +42,7 @@ typedef enum {
 } GstNevaLlmErrorPolicy;
 
 typedef struct {
+  GstNevaLlmPrompts *prompts;                   /* as they were set, or NULL */
   char *prompt, *system_prompt, *conv_template; /* NULL: the model's own */
   char **end_strings;                           /* or NULL */
   NevaSampling sampling;
@@ -49,6 +52,7 @@ typedef struct {
   gboolean add_media_sep, all_probs;
   GstNevaLlmForm form;
   GstNevaLlmAlertSettings alert;
+  GstNevaLlmMemorySettings memory;
 
   GstNevaLlmOutput output;
   GstNevaLlmTiming timing;
@@ -69,7 +73,8 @@ void gst_neva_llm_settings_clear (GstNevaLlmSettings *settings);
 #define GST_NEVA_LLM_FIRST_SETTING 100
 
 void gst_neva_llm_settings_install (GObjectClass *klass);
-/* Returns: FALSE if the id is none of a setting. */
+/* Returns: FALSE if the id is none of a setting, or is prompts: those are read
+ * by gst_neva_llm_set_prompts (). */
 gboolean gst_neva_llm_settings_set (
     GstNevaLlmSettings *settings, guint id, const GValue *value);
 gboolean gst_neva_llm_settings_get (

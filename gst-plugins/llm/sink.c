@@ -30,7 +30,7 @@ gst_neva_llm_remove_unfinished (GstNevaLlm *self, guint64 before)
   }
 }
 
-static void
+static gboolean
 add_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
     const GstNevaSampleMeta *meta, NevaModel *model)
 {
@@ -38,7 +38,7 @@ add_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
 
   /* A frame that something like videorate has doubled is one frame. */
   if (meta->index < clip->next_index)
-    return;
+    return FALSE;
   clip->next_index = meta->index + 1;
 
   gst_neva_llm_take_handle (self, &frame, buffer, model);
@@ -52,6 +52,7 @@ add_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
     clip->count = meta->count;
   if (GST_CLOCK_TIME_IS_VALID (meta->end))
     clip->end = meta->end;
+  return TRUE;
 }
 
 static void
@@ -60,6 +61,7 @@ collect (GstNevaLlm *self, GstBuffer *buffer)
   g_autoptr (NevaModel) model = NULL;
   GstNevaSampleMeta *meta;
   gpointer state = NULL;
+  guint places = 0;
 
   self->frames_seen++;
   if (!gst_buffer_get_neva_sample_meta (buffer))
@@ -79,8 +81,14 @@ collect (GstNevaLlm *self, GstBuffer *buffer)
     }
     clip = gst_neva_llm_clips_collect (
         &self->clips, meta, &self->segment, self->segment_seqnum);
-    if (clip)
-      add_frame (self, clip, buffer, meta, model);
+    if (clip && meta->index == 0)
+      clip->epoch = self->epoch;
+    if (clip && add_frame (self, clip, buffer, meta, model))
+      places++;
+  }
+  if (places > 0) {
+    self->counts.frames++;
+    self->counts.reused += places - 1;
   }
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
@@ -213,16 +221,17 @@ gst_neva_llm_buffer_end (GstNevaLlm *self, GstBuffer *buffer)
 static GstBuffer *
 attach_current (GstNevaLlm *self, GstBuffer *buffer)
 {
-  g_autoptr (GstStructure) caption = NULL;
+  g_autoptr (GPtrArray) captions =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) gst_structure_free);
 
   g_mutex_lock (&self->lock);
-  if (self->current)
-    caption = gst_structure_copy (self->current);
+  for (guint i = 0; i < self->current->len; i++)
+    g_ptr_array_add (captions, gst_structure_copy (self->current->pdata[i]));
   g_mutex_unlock (&self->lock);
-  if (caption) {
+  if (captions->len > 0)
     buffer = gst_buffer_make_writable (buffer);
-    gst_buffer_add_neva_caption_meta (buffer, caption);
-  }
+  for (guint i = 0; i < captions->len; i++)
+    gst_buffer_add_neva_caption_meta (buffer, captions->pdata[i]);
   return buffer;
 }
 

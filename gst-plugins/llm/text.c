@@ -163,6 +163,8 @@ append_placeholder (GString *s, const char *name, const GstNevaTextClip *clip)
     append_clock (s, clip->start);
   else if (g_str_equal (name, "end-clock"))
     append_clock (s, clip->end);
+  else if (g_str_equal (name, "memory"))
+    g_string_append (s, clip->memory ? clip->memory : "");
   else
     return FALSE;
   return TRUE;
@@ -194,6 +196,50 @@ gst_neva_text_expand (const char *prompt, const GstNevaTextClip *clip)
       g_string_append_c (s, *prompt++);
   }
   return g_string_free (s, FALSE);
+}
+
+static const char *const markers[] = {"<video>", "<image>"};
+
+char *
+gst_neva_text_remember (GstClockTime start, GstClockTime end, const char *text)
+{
+  GString *s = g_string_new (NULL);
+  gsize begin;
+
+  append_seconds (s, start);
+  g_string_append (s, " s to ");
+  append_seconds (s, end);
+  g_string_append (s, " s: ");
+  begin = s->len;
+  g_string_append (s, text);
+  for (gsize i = 0; i < G_N_ELEMENTS (markers);) {
+    char *at = strstr (s->str + begin, markers[i]);
+
+    /* what is left and right of one may make another */
+    if (at) {
+      g_string_erase (s, at - s->str, (gssize) strlen (markers[i]));
+      i = 0;
+    } else {
+      i++;
+    }
+  }
+  return g_string_free (s, FALSE);
+}
+
+char *
+gst_neva_text_place_memory (const char *prompt)
+{
+  gsize behind = 0;
+
+  if (strstr (prompt, "{memory}"))
+    return g_strdup (prompt);
+  for (gsize i = 0; i < G_N_ELEMENTS (markers); i++)
+    if (g_str_has_prefix (prompt, markers[i]))
+      behind = strlen (markers[i]);
+  if (behind > 0)
+    behind += strspn (prompt + behind, "\n");
+  return g_strdup_printf ("%.*sEarlier captions:\n{memory}\n\n%s", (int) behind,
+      prompt, prompt + behind);
 }
 
 GstEvent *

@@ -28,14 +28,27 @@ typedef struct {
   GstClockTime start, end;   /* the window, [start, end) */
   const GstClockTime *times; /* [n_times] of the chosen frames; borrowed */
   gsize n_times;
+  const char *memory; /* lines of gst_neva_text_remember (); NULL: none */
 } GstNevaTextClip;
 
 /* Replaces {clip}, {frames}, {start}, {end}, {duration}, {times} (seconds, one
- * decimal, a point in every locale), {start-clock} and {end-clock} (H:MM:SS).
+ * decimal, a point in every locale), {start-clock}, {end-clock} (H:MM:SS), and
+ * {memory} as it is.
  * An unknown time reads as "?". Anything else in braces stays as it is, so
  * that a prompt may hold JSON.
  * Returns: (transfer full): NULL if prompt is NULL. */
 char *gst_neva_text_expand (const char *prompt, const GstNevaTextClip *clip);
+
+/* A caption of [start, end) as a line of later prompts: "4.0 s to 8.0 s: …",
+ * without markers of media, which would be taken for the prompt's. text: a
+ * result of gst_neva_text_format (). (transfer full) */
+char *gst_neva_text_remember (
+    GstClockTime start, GstClockTime end, const char *text);
+
+/* The prompt with the lines under "Earlier captions:" in front, behind a marker
+ * <video> or <image> that it may begin with; as it is where it says {memory}
+ * itself. (transfer full) */
+char *gst_neva_text_place_memory (const char *prompt);
 
 /* The video's segment, moved so that positions are stream times: srtenc,
  * webvttenc and file sinks write a buffer's time as it is, and the pictures of

@@ -1,96 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The element's own thread. It does whatever may take a while: waits for the
- * model, hands in frames that nevaencoder did not, asks, and delivers answers
- * in the order of their clips. See llm.h.
+ * model, hands in frames that nevaencoder did not, asks (ask.c), and delivers
+ * answers in the order of their clips and prompts. See llm.h.
  *
  * One round does one thing, chosen with the lock held and done without it. */
 #include "config.h"
 #include "common/gstnevaframe.h"
 #include "llm.h"
-#include "scores.h"
-#include "text.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
 #define GST_CAT_DEFAULT gst_neva_llm_debug
-
-/* ---- Answers, on the model's thread ---- */
-
-/* Whoever stops the element waits until there is none. */
-typedef struct {
-  GstNevaLlm *self;
-  GstNevaLlmClip *clip;
-} Call;
-
-static Call *
-call_new (GstNevaLlm *self, GstNevaLlmClip *clip)
-{
-  Call *call = g_new0 (Call, 1);
-
-  call->self = self;
-  call->clip = gst_neva_llm_clip_ref (clip);
-  g_mutex_lock (&self->lock);
-  self->n_calls++;
-  g_mutex_unlock (&self->lock);
-  return call;
-}
-
-static void
-call_free (gpointer user_data)
-{
-  Call *call = user_data;
-  GstNevaLlm *self = call->self;
-
-  gst_neva_llm_clip_unref (call->clip);
-  g_free (call);
-  g_mutex_lock (&self->lock);
-  self->n_calls--;
-  g_cond_broadcast (&self->cond);
-  g_mutex_unlock (&self->lock);
-}
-
-static void
-on_partial (NevaRequest *request, const char *text, gpointer user_data)
-{
-  Call *call = user_data;
-  GstNevaLlm *self = call->self;
-
-  (void) request;
-  g_mutex_lock (&self->lock);
-  if (call->clip->state == GST_NEVA_LLM_CLIP_ASKED) {
-    g_free (call->clip->partial);
-    call->clip->partial = g_strdup (text);
-    g_cond_broadcast (&self->cond);
-  }
-  g_mutex_unlock (&self->lock);
-}
-
-static void
-on_done (NevaRequest *request, const NevaAnswer *answer, const GError *error,
-    gpointer user_data)
-{
-  Call *call = user_data;
-  GstNevaLlm *self = call->self;
-  GstNevaLlmClip *clip = call->clip;
-
-  (void) request;
-  g_mutex_lock (&self->lock);
-  if (clip->state == GST_NEVA_LLM_CLIP_ASKED) {
-    self->n_asked--;
-    if (answer) {
-      clip->answer = *answer;
-      clip->answer.text = g_strdup (answer->text);
-      if (clip->scored)
-        clip->scores = gst_neva_llm_scores_new (answer);
-      clip->state = GST_NEVA_LLM_CLIP_ANSWERED;
-    } else {
-      clip->error = g_error_copy (error);
-      clip->state = GST_NEVA_LLM_CLIP_FAILED;
-    }
-    g_clear_pointer (&clip->partial, g_free);
-    g_cond_broadcast (&self->cond);
-  }
-  g_mutex_unlock (&self->lock);
-}
 
 /* ---- What a round works on ---- */
 
@@ -115,10 +34,8 @@ set_failed (GstNevaLlm *self, GstNevaLlmClip *clip, GError *error)
   clip->state = GST_NEVA_LLM_CLIP_FAILED;
 }
 
-/* No lock held. The model that answers: the one that is named, else the one
- * that looked at the frames. NULL: interrupted, or the stream has failed. */
-static NevaModel *
-wait_for_model (GstNevaLlm *self, GstNevaLlmClip *clip)
+NevaModel *
+gst_neva_llm_wait_for_model (GstNevaLlm *self, GstNevaLlmClip *clip)
 {
   NevaModel *model = NULL;
   const GstFlowReturn flow = gst_neva_model_loader_wait (&self->loader, &model);
@@ -181,11 +98,31 @@ encode (NevaModel *model, GstBuffer *buffer, const GstVideoInfo *info,
   return embedding;
 }
 
+/* Lock held. Every clip that holds the frame has its embedding: a reference. */
 static void
-encode_frame (GstNevaLlm *self, GstNevaLlmClip *clip, guint index,
-    GstBuffer *buffer, const GstVideoInfo *info, GCancellable *cancel)
+share (GstNevaLlm *self, GstBuffer *buffer, NevaEmbedding *embedding)
 {
-  g_autoptr (NevaModel) model = wait_for_model (self, clip);
+  for (GList *l = self->clips.queue.head; l; l = l->next) {
+    const GstNevaLlmClip *clip = l->data;
+
+    for (guint i = 0; i < clip->frames->len; i++) {
+      GstNevaLlmFrame *frame =
+          &g_array_index (clip->frames, GstNevaLlmFrame, i);
+
+      if (frame->buffer != buffer || frame->embedding)
+        continue;
+      frame->embedding = neva_embedding_ref (embedding);
+      gst_clear_buffer (&frame->buffer);
+    }
+  }
+  neva_embedding_unref (embedding);
+}
+
+static void
+encode_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
+    const GstVideoInfo *info, GCancellable *cancel)
+{
+  g_autoptr (NevaModel) model = gst_neva_llm_wait_for_model (self, clip);
   NevaEmbedding *embedding = NULL;
   GError *error = NULL;
 
@@ -196,16 +133,10 @@ encode_frame (GstNevaLlm *self, GstNevaLlmClip *clip, guint index,
   if (!embedding) {
     set_failed (self, clip, error);
   } else {
-    GstNevaLlmFrame *frame =
-        &g_array_index (clip->frames, GstNevaLlmFrame, index);
-
-    frame->embedding = embedding;
-    gst_clear_buffer (&frame->buffer);
+    share (self, buffer, embedding);
   }
   g_mutex_unlock (&self->lock);
 }
-
-/* ---- Asking ---- */
 
 /* Lock held. [count] embeddings, the last one repeated as often as the clip's
  * frame count asks for. (transfer full) */
@@ -226,145 +157,26 @@ clip_embeddings (const GstNevaLlmClip *clip)
   return all;
 }
 
-static GstClockTime
-stream_time (const GstNevaLlmClip *clip, GstClockTime running_time)
-{
-  if (!GST_CLOCK_TIME_IS_VALID (running_time))
-    return GST_CLOCK_TIME_NONE;
-  return gst_segment_to_stream_time (&clip->segment, GST_FORMAT_TIME,
-      gst_segment_position_from_running_time (
-          &clip->segment, GST_FORMAT_TIME, running_time));
-}
-
-static char *
-expand_prompt (const GstNevaLlmClip *clip, const char *prompt)
-{
-  g_autofree GstClockTime *times = g_new (GstClockTime, clip->times->len);
-  const GstNevaTextClip text = {.clip = clip->number,
-      .start = stream_time (clip, clip->start),
-      .end = stream_time (clip, clip->end),
-      .times = times,
-      .n_times = clip->times->len};
-
-  for (guint i = 0; i < clip->times->len; i++)
-    times[i] = gst_segment_to_stream_time (&clip->segment, GST_FORMAT_TIME,
-        g_array_index (clip->times, GstNevaSampleTime, i).pts);
-  return gst_neva_text_expand (prompt, &text);
-}
-
-static NevaRequest *
-ask (GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model,
-    GPtrArray *frames, GCancellable *cancel, GError **error)
-{
-  GstNevaLlmSettings settings;
-  NevaQuestion question = NEVA_QUESTION_DEFAULT;
-  NevaRequest *request;
-  Call *call = call_new (self, clip);
-  const char *prompt;
-
-  gst_neva_llm_get_settings (self, &settings);
-  prompt = settings.alert.question ? settings.alert.question : settings.prompt;
-  clip->prompt = expand_prompt (
-      clip, prompt ? prompt : neva_model_get_info (model)->prompt);
-  clip->model = g_strdup (neva_model_get_info (model)->name);
-
-  question.frames = (NevaEmbedding *const *) frames->pdata;
-  question.n_frames = frames->len;
-  if (GST_CLOCK_TIME_IS_VALID (clip->start) &&
-      GST_CLOCK_TIME_IS_VALID (clip->end) && clip->end > clip->start)
-    question.duration_ns = (gint64) (clip->end - clip->start);
-  question.prompt = clip->prompt;
-  question.system_prompt = settings.system_prompt;
-  question.conv_template = settings.conv_template;
-  question.stop = (const char *const *) settings.end_strings;
-  question.grammar = settings.form.compiled;
-  question.yes_no = settings.alert.question != NULL;
-  question.max_tokens = settings.max_tokens;
-  question.clean = settings.clean;
-  question.insert_media = settings.insert_media;
-  question.add_media_sep = settings.add_media_sep;
-  question.sampling = settings.sampling;
-  question.all_probs = settings.all_probs;
-  clip->scored = settings.all_probs || settings.sampling.compute_logprob;
-  request =
-      neva_model_ask (model, &question, settings.partial ? on_partial : NULL,
-          on_done, call, call_free, cancel, error);
-  if (!request)
-    call_free (call);
-  gst_neva_llm_settings_clear (&settings);
-  return request;
-}
-
-/* For the statistics, when no model was named here. */
-static void
-remember_model (GstNevaLlm *self, NevaModel *model)
-{
-  NevaModel *old;
-
-  g_mutex_lock (&self->lock);
-  old = self->model;
-  self->model = neva_model_ref (model);
-  g_mutex_unlock (&self->lock);
-  if (old)
-    neva_model_unref (old);
-}
-
-/* The clip was marked ASKED and counted. */
-static void
-ask_about (GstNevaLlm *self, GstNevaLlmClip *clip, GPtrArray *frames,
-    GCancellable *cancel)
-{
-  g_autoptr (NevaModel) model = wait_for_model (self, clip);
-  NevaRequest *request = NULL;
-  GError *error = NULL;
-  gboolean late = FALSE;
-
-  if (!model)
-    return;
-  if (!gst_neva_llm_settle_handles (self, clip, model)) {
-    g_mutex_lock (&self->lock);
-    if (clip->state == GST_NEVA_LLM_CLIP_ASKED) {
-      clip->state = GST_NEVA_LLM_CLIP_WAITING;
-      self->n_asked--;
-    }
-    g_mutex_unlock (&self->lock);
-    return;
-  }
-  remember_model (self, model);
-  request = ask (self, clip, model, frames, cancel, &error);
-  g_mutex_lock (&self->lock);
-  if (!request) {
-    if (clip->state == GST_NEVA_LLM_CLIP_ASKED)
-      self->n_asked--;
-    set_failed (self, clip, error);
-  } else if (clip->state == GST_NEVA_LLM_CLIP_ASKED) {
-    clip->request = neva_request_ref (request);
-  } else {
-    /* A flush came in between, or the answer did. */
-    late = clip->state == GST_NEVA_LLM_CLIP_REMOVED;
-  }
-  gst_neva_llm_clip_forget_frames (clip);
-  g_mutex_unlock (&self->lock);
-  if (late)
-    neva_request_cancel (request);
-  g_clear_pointer (&request, neva_request_unref);
-}
-
 /* ---- Rounds; called and return with the lock held ---- */
 
 static gboolean
 round_deliver (GstNevaLlm *self)
 {
   GstNevaLlmClip *clip = gst_neva_llm_clips_head (&self->clips);
+  GstNevaLlmQuestion *question = clip ? gst_neva_llm_clip_next (clip) : NULL;
   const guint serial = self->serial;
 
-  if (!clip || (clip->state != GST_NEVA_LLM_CLIP_ANSWERED &&
-                   clip->state != GST_NEVA_LLM_CLIP_FAILED))
+  if (!clip ||
+      (clip->state != GST_NEVA_LLM_CLIP_FAILED &&
+          (!question || question->state == GST_NEVA_LLM_QUESTION_ASKED)))
     return FALSE;
-  gst_neva_llm_clips_remove (&self->clips, clip);
+  gst_neva_llm_clip_ref (clip);
+  clip->n_delivered++;
+  if (!gst_neva_llm_clip_next (clip))
+    gst_neva_llm_clip_unref (gst_neva_llm_clips_remove (&self->clips, clip));
   self->delivering = TRUE;
   g_mutex_unlock (&self->lock);
-  gst_neva_llm_deliver (self, clip, serial);
+  gst_neva_llm_deliver (self, clip, question, serial);
   gst_neva_llm_clip_unref (clip);
   g_mutex_lock (&self->lock);
   self->delivering = FALSE;
@@ -372,20 +184,21 @@ round_deliver (GstNevaLlm *self)
   return TRUE;
 }
 
-/* Only the clip whose turn it is may speak. */
+/* Only the question whose turn it is may speak. */
 static gboolean
 round_partial (GstNevaLlm *self)
 {
   GstNevaLlmClip *clip = gst_neva_llm_clips_head (&self->clips);
+  GstNevaLlmQuestion *question = clip ? gst_neva_llm_clip_next (clip) : NULL;
   const guint serial = self->serial;
   g_autofree char *text = NULL;
 
-  if (!clip || !clip->partial)
+  if (!question || !question->partial)
     return FALSE;
-  text = g_steal_pointer (&clip->partial);
+  text = g_steal_pointer (&question->partial);
   gst_neva_llm_clip_ref (clip);
   g_mutex_unlock (&self->lock);
-  gst_neva_llm_deliver_partial (self, clip, text, serial);
+  gst_neva_llm_deliver_partial (self, clip, question, text, serial);
   gst_neva_llm_clip_unref (clip);
   g_mutex_lock (&self->lock);
   return TRUE;
@@ -409,7 +222,7 @@ round_ask (GstNevaLlm *self, guint max_inflight)
   cancel = g_object_ref (self->cancel);
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
-  ask_about (self, clip, frames, cancel);
+  gst_neva_llm_ask (self, clip, frames, cancel);
   gst_neva_llm_clip_unref (clip);
   g_mutex_lock (&self->lock);
   return TRUE;
@@ -434,7 +247,7 @@ round_encode (GstNevaLlm *self)
     cancel = g_object_ref (self->cancel);
     gst_neva_llm_clip_ref (clip);
     g_mutex_unlock (&self->lock);
-    encode_frame (self, clip, (guint) index, buffer, &info, cancel);
+    encode_frame (self, clip, buffer, &info, cancel);
     gst_buffer_unref (buffer);
     gst_neva_llm_clip_unref (clip);
     g_mutex_lock (&self->lock);
@@ -454,7 +267,9 @@ worker_main (gpointer user_data)
 
     g_mutex_unlock (&self->lock);
     GST_OBJECT_LOCK (self);
-    max_inflight = self->settings.max_inflight;
+    /* A prompt that remembers needs the answer before it. */
+    max_inflight =
+        self->settings.memory.captions ? 1 : self->settings.max_inflight;
     GST_OBJECT_UNLOCK (self);
     g_mutex_lock (&self->lock);
     if (self->flushing || self->failed ||
