@@ -140,6 +140,38 @@ GST_START_TEST (test_placeholders_become_times)
 }
 GST_END_TEST;
 
+static void
+check_place (const char *prompt, const char *want)
+{
+  g_autofree char *got = gst_neva_text_place_memory (prompt);
+
+  fail_unless_equals_string (got, want);
+}
+
+GST_START_TEST (test_memory_stands_before_the_words_and_behind_the_video)
+{
+  check_place ("What?", "Earlier captions:\n{memory}\n\nWhat?");
+  check_place ("", "Earlier captions:\n{memory}\n\n");
+  check_place (
+      "<video>\nWhat?", "<video>\nEarlier captions:\n{memory}\n\nWhat?");
+  check_place ("<image>What?", "<image>Earlier captions:\n{memory}\n\nWhat?");
+  check_place ("What? <video>", "Earlier captions:\n{memory}\n\nWhat? <video>");
+  check_place ("After {memory}: what?", "After {memory}: what?");
+}
+GST_END_TEST;
+
+GST_START_TEST (test_what_is_remembered_holds_no_marker)
+{
+  g_autofree char *plain = gst_neva_text_remember (
+      4 * GST_SECOND, 3661500 * GST_MSECOND, "A <b>car</b>.");
+  g_autofree char *marked = gst_neva_text_remember (
+      0, GST_CLOCK_TIME_NONE, "a<vid<image>eo><video> b");
+
+  fail_unless_equals_string (plain, "4.0 s to 3661.5 s: A <b>car</b>.");
+  fail_unless_equals_string (marked, "0.0 s to ? s: a b");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_unknown_times_are_question_marks)
 {
   const GstNevaTextClip clip = {
@@ -255,6 +287,8 @@ llm_text_suite (void)
   tcase_add_test (tc, test_random_bytes_make_safe_captions);
   tcase_add_test (tc, test_markup_is_escaped);
   tcase_add_test (tc, test_placeholders_become_times);
+  tcase_add_test (tc, test_memory_stands_before_the_words_and_behind_the_video);
+  tcase_add_test (tc, test_what_is_remembered_holds_no_marker);
   tcase_add_test (tc, test_unknown_times_are_question_marks);
   tcase_add_test (tc, test_meta_survives_a_copy);
   tcase_add_test (tc, test_captions_do_not_become_quarks);
