@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Values that the original's functions gave when they were executed (spec 8.5),
- * as far as no other test of this folder has them: geometry of a picture,
- * order of a merging projector, padded vocabularies, prompts of four visual
- * tokens and the ids behind them. */
+/* Values that the original's functions gave when they were executed ([exec] in
+ * the specification), and the acceptance vectors of its 8.5. Here are those
+ * that no other test has:
+ *
+ *   1.3   frame tables, L = 123, integer division    gst/framesampler-choice.c
+ *   1.5   crop column 130, pad row 140                here
+ *   1.7   runs of S = 4, F = 2                        here
+ *   2.2   order of the merging projector              here
+ *   2.7   padded vocabularies                         here
+ *   3.2   prompts                                     prompt.c, here with ids
+ *   3.4   switch between image and video, its traps   eval.c
+ *   3.5   ids 0, 1, 2                                 here
+ *   3.6   CLEAN RESPONSE                              clean.c
+ *   4.4   distribution and top-p                      sampler.c
+ *   5.2   qkv rows of 4 heads in 2 groups             here
+ *   6.2   learning rates                              train.c
+ *   6.4   toy example, masks                          train.c
+ *   7.6, 7.8   scores, summary, two roundings         judge.c, py_text.c
+ */
 #include "config.h"
 #include <math.h>
 #include <string.h>
 #include <neva/error.h>
 #include "check.h"
+#include "checkpoint/nemo_qkv.h"
+#include "checkpoint/tensor_source.h"
 #include "convert/nemo_plan.h"
 #include "extended_tokenizer.h"
 #include "model/projector.h"
@@ -142,6 +159,47 @@ test_merge_order (void)
   }
   neva_backend_matrix_clear (backend, &p.linear[0]);
   neva_backend_free (backend);
+}
+
+/* ---- qkv rows (5.2) ------------------------------------------------------ */
+
+/* Heads in the order q0 q1 k0 v0 q2 q3 k1 v1, two rows each. */
+static void
+test_qkv_order (void)
+{
+  static const struct {
+    const char *name;
+    guint rows;
+    float want[8];
+  } letters[] = {{"q_proj", 8, {0, 1, 2, 3, 8, 9, 10, 11}},
+      {"k_proj", 4, {4, 5, 12, 13}}, {"v_proj", 4, {6, 7, 14, 15}}};
+  static const float stored[16] = {
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const NevaTensorView view = {.name = "qkv",
+      .dtype = "F32",
+      .n_dims = 2,
+      .shape = {16, 1},
+      .n_elements = 16,
+      .bytes = sizeof stored,
+      .data = stored};
+  const NevaQkv qkv = {.heads = 4, .groups = 2, .head_dim = 2};
+  NevaTensorSet *set = neva_tensor_set_new ("vectors");
+  g_autoptr (NevaTensorSource) source = NULL;
+
+  CHECK (neva_nemo_qkv_split (set, &view, &qkv, "", "", NULL), "split");
+  source = neva_tensor_source_from_set (set, "vectors");
+  for (gsize i = 0; i < G_N_ELEMENTS (letters); i++) {
+    const NevaTensorView *got =
+        neva_tensor_source_find (source, letters[i].name);
+    const float *data =
+        got ? neva_tensor_source_data (source, got, NULL) : NULL;
+
+    CHECK (data && got->shape[0] == letters[i].rows &&
+               !memcmp (data, letters[i].want, letters[i].rows * sizeof *data),
+        "%s", letters[i].name);
+    if (got)
+      neva_tensor_source_release (source, got);
+  }
 }
 
 /* ---- Vocabularies (2.7) ------------------------------------------------- */
@@ -338,6 +396,7 @@ main (int argc, char **argv)
   test_crop (rgb);
   test_pad (rgb);
   test_merge_order ();
+  test_qkv_order ();
   test_padded_vocabulary ();
   tokenizer = extended_tokenizer (FALSE, &first);
 #if HAVE_SENTENCEPIECE
