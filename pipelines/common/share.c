@@ -4,8 +4,9 @@
 #include "console.h"
 #include "share.h"
 
-/* How often a process that has nothing to send says that it lives. */
-#define SIGN_US (5 * G_USEC_PER_SEC)
+/* How often a process that has nothing to send says that it lives: several
+ * times within the shortest bound on waiting, a second. */
+#define SIGN_US (G_USEC_PER_SEC / 4)
 
 typedef enum {
   SHARE_PIECE,
