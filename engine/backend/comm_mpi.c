@@ -9,6 +9,7 @@
 #include <mpi.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 /* How a wait goes on: look, then yield, then sleep. */
 #define LOOK_US 50
@@ -468,9 +469,19 @@ neva_comm_mpi_local_size (void)
   return local_size;
 }
 
+/* MPI has no bound on the end, and with a lost machine it may never come. */
+static gpointer
+end_anyway (gpointer code)
+{
+  g_usleep ((gulong) neva_comm_timeout_us ());
+  _exit (GPOINTER_TO_INT (code));
+}
+
 void
 neva_comm_mpi_stop (gboolean well, int code)
 {
+  g_thread_unref (
+      g_thread_new ("neva-end", end_anyway, GINT_TO_POINTER (code)));
   g_mutex_lock (&mpi_lock);
   if (well)
     MPI_Finalize ();

@@ -14,8 +14,10 @@ NevaComm *neva_comm_mpi_start (int *argc, char ***argv, GError **error);
 NevaComm *neva_comm_mpi_link (NevaComm *comm);
 /* Processes of the job that are on this machine. */
 guint neva_comm_mpi_local_size (void);
-/* All groups are freed. well: wait for the others and leave in good order;
- * else the job ends now, everywhere, and so does the caller. */
+/* All groups are freed. well: wait for the others, which come now, and leave in
+ * good order; else the job ends now, everywhere, and so does the caller. When
+ * that takes longer than the bound on waiting, this process ends with `code`.
+ */
 void neva_comm_mpi_stop (gboolean well, int code);
 
 #endif /* NEVA_COMM_MPI_H */

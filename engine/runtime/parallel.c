@@ -11,7 +11,9 @@
 static NevaParallel self = {.size = 1, .groups = 1, .leads = TRUE};
 static NevaTeam team; /* its comm: NULL before start () */
 static NevaComm *leaders;
-static NevaComm **links; /* [groups] of leader 0, [1] of another one */
+/* Of leader 0: [groups]; of another one: for its posts, for the answers. */
+static NevaComm **links;
+static guint n_links;
 
 #if HAVE_MPI
 
@@ -43,8 +45,9 @@ split_world (guint per_group, GError **error)
     return FALSE;
   if (team.comm->size > 1)
     neva_comm_set_team (&team);
-  links = g_new0 (NevaComm *, self.groups);
-  for (guint i = 0; self.leads && i < (self.group ? 1 : self.groups); i++)
+  n_links = !self.leads ? 0 : self.group ? 2 : self.groups;
+  links = g_new0 (NevaComm *, n_links + 1);
+  for (guint i = 0; i < n_links; i++)
     links[i] = neva_comm_mpi_link (leaders);
   return TRUE;
 }
@@ -113,13 +116,15 @@ neva_parallel_stop (gboolean well, int code)
   if (well && self.leads && neva_comm_team ())
     well = neva_llava_dismiss (&team);
   neva_comm_set_team (NULL);
-  for (guint i = 0; links && i < self.groups; i++)
+  if (!well) /* groups are freed together, and somebody is missing */
+    neva_comm_mpi_stop (FALSE, code);
+  for (guint i = 0; i < n_links; i++)
     neva_comm_free (links[i]);
   g_clear_pointer (&links, g_free);
   g_clear_pointer (&leaders, neva_comm_free);
   g_clear_pointer (&team.comm, neva_comm_free);
   g_clear_pointer (&world, neva_comm_free);
-  neva_comm_mpi_stop (well, code);
+  neva_comm_mpi_stop (TRUE, code);
 #endif
 }
 
@@ -160,11 +165,11 @@ neva_parallel_take (guint group, GError **error)
   guint64 size = 0;
   g_autofree guint8 *data = NULL;
 
-  while (!size) {
-    neva_comm_recv (link, NULL, &size, sizeof size, group);
-    if (!neva_comm_check (link, error))
-      return NULL;
-  }
+  neva_comm_recv (link, NULL, &size, sizeof size, group);
+  if (!neva_comm_check (link, error))
+    return NULL;
+  if (!size)
+    return g_bytes_new (NULL, 0);
   if (!(data = g_try_malloc (size))) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
         "no memory for a message of %" G_GUINT64_FORMAT " bytes", size);
@@ -174,4 +179,25 @@ neva_parallel_take (guint group, GError **error)
   if (!neva_comm_check (link, error))
     return NULL;
   return g_bytes_new_take (g_steal_pointer (&data), size);
+}
+
+void
+neva_parallel_answer (guint group, gboolean over)
+{
+  const guint64 word = over;
+
+  neva_comm_send (links[group], NULL, &word, sizeof word, group);
+}
+
+gboolean
+neva_parallel_watch (GError **error)
+{
+  guint64 over = FALSE;
+
+  while (!over) {
+    neva_comm_recv (links[1], NULL, &over, sizeof over, 0);
+    if (!neva_comm_check (links[1], error))
+      return FALSE;
+  }
+  return TRUE;
 }

@@ -21,49 +21,68 @@ typedef struct {
   guint64 kind, number; /* the index, or the failures at the end */
 } Head;
 
+/* Process 0: of each other group. */
 typedef struct {
   Share *share;
   guint group;
   GThread *thread;
   guint failures;
-  gboolean lost;
+  gboolean ended; /* lock: nothing comes any more */
+  gboolean lost;  /* lock: before all of them had ended */
 } Other;
 
 struct _Share {
   const NevaParallel *parallel;
   GCancellable *cancellable;
+  gboolean lost;
   /* Process 0 */
   GMutex lock;
+  GCond changed;  /* another one has ended */
+  gboolean over;  /* lock: all have */
   ShareFunc func; /* lock; NULL after share_stop () */
   gpointer func_data;
   Other *others; /* [groups], from 1 */
   /* Another one */
   GAsyncQueue *queue; /* GBytes */
-  GThread *sender;
+  GThread *sender, *watcher;
+  gint left; /* atomic: process 0 said that it is over, or is lost */
 };
 
 /* ---- Sending ------------------------------------------------------------ */
 
+/* Until the watcher is done: process 0 wants to know that this one lives. */
 static gpointer
 send_all (gpointer data)
 {
   Share *s = data;
-  gboolean last = FALSE;
+  gboolean more = TRUE;
   g_autoptr (GError) error = NULL;
 
-  while (!last) {
+  while (more && !g_atomic_int_get (&s->left)) {
     GBytes *bytes = g_async_queue_timeout_pop (s->queue, SIGN_US);
     gsize size = 0;
-    const Head *head = bytes ? g_bytes_get_data (bytes, &size) : NULL;
+    gconstpointer head = bytes ? g_bytes_get_data (bytes, &size) : NULL;
 
-    last = head && head->kind == SHARE_END;
-    if (!neva_parallel_post (head, size, &error)) {
+    more = neva_parallel_post (head, size, &error);
+    if (!more)
       g_cancellable_cancel (s->cancellable);
-      last = TRUE;
-    }
     g_clear_pointer (&bytes, g_bytes_unref);
   }
   return NULL;
+}
+
+/* Whose work goes on when process 0 is gone works for nobody. Returns: not NULL
+ * when it is lost. */
+static gpointer
+watch (gpointer data)
+{
+  Share *s = data;
+  const gboolean well = neva_parallel_watch (NULL);
+
+  if (!well)
+    g_cancellable_cancel (s->cancellable);
+  g_atomic_int_set (&s->left, TRUE);
+  return GINT_TO_POINTER (!well);
 }
 
 static void
@@ -134,26 +153,63 @@ take (Other *other, GBytes *bytes)
   return TRUE;
 }
 
+static void
+set_ended (Other *other, gboolean lost)
+{
+  Share *s = other->share;
+
+  g_mutex_lock (&s->lock);
+  other->ended = TRUE;
+  other->lost = lost;
+  g_cond_signal (&s->changed);
+  g_mutex_unlock (&s->lock);
+}
+
+static void
+lose (Other *other, const char *why)
+{
+  if (!other->ended) {
+    console_complain ("group %u of %u is lost (%s): what it had not finished "
+                      "is missing; --resume does it",
+        other->group, other->share->parallel->groups, why);
+    other->failures = 1;
+  }
+  set_ended (other, TRUE);
+}
+
+/* A sign of life is answered by one. Returns: that it was the last one. */
+static gboolean
+answer (Other *other)
+{
+  Share *s = other->share;
+  gboolean over;
+
+  g_mutex_lock (&s->lock);
+  over = s->over;
+  g_mutex_unlock (&s->lock);
+  neva_parallel_answer (other->group, over);
+  return over;
+}
+
 static gpointer
 receive_all (gpointer data)
 {
   Other *other = data;
-  g_autoptr (GError) error = NULL;
-  gboolean more = TRUE;
+  gboolean over = FALSE;
 
-  while (more) {
+  while (!over) {
+    g_autoptr (GError) error = NULL;
     g_autoptr (GBytes) bytes = neva_parallel_take (other->group, &error);
+    const gsize size = bytes ? g_bytes_get_size (bytes) : 0;
 
-    if (!bytes || g_bytes_get_size (bytes) < sizeof (Head)) {
-      console_complain ("group %u of %u is lost (%s): what it had not finished "
-                        "is missing; --resume does it",
-          other->group, other->share->parallel->groups,
-          error ? error->message : "it sends nonsense");
-      other->failures = 1;
-      other->lost = TRUE;
+    if (!bytes || (size > 0 && size < sizeof (Head))) {
+      lose (other, error ? error->message : "it sends nonsense");
       return NULL;
     }
-    more = take (other, bytes);
+    if (size == 0)
+      over = answer (other);
+    else if (!take (other, bytes))
+      set_ended (other, FALSE);
   }
   return NULL;
 }
@@ -166,12 +222,12 @@ share_new (const NevaParallel *parallel, GCancellable *cancellable)
   Share *s = g_new0 (Share, 1);
 
   g_mutex_init (&s->lock);
+  g_cond_init (&s->changed);
   s->parallel = parallel;
   s->cancellable = cancellable;
   s->others = g_new0 (Other, parallel->groups);
   if (parallel->group > 0) {
     s->queue = g_async_queue_new_full ((GDestroyNotify) g_bytes_unref);
-    s->sender = g_thread_new ("neva-send", send_all, s);
     console_forward (send_text, s);
   }
   return s;
@@ -182,8 +238,11 @@ share_start (Share *s, ShareFunc func, gpointer data)
 {
   s->func = func;
   s->func_data = data;
-  if (s->parallel->group > 0)
+  if (s->parallel->group > 0) {
+    s->sender = g_thread_new ("neva-send", send_all, s);
+    s->watcher = g_thread_new ("neva-watch", watch, s);
     return;
+  }
   for (guint g = 1; g < s->parallel->groups; g++) {
     Other *other = &s->others[g];
 
@@ -192,14 +251,26 @@ share_start (Share *s, ShareFunc func, gpointer data)
   }
 }
 
+/* Another one: until process 0 says that all is over. */
 static void
 end_sending (Share *s, guint failures)
 {
-  if (!s->sender)
-    return;
   console_forward (NULL, NULL);
   push (s, SHARE_END, failures, NULL);
+  s->lost = g_thread_join (g_steal_pointer (&s->watcher)) != NULL;
   g_thread_join (g_steal_pointer (&s->sender));
+}
+
+/* Process 0 */
+static void
+wait_for_all (Share *s)
+{
+  g_mutex_lock (&s->lock);
+  for (guint g = 1; g < s->parallel->groups; g++)
+    while (!s->others[g].ended)
+      g_cond_wait (&s->changed, &s->lock);
+  s->over = TRUE;
+  g_mutex_unlock (&s->lock);
 }
 
 guint
@@ -207,11 +278,15 @@ share_finish (Share *s, guint failures)
 {
   guint others = 0;
 
-  end_sending (s, failures);
+  if (s->watcher) {
+    end_sending (s, failures);
+    return 0;
+  }
+  wait_for_all (s);
   for (guint g = 1; g < s->parallel->groups; g++) {
-    if (s->others[g].thread)
-      g_thread_join (g_steal_pointer (&s->others[g].thread));
+    g_thread_join (g_steal_pointer (&s->others[g].thread));
     others += s->others[g].failures;
+    s->lost |= s->others[g].lost;
   }
   return others;
 }
@@ -227,23 +302,22 @@ share_stop (Share *s)
 gboolean
 share_lost (const Share *s)
 {
-  for (guint g = 1; g < s->parallel->groups; g++)
-    if (s->others[g].lost)
-      return TRUE;
-  return FALSE;
+  return s->lost;
 }
 
+/* Its threads may be waiting for others: then it stays, and the program ends.
+ */
 void
 share_free (Share *s)
 {
-  if (!s)
+  if (!s || s->sender)
     return;
-  end_sending (s, 0);
   for (guint g = 1; g < s->parallel->groups; g++)
-    if (s->others[g].thread) /* not waited for: the program ends */
+    if (s->others[g].thread)
       return;
   if (s->queue)
     g_async_queue_unref (s->queue);
+  g_cond_clear (&s->changed);
   g_mutex_clear (&s->lock);
   g_free (s->others);
   g_free (s);

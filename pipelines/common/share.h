@@ -14,18 +14,18 @@ Share *share_new (const NevaParallel *parallel, GCancellable *cancellable);
 void share_free (Share *share); /* NULL is allowed */
 /* What of a piece of work: `text` (transfer full), or NULL: there is none. */
 typedef void (*ShareFunc) (gsize index, char *text, gpointer data);
-/* Process 0: what the others send goes to `func`, on threads of their own,
- * until share_finish (). */
+/* All leaders. Process 0: what the others send goes to `func`, on threads of
+ * their own, until share_finish (). */
 void share_start (Share *share, ShareFunc func, gpointer data);
 /* The others; a ShareFunc. */
 void share_send (gsize index, char *text, gpointer share);
-/* This process's work is done, `failures` pieces of it badly. Process 0 waits
- * for all others. Returns: the failures of the others. */
+/* This process's work is done, `failures` pieces of it badly. Waits for all
+ * others. Returns: process 0: the failures of the others. */
 guint share_finish (Share *share, guint failures);
 /* Instead of share_finish (), when nobody wants what the others have: `func` is
  * not called any more. */
 void share_stop (Share *share);
-/* Process 0, behind share_finish (): a group was lost, of which it was said.
+/* Behind share_finish (): a process was lost, of which process 0 has said it.
  * MPI would wait for it at the end: stop with `well` FALSE. */
 gboolean share_lost (const Share *share);
 

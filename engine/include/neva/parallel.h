@@ -55,12 +55,19 @@ gboolean neva_parallel_agree (GError *own, GError **error);
 /* All leaders: what group 0's has. */
 gboolean neva_parallel_share (gpointer data, gsize bytes, GError **error);
 /* To leader 0 from another one, in order; one thread at a time. Without bytes
- * it is a sign of life, which is needed every few seconds. */
+ * it is a sign of life, which is needed several times within the bound on
+ * waiting, until watch () returns. */
 gboolean neva_parallel_post (gconstpointer data, gsize bytes, GError **error);
-/* Leader 0: the next post of a group that is no sign of life. For each group a
- * thread of its own. (transfer full): NULL with error when the group is lost.
- */
+/* Leader 0: the next post of a group, empty for a sign of life, which wants an
+ * answer (). For each group a thread of its own. (transfer full): NULL with
+ * error when the group is lost. */
 GBytes *neva_parallel_take (guint group, GError **error);
+/* Leader 0, in that group's thread: I live. over: all groups have finished;
+ * nothing comes behind it. */
+void neva_parallel_answer (guint group, gboolean over);
+/* Another leader, in a thread of its own: until leader 0 says that it is over.
+ * FALSE with error when leader 0 is lost. */
+gboolean neva_parallel_watch (GError **error);
 
 G_END_DECLS
 
