@@ -8,6 +8,7 @@
 #include "text/nemo_prompt.h"
 #include "text/py_text.h"
 #include "text/stop.h"
+#include "text/utf8.h"
 
 struct _NevaDriverAnswer {
   NevaLlavaDriver *driver;
@@ -184,6 +185,7 @@ neva_llava_answer_push (NevaDriverAnswer *answer, gint32 token)
     return TRUE;
   g_string_truncate (answer->piece, 0);
   neva_detokenizer_push (answer->detokenizer, token, answer->piece);
+  neva_utf8_replace_nul (answer->piece);
   answer->stopped = neva_stop_push (answer->stop, answer->piece->str,
       (gssize) answer->piece->len, answer->text);
   if (answer->constraint)
@@ -228,10 +230,10 @@ text_with_marker (
   g_autofree char *before = NULL, *all = NULL;
 
   g_array_append_vals (rest, ids, (guint) start);
-  before = neva_tokenizer_decode (tokenizer, ids, start, TRUE, NULL);
+  before = neva_tokenizer_decode_text (tokenizer, ids, start, TRUE);
   g_array_append_vals (rest, ids + behind, (guint) (n_ids - behind));
-  all = neva_tokenizer_decode (
-      tokenizer, (const gint32 *) (void *) rest->data, rest->len, TRUE, NULL);
+  all = neva_tokenizer_decode_text (
+      tokenizer, (const gint32 *) (void *) rest->data, rest->len, TRUE);
   if (answer->media_len == 0)
     return g_steal_pointer (&all);
   if (!g_str_has_prefix (all, before))
@@ -250,7 +252,7 @@ make_full_text (const NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids)
     return text_with_marker (answer, ids, n_ids);
   raw = config->legacy_tokenizer
             ? neva_tokenizer_decode_legacy (self->tokenizer, ids, n_ids)
-            : neva_tokenizer_decode (self->tokenizer, ids, n_ids, TRUE, NULL);
+            : neva_tokenizer_decode_text (self->tokenizer, ids, n_ids, TRUE);
   return neva_clean_full_text (raw, config->llama3_tokens,
       config->lita != NEVA_LITA_NONE, answer->marker);
 }
@@ -293,6 +295,7 @@ neva_llava_answer_finish (
   if (!answer->stopped) {
     g_string_truncate (answer->piece, 0);
     neva_detokenizer_flush (answer->detokenizer, answer->piece);
+    neva_utf8_replace_nul (answer->piece);
     if (!neva_stop_push (answer->stop, answer->piece->str,
             (gssize) answer->piece->len, answer->text))
       neva_stop_flush (answer->stop, answer->text);

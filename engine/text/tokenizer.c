@@ -411,6 +411,19 @@ neva_tokenizer_decode (const NevaTokenizer *self, const gint32 *ids,
   return g_string_free (out, FALSE);
 }
 
+char *
+neva_tokenizer_decode_text (const NevaTokenizer *self, const gint32 *ids,
+    gsize n_ids, gboolean skip_special)
+{
+  gsize length;
+  g_autofree char *text =
+      neva_tokenizer_decode (self, ids, n_ids, skip_special, &length);
+  GString *out = g_string_new_len (text, (gssize) length);
+
+  neva_utf8_replace_nul (out);
+  return g_string_free (out, FALSE);
+}
+
 /* Added to the model in the wrapper around it. */
 static gboolean
 is_behind_model (const NevaTokenizer *self, gint32 id)
@@ -434,7 +447,7 @@ neva_tokenizer_decode_legacy (
 
     for (end = at; end < n_ids && !is_behind_model (self, ids[end]);)
       end++;
-    text = neva_tokenizer_decode (self, ids + at, end - at, FALSE, NULL);
+    text = neva_tokenizer_decode_text (self, ids + at, end - at, FALSE);
     g_string_append (out, text);
     if (end < n_ids)
       g_string_append_printf (out, " %s ", piece_at (self, ids[end])->text);

@@ -37,6 +37,9 @@ gboolean neva_tokenizer_encode (const NevaTokenizer *tokenizer,
  * Returns: (transfer full): valid UTF-8. */
 char *neva_tokenizer_decode (const NevaTokenizer *tokenizer, const gint32 *ids,
     gsize n_ids, gboolean skip_special, gsize *length);
+/* The same as a C string: a NUL in it becomes U+FFFD. */
+char *neva_tokenizer_decode_text (const NevaTokenizer *tokenizer,
+    const gint32 *ids, gsize n_ids, gboolean skip_special);
 /* As NeMo's sentencepiece_legacy decodes: texts and the tokens that were added
  * to the model, special or not, each with a space behind, stripped. */
 char *neva_tokenizer_decode_legacy (

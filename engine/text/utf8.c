@@ -55,6 +55,17 @@ neva_utf8_valid (const guint8 *bytes, gsize n, gsize *bad_at)
   return TRUE;
 }
 
+void
+neva_utf8_replace_nul (GString *text)
+{
+  for (gsize i = 0; i < text->len; i++) {
+    if (text->str[i])
+      continue;
+    text->str[i] = NEVA_UTF8_REPLACEMENT[0];
+    g_string_insert (text, (gssize) i + 1, NEVA_UTF8_REPLACEMENT + 1);
+  }
+}
+
 gboolean
 neva_utf8_is_space (gunichar c)
 {

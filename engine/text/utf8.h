@@ -21,6 +21,10 @@ NevaUtf8 neva_utf8_scan (const guint8 *bytes, gsize n, gsize *length);
  */
 gboolean neva_utf8_valid (const guint8 *bytes, gsize n, gsize *bad_at);
 
+/* Every NUL becomes U+FFFD: what follows is not cut off where the text goes on
+ * as a C string. */
+void neva_utf8_replace_nul (GString *text);
+
 /* Unicode White_Space. */
 gboolean neva_utf8_is_space (gunichar c);
 

@@ -347,6 +347,21 @@ test_legacy_decode (void)
   CHECK_STR (text, "<extra_id_0> System\n <extra_id_4>  <extra_id_3> x");
 }
 
+/* Byte 0 is a token like others; what is behind it is not cut off. */
+static void
+test_nul (const NevaTokenizer *tokenizer, gint32 first)
+{
+  const gint32 ids[] = {neva_tokenizer_find (tokenizer, "<0x41>"),
+      neva_tokenizer_find (tokenizer, "<0x00>"),
+      neva_tokenizer_find (tokenizer, "<0x42>"), first + 1};
+  g_autofree char *text = NULL;
+
+  CHECK (ids[0] >= 0 && ids[1] >= 0 && ids[2] >= 0, "bytes are no tokens");
+  text = neva_tokenizer_decode_text (tokenizer, ids, 4, TRUE);
+  CHECK_STR (text, "A\xef\xbf\xbd"
+                   "B<extra_id_1>");
+}
+
 /* What the original makes unknown, id 0, is an error that names it. */
 static void
 test_missing_stand_in (void)
@@ -408,6 +423,7 @@ main (int argc, char **argv)
     test_nvgpt_text (tokenizer);
     test_stop_ids (tokenizer, first);
     test_legacy_decode ();
+    test_nul (tokenizer, first);
     test_missing_stand_in ();
   }
   return check_finish ();
