@@ -46,6 +46,29 @@ round_bf16 (float x)
   return from_bf16 (to_bf16 (x));
 }
 
+/* x/2 erfc (-x / sqrt 2). Rounding the argument would be multiplied by its
+ * square in the tail: what it lost, d, is made good by the slope of erfc. */
+static __device__ __forceinline__ float
+gelu_erf (float x)
+{
+  const float c = -0.70710678f, rest = -1.2101617e-8f; /* of 1 / sqrt 2 */
+  const float t = x * c, d = fmaf (x, c, -t) + x * rest;
+
+  /* beyond, erfc is 0 or 2, and d may be infinity less infinity */
+  if (!(fabsf (t) < 16))
+    return x / 2 * erfcf (t);
+  return x / 2 * (erfcf (t) - 1.1283792f * expf (-t * t) * d);
+}
+
+/* x sigmoid (u), small results included: exp (-u) alone would overflow. */
+static __device__ __forceinline__ float
+times_sigmoid (float x, float u)
+{
+  const float e = expf (-fabsf (u));
+
+  return u < 0 ? x * e / (1 + e) : x / (1 + e);
+}
+
 static __device__ __forceinline__ float
 activate (float x, NevaAct act)
 {
@@ -53,13 +76,13 @@ activate (float x, NevaAct act)
     case NEVA_ACT_NONE:
       return x;
     case NEVA_ACT_GELU_ERF:
-      return x / 2 * erfcf (-x * 0.70710678f);
+      return gelu_erf (x);
     case NEVA_ACT_GELU_TANH: /* x sigmoid(2u): no cancellation */
-      return x / (1 + expf (-1.5957691f * (x + 0.044715f * x * x * x)));
+      return times_sigmoid (x, 1.5957691f * (x + 0.044715f * x * x * x));
     case NEVA_ACT_GELU_QUICK:
-      return x / (1 + expf (-1.702f * x));
+      return times_sigmoid (x, 1.702f * x);
     case NEVA_ACT_SILU:
-      return x / (1 + expf (-x));
+      return times_sigmoid (x, x);
     case NEVA_ACT_RELU2:
       return x < 0 ? 0 : x * x;
   }

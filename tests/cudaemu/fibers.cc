@@ -28,10 +28,11 @@ struct Fiber {
   void (*entry) ();
   bool started;
   ucontext_t first;
+  Fiber *older; /* all there are: none is freed */
 };
 
 static Fiber launcher;
-static Fiber *current;
+static Fiber *current, *newest;
 
 static inline void
 leave (Fiber *from, const Fiber *to)
@@ -106,6 +107,8 @@ fiber_new (void (*entry) ())
   f->stack = (char *) stack + 4096;
   f->bytes = stack_bytes - 4096;
   f->entry = entry;
+  f->older = newest;
+  newest = f;
   getcontext (&f->first);
   f->first.uc_stack.ss_sp = (char *) stack + 4096;
   f->first.uc_stack.ss_size = f->bytes;

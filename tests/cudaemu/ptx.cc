@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mma.sync and ldmatrix, from the fragment layouts of the PTX ISA manual
+ * ("Matrix Fragments for mma.m16n8k16", "... m16n8k32", "ldmatrix"). The last
+ * lane to come computes for all. */
+#include "include/emu_ptx.h"
+
+namespace neva_emu
+{
+static const char bf16_name[] = "mma.m16n8k16 (bf16)",
+                  s8_name[] = "mma.m16n8k32 (s8)", ldmatrix_name[] = "ldmatrix";
+
+template <typename D> struct Mma {
+  D *d;
+  const uint32_t *a, *b;
+};
+
+/* Number `index` of a register of 32 / bits. */
+static double
+bf16_of (uint32_t word, unsigned index)
+{
+  return __uint_as_float (word >> 16 * index << 16);
+}
+
+static int
+s8_of (uint32_t word, unsigned index)
+{
+  return (int8_t) (word >> 8 * index);
+}
+
+/* `per`: numbers in a register; k = 8 per. A(i, k) is with lane i % 8 * 4 +
+ * k / per % 4, register i / 8 + 2 (k / (4 per)); B(k, n) with lane n * 4 + k /
+ * per % 4, register k / (4 per). */
+template <typename D, typename Sum, typename Number>
+static void
+multiply (void *const *slots, unsigned per, Number number)
+{
+  const auto of = [=] (unsigned lane) { return (const Mma<D> *) slots[lane]; };
+
+  for (unsigned i = 0; i < 16; i++)
+    for (unsigned n = 0; n < 8; n++) {
+      const unsigned to = i % 8 * 4 + n / 2;
+      D *d = &((Mma<D> *) slots[to])->d[n % 2 + i / 8 * 2];
+      Sum sum = *d;
+
+      for (unsigned k = 0; k < 8 * per; k++) {
+        const unsigned t = k / per % 4, high = k / (4 * per);
+        const uint32_t a = of (i % 8 * 4 + t)->a[i / 8 + 2 * high];
+        const uint32_t b = of (n * 4 + t)->b[high];
+
+        sum += (Sum) number (a, k % per) * (Sum) number (b, k % per);
+      }
+      *d = (D) sum;
+    }
+  count_operations (2 * 16 * 8 * 8 * per);
+}
+
+static void
+do_bf16 (void *const *slots, const void *)
+{
+  multiply<float, double> (slots, 2, bf16_of);
+}
+
+static void
+do_s8 (void *const *slots, const void *)
+{
+  multiply<int, int> (slots, 4, s8_of);
+}
+
+void
+mma_bf16 (float *d, const uint32_t *a, const uint32_t *b)
+{
+  Mma<float> slot = {d, a, b};
+
+  together (bf16_name, &slot, do_bf16, nullptr);
+}
+
+void
+mma_s8 (int *d, const uint32_t *a, const uint32_t *b)
+{
+  Mma<int> slot = {d, a, b};
+
+  together (s8_name, &slot, do_s8, nullptr);
+}
+
+struct Rows {
+  uint32_t *r;
+  const void *row;
+  unsigned n;
+  bool transposed;
+};
+
+static void
+do_ldmatrix (void *const *slots, const void *)
+{
+  for (unsigned lane = 0; lane < 32; lane++) {
+    const Rows *to = (const Rows *) slots[lane];
+    const unsigned g = lane / 4, t = lane % 4;
+
+    for (unsigned m = 0; m < to->n; m++) {
+      uint16_t pair[2];
+
+      for (unsigned j = 0; j < 2; j++) {
+        const unsigned row = to->transposed ? 2 * t + j : g;
+        const unsigned column = to->transposed ? g : 2 * t + j;
+        const Rows *from = (const Rows *) slots[m * 8 + row];
+
+        memcpy (&pair[j], (const uint16_t *) from->row + column, 2);
+      }
+      memcpy (&to->r[m], pair, 4);
+    }
+  }
+}
+
+void
+ldmatrix (uint32_t *r, unsigned n, const void *row, bool transposed)
+{
+  Rows slot = {r, row, n, transposed};
+
+  if (lane () < n * 8) {
+    check_shared (row, 16, 16);
+    check_read (row, 16);
+  }
+  together (ldmatrix_name, &slot, do_ldmatrix, nullptr);
+}
+} // namespace neva_emu
