@@ -70,30 +70,39 @@ map_code (const GError *error, GQuark *domain, gint *code)
 
 static void
 post (GstElement *element, GstMessageType type, const char *what,
-    const GError *error)
+    GstStructure *details, const GError *error)
 {
   GQuark domain;
   gint code;
   char *text;
 
-  if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_CANCELLED))
+  if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_CANCELLED)) {
+    g_clear_pointer (&details, gst_structure_free);
     return;
+  }
   map_code (error, &domain, &code);
   text = what ? g_strdup_printf ("%s: %s", what, error->message)
               : g_strdup (error->message);
-  gst_element_message_full (
-      element, type, domain, code, text, NULL, __FILE__, G_STRFUNC, __LINE__);
+  gst_element_message_full_with_details (element, type, domain, code, text,
+      NULL, __FILE__, G_STRFUNC, __LINE__, details);
 }
 
 void
 gst_neva_post_error (GstElement *element, const char *what, const GError *error)
 {
-  post (element, GST_MESSAGE_ERROR, what, error);
+  post (element, GST_MESSAGE_ERROR, what, NULL, error);
 }
 
 void
 gst_neva_post_warning (
     GstElement *element, const char *what, const GError *error)
 {
-  post (element, GST_MESSAGE_WARNING, what, error);
+  post (element, GST_MESSAGE_WARNING, what, NULL, error);
+}
+
+void
+gst_neva_post_details (GstElement *element, GstMessageType type,
+    const char *what, GstStructure *details, const GError *error)
+{
+  post (element, type, what, details, error);
 }

@@ -22,6 +22,10 @@ void gst_neva_post_error (
 /* The same as a WARNING: what is named was skipped, and the stream goes on. */
 void gst_neva_post_warning (
     GstElement *element, const char *what, const GError *error);
+/* Either, with details for programs. type: GST_MESSAGE_ERROR or
+ * GST_MESSAGE_WARNING; details: (transfer full) (nullable). */
+void gst_neva_post_details (GstElement *element, GstMessageType type,
+    const char *what, GstStructure *details, const GError *error);
 
 /* Sends the engine's log to the debug category "neva". Once, from plugin_init.
  */

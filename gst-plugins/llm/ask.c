@@ -224,10 +224,12 @@ prompt_with (const GstNevaLlmClip *clip, NevaModel *model,
 static char *
 make_text (GstNevaLlm *self, const GstNevaLlmClip *clip, NevaModel *model,
     const GstNevaLlmPrompt *prompt, const NevaQuestion *question,
-    const GstNevaLlmMemorySettings *memory, guint *n)
+    const GstNevaLlmSettings *settings, guint *n)
 {
-  const char *text =
-      prompt->text ? prompt->text : neva_model_get_info (model)->prompt;
+  const GstNevaLlmMemorySettings *memory = &settings->memory;
+  const char *text = prompt->text       ? prompt->text
+                     : settings->prompt ? settings->prompt
+                                        : neva_model_get_info (model)->prompt;
   g_autofree char *base = expand_prompt (clip, text, NULL);
   g_autoptr (GPtrArray) lines = NULL;
 
@@ -255,8 +257,8 @@ ask_one (GstNevaLlm *self, GstNevaLlmClip *clip, GstNevaLlmQuestion *q,
   GError *error = NULL;
   gboolean gone;
 
-  q->text = make_text (
-      self, clip, model, q->prompt, &question, &settings->memory, &q->memory);
+  q->text =
+      make_text (self, clip, model, q->prompt, &question, settings, &q->memory);
   question.prompt = q->text;
   request =
       neva_model_ask (model, &question, settings->partial ? on_partial : NULL,

@@ -351,6 +351,7 @@ deliver_failure (GstNevaLlm *self, GstNevaLlmClip *clip,
                                            " at %.1f s cannot be captioned%s%s",
       clip->number, (double) clip->start / (double) GST_SECOND,
       several ? ", prompt " : "", several ? question->prompt->id : "");
+  GstStructure *details;
   gboolean fresh;
 
   g_mutex_lock (&self->lock);
@@ -362,10 +363,16 @@ deliver_failure (GstNevaLlm *self, GstNevaLlmClip *clip,
   g_mutex_unlock (&self->lock);
   if (!fresh)
     return;
+  details = gst_structure_new (
+      "neva-details", "clip", G_TYPE_UINT64, clip->number, NULL);
+  if (question)
+    gst_structure_set (
+        details, "prompt-id", G_TYPE_STRING, question->prompt->id, NULL);
   if (settings->error_policy == GST_NEVA_LLM_ERROR_POLICY_SKIP)
-    gst_neva_post_warning (GST_ELEMENT_CAST (self), what, error);
+    gst_neva_post_details (
+        GST_ELEMENT_CAST (self), GST_MESSAGE_WARNING, what, details, error);
   else
-    gst_neva_llm_fail (self, what, error);
+    gst_neva_llm_fail_with_details (self, what, details, error);
 }
 
 void
@@ -432,6 +439,13 @@ gst_neva_llm_report_drop (GstNevaLlm *self, GstNevaLlmClip *clip)
 void
 gst_neva_llm_fail (GstNevaLlm *self, const char *what, const GError *error)
 {
+  gst_neva_llm_fail_with_details (self, what, NULL, error);
+}
+
+void
+gst_neva_llm_fail_with_details (GstNevaLlm *self, const char *what,
+    GstStructure *details, const GError *error)
+{
   g_autoptr (GPtrArray) requests = NULL;
   gboolean first;
 
@@ -441,7 +455,9 @@ gst_neva_llm_fail (GstNevaLlm *self, const char *what, const GError *error)
   self->reported = TRUE;
   g_mutex_unlock (&self->lock);
   if (first && error)
-    gst_neva_post_error (GST_ELEMENT_CAST (self), what, error);
+    gst_neva_post_details (GST_ELEMENT_CAST (self), GST_MESSAGE_ERROR, what,
+        g_steal_pointer (&details), error);
+  g_clear_pointer (&details, gst_structure_free);
 
   g_mutex_lock (&self->lock);
   self->failed = TRUE;

@@ -227,6 +227,9 @@ void gst_neva_llm_report_drop (GstNevaLlm *self, GstNevaLlmClip *clip);
 /* The stream cannot go on. error: NULL when it was posted already. */
 void gst_neva_llm_fail (
     GstNevaLlm *self, const char *what, const GError *error);
+/* details: (transfer full) (nullable): of the message. */
+void gst_neva_llm_fail_with_details (GstNevaLlm *self, const char *what,
+    GstStructure *details, const GError *error);
 
 /* ---- aligned.c ---- */
 

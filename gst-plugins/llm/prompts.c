@@ -166,11 +166,6 @@ read_structure (GstNevaLlmPrompt *prompt, const GstStructure *s, GError **error)
   Reading r = {.prompt = prompt, .error = error};
   gboolean ok = gst_structure_foreach (s, read_field, &r);
 
-  if (ok && !prompt->text) {
-    g_set_error_literal (
-        error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "it has no 'text'");
-    ok = FALSE;
-  }
   if (ok) {
     gst_neva_llm_form_compile (&r.form);
     prompt->grammar = g_steal_pointer (&r.form.compiled);
@@ -288,8 +283,9 @@ gst_neva_llm_prompts_install (GObjectClass *klass)
   g_object_class_install_property (klass, GST_NEVA_LLM_PROP_PROMPTS,
       gst_param_spec_array ("prompts", "Prompts",
           "Questions that are all asked about each clip, instead of prompt: "
-          "strings, whose id is their number from 0, and structures with text "
-          "and, if wanted, id, max-tokens, choices, json-schema, grammar, "
+          "strings, whose id is their number from 0, and structures with what "
+          "they need of id, text (that of prompt if unset), max-tokens, "
+          "choices, json-schema, grammar, "
           "alert (boolean), alert-threshold. Answers come in this order, with "
           "their prompt-id",
           NULL,

@@ -17,7 +17,7 @@ G_BEGIN_DECLS
 typedef struct {
   gint refs;      /* atomic */
   char *id;       /* answers carry it; unique among those of a clip */
-  char *text;     /* NULL: the model's own question */
+  char *text;     /* NULL: that of the property prompt */
   gboolean alert; /* a yes/no question whose probability counts */
   /* Its own, or what the element has: */
   double threshold;     /* < 0: the element's */

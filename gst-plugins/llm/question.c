@@ -46,8 +46,7 @@ gst_neva_llm_questions_new (const GstNevaLlmSettings *settings)
     add (questions, prompt, scored);
   }
   if (questions->len == 0)
-    add (questions,
-        gst_neva_llm_prompt_new (GST_NEVA_LLM_ID_PROMPT, settings->prompt),
+    add (questions, gst_neva_llm_prompt_new (GST_NEVA_LLM_ID_PROMPT, NULL),
         scored);
   return questions;
 }

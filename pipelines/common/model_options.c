@@ -117,6 +117,9 @@ answer_options_clear (AnswerOptions *o)
 {
   g_clear_pointer (&o->system_prompt, g_free);
   g_clear_pointer (&o->conv_template, g_free);
+  g_clear_pointer (&o->choices, g_strfreev);
+  g_clear_pointer (&o->json_schema, g_free);
+  g_clear_pointer (&o->grammar, g_free);
 }
 
 void
@@ -127,6 +130,13 @@ answer_options_add (AnswerOptions *o, GOptionContext *context)
           "What the conversation begins with", "TEXT"},
       {"template", 0, 0, G_OPTION_ARG_STRING, &o->conv_template,
           "Prompt template (default: the model's)", "NAME"},
+      {"choices", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->choices,
+          "The answer is one of these texts; \\, is a comma (again: more)",
+          "A,B,…"},
+      {"json-schema", 0, 0, G_OPTION_ARG_STRING, &o->json_schema,
+          "The answer is JSON that fits this schema", "FILE or {…}"},
+      {"grammar", 0, 0, G_OPTION_ARG_STRING, &o->grammar,
+          "The answer is a sentence of this GBNF grammar", "FILE or GBNF"},
       {"max-tokens", 0, 0, G_OPTION_ARG_INT, &o->max_tokens,
           "Longest caption (default 256)", "N"},
       {"temperature", 0, 0, G_OPTION_ARG_DOUBLE, &o->temperature,
@@ -141,6 +151,47 @@ answer_options_add (AnswerOptions *o, GOptionContext *context)
   g_option_context_add_main_entries (context, entries, NULL);
 }
 
+/* Appends the texts of a list with commas. */
+static void
+append_choices (GValue *array, const char *list)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (const char *p = list;; p++) {
+    if (*p == '\\' && p[1] == ',') {
+      g_string_append_c (text, *++p);
+    } else if (*p && *p != ',') {
+      g_string_append_c (text, *p);
+    } else {
+      GValue item = G_VALUE_INIT;
+
+      g_value_init (&item, G_TYPE_STRING);
+      g_value_set_string (&item, text->str);
+      gst_value_array_append_and_take_value (array, &item);
+      g_string_truncate (text, 0);
+    }
+    if (!*p)
+      break;
+  }
+}
+
+static void
+apply_form (const AnswerOptions *o, GstElement *llm)
+{
+  GValue choices = G_VALUE_INIT;
+
+  g_value_init (&choices, GST_TYPE_ARRAY);
+  for (guint i = 0; o->choices && o->choices[i]; i++)
+    append_choices (&choices, o->choices[i]);
+  if (o->choices)
+    g_object_set_property (G_OBJECT (llm), "choices", &choices);
+  g_value_unset (&choices);
+  if (o->json_schema)
+    g_object_set (llm, "json-schema", o->json_schema, NULL);
+  if (o->grammar)
+    g_object_set (llm, "grammar", o->grammar, NULL);
+}
+
 void
 answer_options_apply (const AnswerOptions *o, GstElement *llm)
 {
@@ -151,6 +202,7 @@ answer_options_apply (const AnswerOptions *o, GstElement *llm)
     g_object_set (llm, "system-prompt", o->system_prompt, NULL);
   if (o->conv_template)
     g_object_set (llm, "template", o->conv_template, NULL);
+  apply_form (o, llm);
   g_object_set (llm, "greedy", !draw, NULL);
   if (o->temperature > 0)
     g_object_set (llm, "temperature", o->temperature, NULL);

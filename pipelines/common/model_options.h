@@ -14,6 +14,8 @@ typedef struct {
 
 typedef struct {
   char *system_prompt, *conv_template;
+  char **choices; /* as given: lists with commas */
+  char *json_schema, *grammar;
   gint max_tokens, top_k;
   gdouble temperature, top_p;
   gint64 seed;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* uridecodebin ! nevaframesampler ! videoconvert ! videoflip ! nevaencoder !
- *     nevallm ! … ! nevallm ! fakesink
+ *     nevallm ! fakesink
  *
- * One nevallm for each prompt, whose captions come as element messages.
+ * All prompts of a file are asked together; captions come as element messages.
  * Conversion and rotation stand behind the sampler, so that only chosen frames
  * pay for them. */
 #include "config.h"
@@ -17,12 +17,15 @@
 #include "work.h"
 
 #define PROGRESS_MS 150
+/* That nevallm takes; further ones are asked by another one behind it. */
+#define MOST_PROMPTS 64
 
 /* A job of this file. */
 typedef struct {
   guint index;
   const Job *job;
   GstElement *llm; /* in this pass; borrowed */
+  char id[16];     /* of its prompt there */
   gboolean ended;
   guint captions;    /* that were told */
   guint in_pass;     /* that came in this pass: the first ones may be known */
@@ -44,14 +47,50 @@ typedef struct {
 
 /* ---- The pipeline ------------------------------------------------------- */
 
+/* A prompt as nevallm takes it: without `text` the model's own. */
 static void
-set_question (GstElement *llm, const Options *o, const Job *job)
+append_prompt (GValue *prompts, const Question *q)
 {
+  GstStructure *s =
+      gst_structure_new ("prompt", "id", G_TYPE_STRING, q->id, NULL);
+  GValue item = G_VALUE_INIT;
+
+  /* an empty one is the model's own, too, as it is for the property prompt */
+  if (q->job->prompt && *q->job->prompt)
+    gst_structure_set (s, "text", G_TYPE_STRING, q->job->prompt, NULL);
+  g_value_init (&item, GST_TYPE_STRUCTURE);
+  g_value_take_boxed (&item, s);
+  gst_value_array_append_and_take_value (prompts, &item);
+}
+
+/* nevallm for the questions from *next on. */
+static GstElement *
+make_llm (Run *run, guint *next)
+{
+  const Options *o = run->app->options;
+  GstElement *llm = missing_make ("nevallm");
+  GValue prompts = G_VALUE_INIT;
+
+  if (!llm)
+    return NULL;
+  g_value_init (&prompts, GST_TYPE_ARRAY);
+  for (; *next < run->n_questions &&
+         gst_value_array_get_size (&prompts) < MOST_PROMPTS;
+       ++*next) {
+    Question *q = &run->questions[*next];
+
+    if (q->ended)
+      continue;
+    q->llm = llm;
+    g_snprintf (q->id, sizeof q->id, "%u", *next);
+    append_prompt (&prompts, q);
+  }
+  g_object_set_property (G_OBJECT (llm), "prompts", &prompts);
+  g_value_unset (&prompts);
   model_options_set_string (llm, "output", "meta");
-  /* properties of type string are set as they are: quotes stay quotes */
-  if (job->prompt)
-    g_object_set (llm, "prompt", job->prompt, NULL);
+  model_options_apply (&o->model, llm);
   answer_options_apply (&o->answer, llm);
+  return llm;
 }
 
 static void
@@ -81,25 +120,27 @@ on_no_more_pads (GstElement *source, gpointer data)
                            gst_structure_new_empty ("no-video")));
 }
 
+static gboolean
+is_left (const Run *run, guint from)
+{
+  while (from < run->n_questions && run->questions[from].ended)
+    from++;
+  return from < run->n_questions;
+}
+
 /* Between nevaencoder and the sink. */
 static gboolean
 add_questions (Run *run, GstElement *last, GstElement *sink)
 {
-  const Options *o = run->app->options;
+  for (guint next = 0; is_left (run, next);) {
+    GstElement *llm = make_llm (run, &next);
 
-  for (guint i = 0; i < run->n_questions; i++) {
-    Question *q = &run->questions[i];
-
-    if (q->ended)
-      continue;
-    if (!(q->llm = missing_make ("nevallm")))
+    if (!llm)
       return FALSE;
-    gst_bin_add (GST_BIN (run->pipeline), q->llm);
-    model_options_apply (&o->model, q->llm);
-    set_question (q->llm, o, q->job);
-    if (!gst_element_link (last, q->llm))
+    gst_bin_add (GST_BIN (run->pipeline), llm);
+    if (!gst_element_link (last, llm))
       return FALSE;
-    last = q->llm;
+    last = llm;
   }
   return gst_element_link (last, sink);
 }
@@ -170,11 +211,16 @@ keep_subtitle (App *app, const Caption *c)
   g_array_append_val (app->subtitles, subtitle);
 }
 
+/* details: the caption, or what an error says beside its text; may be NULL. */
 static Question *
-question_of (Run *run, GstMessage *message)
+question_of (Run *run, GstMessage *message, const GstStructure *details)
 {
-  for (guint i = 0; i < run->n_questions; i++)
-    if (GST_MESSAGE_SRC (message) == GST_OBJECT (run->questions[i].llm))
+  const char *id =
+      details ? gst_structure_get_string (details, "prompt-id") : NULL;
+
+  for (guint i = 0; id && i < run->n_questions; i++)
+    if (GST_MESSAGE_SRC (message) == GST_OBJECT (run->questions[i].llm) &&
+        g_str_equal (run->questions[i].id, id))
       return &run->questions[i];
   return NULL;
 }
@@ -229,7 +275,7 @@ static void
 on_caption (Run *run, GstMessage *message)
 {
   const GstStructure *s = gst_message_get_structure (message);
-  Question *q = question_of (run, message);
+  Question *q = question_of (run, message, s);
   GstClockTime start = 0, end = GST_CLOCK_TIME_NONE,
                stream = GST_CLOCK_TIME_NONE;
   gboolean final = TRUE;
@@ -290,9 +336,12 @@ on_error (Run *run, GstMessage *message)
 {
   g_autoptr (GError) error = NULL;
   const gboolean model = is_from_model (message);
-  Question *q = question_of (run, message);
+  const GstStructure *details = NULL;
+  Question *q;
 
   gst_message_parse_error (message, &error, NULL);
+  gst_message_parse_error_details (message, &details);
+  q = question_of (run, message, details);
   /* GStreamer calls a sound file, of which nothing is wanted, a missing plugin
    */
   if (!model && !run->missing && !run->linked &&

@@ -346,7 +346,8 @@ options_describe (const Options *o)
   } words[] = {{"base-model", m->base_model}, {"vision-tower", m->vision_tower},
       {"lora", m->lora}, {"system-prompt", a->system_prompt},
       {"template", a->conv_template}, {"weights", m->weights},
-      {"mode", o->mode}};
+      {"mode", o->mode}, {"json-schema", a->json_schema},
+      {"grammar", a->grammar}};
   const struct {
     const char *name;
     double value, none; /* up to which it is not set */
@@ -363,6 +364,8 @@ options_describe (const Options *o)
   for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
     if (words[i].value)
       g_string_append_printf (text, " --%s %s", words[i].name, words[i].value);
+  for (char **choices = a->choices; choices && *choices; choices++)
+    g_string_append_printf (text, " --choices %s", *choices);
   for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
     if (numbers[i].value > numbers[i].none)
       g_string_append_printf (

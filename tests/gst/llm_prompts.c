@@ -333,7 +333,6 @@ GST_START_TEST (test_what_cannot_be_used_is_named_before_anything_runs)
   expect_refused (many->str, "65 prompts are more than 64");
   expect_refused ("<a,(string)\"\">", "prompt 1: it is empty");
   expect_refused ("<a,4>", "prompt 1: it is a gint, neither");
-  expect_refused ("<[q,id=x]>", "prompt 0: it has no 'text'");
   expect_refused ("<[q,text=7]>", "prompt 0: 'text' is not a text");
   expect_refused ("<[q,text=a,id=1]>", "prompt 0: 'id' is not a text");
   expect_refused ("<[q,text=a,colour=red]>", "'colour' is none of id, text");

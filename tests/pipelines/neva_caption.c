@@ -205,6 +205,12 @@ test_failures (void)
       {g_strdup_printf ("%s|-m|%s/none", clip, folder), 4, "none"},
       {g_strdup_printf ("%s|-m|fake:x|--template|none-such", clip), 4,
           "none-such"},
+      {g_strdup_printf ("%s|-m|fake:x|--choices|a,,b", clip), 4,
+          "choices: number 2"},
+      {g_strdup_printf ("%s|-m|fake:x|--json-schema|%s/no.json", clip, folder),
+          4, "no.json"},
+      {g_strdup_printf ("%s|-m|fake:x|--choices|a|--grammar|root ::= .", clip),
+          4, "more than one of"},
       {g_strdup_printf ("%s|-m|fake:x|-o|%s/no/where", clip, folder), 5,
           "where"},
       {g_strdup_printf ("%s|-m|fake:x|-o|/dev/full", clip), 5, "/dev/full"},
@@ -220,6 +226,65 @@ test_failures (void)
     CHECK (
         strstr (r.err, rows[i].says), "%s: says %s", rows[i].arguments, r.err);
     g_free (rows[i].arguments);
+  }
+}
+
+/* By the demo model: what fake ones say has any form. */
+static void
+test_forms (void)
+{
+  const char *source = g_getenv ("NEVA_SOURCE");
+  g_autofree char *model =
+      g_build_filename (source ? source : ".", "models", "demo", NULL);
+  g_autofree char *schema = g_build_filename (folder, "shape.json", NULL);
+
+  g_file_set_contents (schema, "{\"enum\": [\"disc\", \"ball\"]}", -1, NULL);
+  {
+    g_auto (Result) r =
+        run ("%s|-m|%s|--choices|7\\,5,9|--choices|a b", clip, model);
+
+    CHECK (r.code == 0, "%d: %s", r.code, r.err);
+    CHECK (g_str_equal (r.out, "7,5\n") || g_str_equal (r.out, "9\n") ||
+               g_str_equal (r.out, "a b\n"),
+        "%s", r.out);
+  }
+  {
+    g_auto (Result) r = run ("%s|-m|%s|--json-schema|%s", clip, model, schema);
+
+    CHECK (r.code == 0, "%d: %s", r.code, r.err);
+    CHECK (
+        g_str_equal (r.out, "\"disc\"\n") || g_str_equal (r.out, "\"ball\"\n"),
+        "%s", r.out);
+  }
+  {
+    g_auto (Result) r =
+        run ("%s|-m|%s|--grammar|root ::= \"so\" [0-9]", clip, model);
+
+    CHECK (r.code == 0, "%d: %s", r.code, r.err);
+    CHECK (g_str_has_prefix (r.out, "so") && strlen (r.out) == 4, "%s", r.out);
+  }
+}
+
+/* More than one nevallm takes; the one that is refused leaves the others. */
+static void
+test_prompts (void)
+{
+  g_autoptr (GString) line = g_string_new (clip);
+  g_autofree char *many = g_strnfill (200, 'x');
+
+  for (guint i = 0; i < 70; i++)
+    g_string_append_printf (line, "|-p|%s%u!", i == 66 ? many : "q", i);
+  g_string_append (line, "|-m|fake:echo|--context-length=200|-f|json");
+  g_auto (Result) r = run ("%s", line->str);
+  g_auto (GStrv) lines = g_strsplit (r.out, "\n", -1);
+  CHECK (r.code == 4, "%d: %s", r.code, r.err);
+  CHECK (strstr (r.err, "leaves no room"), "%s", r.err);
+  CHECK (g_strv_length (lines) == 70, "69 answers: %s", r.out);
+  for (guint i = 0, n = 0; i < 70 && lines[n]; i++) {
+    g_autofree char *text = g_strdup_printf ("\"text\": \"prompt=q%u!;", i);
+
+    if (i != 66)
+      CHECK (strstr (lines[n++], text), "%u: %s", i, lines[n]);
   }
 }
 
@@ -387,6 +452,8 @@ main (int argc, char **argv)
     test_json ();
     test_several ();
     test_failures ();
+    test_forms ();
+    test_prompts ();
     test_missing_plugin ();
     test_interrupt ();
     test_mux ();
