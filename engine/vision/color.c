@@ -44,8 +44,8 @@ bad_frame (GError **error, const NevaFrame *frame, const char *what)
   return FALSE;
 }
 
-static gboolean
-check_frame (const NevaFrame *frame, GError **error)
+gboolean
+neva_color_check (const NevaFrame *frame, GError **error)
 {
   const Layout *layout;
 
@@ -126,7 +126,7 @@ neva_color_init (NevaColor *color, const NevaCpuKernels *kernels,
     const NevaFrame *frame, GError **error)
 {
   memset (color, 0, sizeof *color);
-  if (!check_frame (frame, error))
+  if (!neva_color_check (frame, error))
     return FALSE;
 
   color->frame = frame;

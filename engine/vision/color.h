@@ -24,7 +24,11 @@ typedef struct {
   guint16 *chroma[2];   /* scratch, owned: one mixed row each */
 } NevaColor;
 
-/* Checks size, planes and strides of the frame. FALSE with NEVA_ERROR_BAD_INPUT
+/* Checks size, planes and strides of the frame. FALSE with
+ * NEVA_ERROR_BAD_INPUT. */
+gboolean neva_color_check (const NevaFrame *frame, GError **error);
+
+/* The same check, and more. FALSE with NEVA_ERROR_BAD_INPUT
  * or NEVA_ERROR_DEVICE; clear () is needed after TRUE only. */
 gboolean neva_color_init (NevaColor *color, const NevaCpuKernels *kernels,
     const NevaFrame *frame, GError **error);

@@ -31,7 +31,7 @@ sample_meta_init (GstMeta *meta, gpointer params, GstBuffer *buffer)
 
   sample->clip = 0;
   sample->index = sample->count = sample->repeat = 0;
-  sample->last = FALSE;
+  sample->last = sample->undecided = FALSE;
   sample->start = sample->end = GST_CLOCK_TIME_NONE;
   sample->times = NULL;
   return TRUE;
@@ -59,6 +59,7 @@ sample_meta_transform (GstBuffer *dest, GstMeta *meta, GstBuffer *buffer,
     return FALSE;
   dst->repeat = src->repeat;
   dst->last = src->last;
+  dst->undecided = src->undecided;
   return TRUE;
 }
 
@@ -142,8 +143,9 @@ gst_neva_clip_event_new (const GstNevaClip *clip)
 
   s = gst_structure_new (CLIP_EVENT, "clip", G_TYPE_UINT64, clip->clip,
       "frames", G_TYPE_UINT, clip->frames, "count", G_TYPE_UINT, clip->count,
-      "complete", G_TYPE_BOOLEAN, clip->complete, "start", G_TYPE_UINT64,
-      clip->start, "end", G_TYPE_UINT64, clip->end, NULL);
+      "complete", G_TYPE_BOOLEAN, clip->complete, "gated", G_TYPE_BOOLEAN,
+      clip->gated, "start", G_TYPE_UINT64, clip->start, "end", G_TYPE_UINT64,
+      clip->end, NULL);
   gst_structure_take_value (s, "running-times", &running);
   gst_structure_take_value (s, "timestamps", &pts);
   return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, s);
@@ -200,6 +202,8 @@ gst_neva_clip_event_parse (GstEvent *event, GstNevaClip *clip)
     gst_neva_clip_clear (&c);
     return FALSE;
   }
+  /* Not there, it is not gated. */
+  gst_structure_get_boolean (s, "gated", &c.gated);
   *clip = c;
   return TRUE;
 }

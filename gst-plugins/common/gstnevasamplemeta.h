@@ -20,6 +20,10 @@
  *    the clip. The embedding of the last frame is then repeated until there are
  *    `count` (count - frames times). `last` on a buffer is only an early hint:
  *    it cannot be set where the end of the clip was not foreseen.
+ *  - `gated` TRUE: the sampler's gate has found nothing in the clip; drop it.
+ *    Its frames were marked `undecided`. The event of a clip that a gate holds
+ *    back does not follow its last frame directly, but comes when its window is
+ *    over.
  *  - `complete` FALSE: the clip cannot be finished (a chosen frame could not be
  *    decoded); drop it. An error message says why.
  *  - FLUSH_STOP discards all clips in progress. Clip numbers are not reused
@@ -47,6 +51,8 @@ typedef struct {
                    known before the GstNevaClip event (mode=all) */
   guint repeat; /* on the last frame: how many more times it counts */
   gboolean last;
+  gboolean undecided; /* the gate has not let the clip pass yet, and may never:
+                         do not spend much on the frame */
 
   /* The window [start, end) in running time, ns. Without windows: the time of
    * the first frame, and the end of the stream or GST_CLOCK_TIME_NONE while
@@ -86,6 +92,7 @@ typedef struct {
   guint frames; /* distinct frames that were sent */
   guint count;  /* n: frames after repeating the last one */
   gboolean complete;
+  gboolean gated;          /* nothing happens in it: it is not captioned */
   GstClockTime start, end; /* as in the meta; end is always valid here */
   GArray *times;           /* GstNevaSampleTime, `frames` entries */
 } GstNevaClip;

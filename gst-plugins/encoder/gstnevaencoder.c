@@ -59,6 +59,7 @@ struct _GstNevaEncoder {
   GstNevaEncoderOverflow overflow;
   GCancellable *waiting; /* replaced after each flush */
   guint64 n_frames, n_submitted, n_not_chosen, n_loading, n_full, n_refused;
+  guint64 n_undecided;
 
   /* Streaming thread, between start and stop */
   GstVideoInfo info;
@@ -136,8 +137,9 @@ make_stats (GstNevaEncoder *self)
       self->n_frames, "submitted", G_TYPE_UINT64, self->n_submitted,
       "not-chosen", G_TYPE_UINT64, self->n_not_chosen, "dropped-loading",
       G_TYPE_UINT64, self->n_loading, "dropped-full", G_TYPE_UINT64,
-      self->n_full, "refused", G_TYPE_UINT64, self->n_refused, "model",
-      GST_TYPE_STRUCTURE, of_model, NULL);
+      self->n_full, "refused", G_TYPE_UINT64, self->n_refused, "undecided",
+      G_TYPE_UINT64, self->n_undecided, "model", GST_TYPE_STRUCTURE, of_model,
+      NULL);
   GST_OBJECT_UNLOCK (self);
   gst_structure_free (of_model);
   if (model)
@@ -267,7 +269,7 @@ gst_neva_encoder_start (GstBaseTransform *trans)
   set_flushing (self, FALSE);
   GST_OBJECT_LOCK (self);
   self->n_frames = self->n_submitted = self->n_not_chosen = 0;
-  self->n_loading = self->n_full = self->n_refused = 0;
+  self->n_loading = self->n_full = self->n_refused = self->n_undecided = 0;
   GST_OBJECT_UNLOCK (self);
   self->seen_mark = FALSE;
   self->live_known = FALSE;
@@ -361,6 +363,28 @@ is_chosen (GstNevaEncoder *self, GstBuffer *buffer)
       break;
   }
   return marked || !self->seen_mark;
+}
+
+/* All clips of the frame may come to nothing: nevallm shows it to the model
+ * itself if one does not. */
+static gboolean
+is_undecided (GstNevaEncoder *self, GstBuffer *buffer)
+{
+  GstNevaSampleMeta *meta;
+  gpointer state = NULL;
+  gboolean undecided = FALSE, all;
+
+  GST_OBJECT_LOCK (self);
+  all = self->frames == FRAMES_ALL;
+  GST_OBJECT_UNLOCK (self);
+  if (all)
+    return FALSE;
+  while ((meta = gst_buffer_iterate_neva_sample_meta (buffer, &state))) {
+    if (!meta->undecided)
+      return FALSE;
+    undecided = TRUE;
+  }
+  return undecided;
 }
 
 static void
@@ -478,6 +502,10 @@ gst_neva_encoder_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   ret = need_model (self);
   if (ret != GST_FLOW_OK)
     return ret;
+  if (is_undecided (self, buffer)) {
+    count (self, &self->n_undecided);
+    return GST_FLOW_OK;
+  }
   if (!self->model) {
     GST_LOG_OBJECT (self, "still loading: %" GST_PTR_FORMAT, buffer);
     count (self, &self->n_loading);

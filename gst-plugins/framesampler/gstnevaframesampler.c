@@ -46,7 +46,13 @@ enum {
   PROP_OVERLAP,
   PROP_OUTPUT,
   PROP_ALIGN,
-  PROP_SEEK
+  PROP_SEEK,
+  PROP_GATE,
+  PROP_HEARTBEAT,
+  PROP_MOTION_THRESHOLD,
+  PROP_MOTION_AREA,
+  PROP_SCENE_THRESHOLD,
+  PROP_STATS
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
@@ -91,6 +97,21 @@ gst_neva_frame_sampler_set_property (
     case PROP_SEEK:
       self->seek = g_value_get_enum (value) == GST_NEVA_SAMPLER_SEEK_AUTO;
       break;
+    case PROP_GATE:
+      self->config.gate.kind = g_value_get_enum (value);
+      break;
+    case PROP_HEARTBEAT:
+      self->config.gate.heartbeat = g_value_get_uint64 (value);
+      break;
+    case PROP_MOTION_THRESHOLD:
+      self->config.gate.threshold = g_value_get_double (value);
+      break;
+    case PROP_MOTION_AREA:
+      self->config.gate.area = g_value_get_double (value);
+      break;
+    case PROP_SCENE_THRESHOLD:
+      self->config.gate.cut = g_value_get_double (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
       break;
@@ -133,6 +154,28 @@ gst_neva_frame_sampler_get_property (
       g_value_set_enum (value, self->seek ? GST_NEVA_SAMPLER_SEEK_AUTO
                                           : GST_NEVA_SAMPLER_SEEK_NEVER);
       break;
+    case PROP_GATE:
+      g_value_set_enum (value, self->config.gate.kind);
+      break;
+    case PROP_HEARTBEAT:
+      g_value_set_uint64 (value, self->config.gate.heartbeat);
+      break;
+    case PROP_MOTION_THRESHOLD:
+      g_value_set_double (value, self->config.gate.threshold);
+      break;
+    case PROP_MOTION_AREA:
+      g_value_set_double (value, self->config.gate.area);
+      break;
+    case PROP_SCENE_THRESHOLD:
+      g_value_set_double (value, self->config.gate.cut);
+      break;
+    case PROP_STATS:
+      g_value_take_boxed (value,
+          gst_structure_new ("neva-sampler-stats", "frames", G_TYPE_UINT64,
+              self->frames, "windows", G_TYPE_UINT64, self->counts.windows,
+              "windows-gated", G_TYPE_UINT64, self->counts.gated, "heartbeats",
+              G_TYPE_UINT64, self->counts.heartbeats, NULL));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
       break;
@@ -150,6 +193,10 @@ gst_neva_frame_sampler_change_state (
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     neva_seeker_start (&self->lookahead.seeker);
     neva_index_cancel_set (&self->lookahead.cancel, FALSE);
+    GST_OBJECT_LOCK (self);
+    self->counts = (NevaWindowCounts){0};
+    self->frames = 0;
+    GST_OBJECT_UNLOCK (self);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     neva_seeker_interrupt (&self->lookahead.seeker);
     neva_index_cancel_set (&self->lookahead.cancel, TRUE);
@@ -176,12 +223,15 @@ gst_neva_frame_sampler_finalize (GObject *object)
   neva_windows_free (GST_NEVA_FRAME_SAMPLER (object)->windows);
   neva_lookahead_clear (&GST_NEVA_FRAME_SAMPLER (object)->lookahead);
   neva_damage_clear (&GST_NEVA_FRAME_SAMPLER (object)->damage);
+  neva_gate_clear (&GST_NEVA_FRAME_SAMPLER (object)->gate);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
 static void
 gst_neva_frame_sampler_init (GstNevaFrameSampler *self)
 {
+  static const NevaMotionSettings motion = NEVA_MOTION_DEFAULT;
+
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, neva_sampler_chain);
   gst_pad_set_event_function (self->sinkpad, neva_sampler_sink_event);
@@ -198,13 +248,17 @@ gst_neva_frame_sampler_init (GstNevaFrameSampler *self)
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
 
   self->windows = neva_windows_new ();
-  self->config = (NevaSamplerConfig){
-      .choice = NEVA_CHOICE_UNIFORM, .num_frames = DEFAULT_NUM_FRAMES};
+  self->config = (NevaSamplerConfig){.choice = NEVA_CHOICE_UNIFORM,
+      .num_frames = DEFAULT_NUM_FRAMES,
+      .gate = {.threshold = motion.threshold,
+          .area = motion.area,
+          .cut = motion.cut}};
   self->config_changed = TRUE;
   self->seek = TRUE;
   self->facts.fps_d = 1;
   neva_lookahead_init (&self->lookahead, GST_ELEMENT (self), self->sinkpad);
   neva_damage_init (&self->damage);
+  neva_gate_init (&self->gate);
   neva_sampler_reset (self);
 }
 
@@ -257,6 +311,46 @@ install_properties (GObjectClass *klass)
 }
 
 static void
+install_gate_properties (GObjectClass *klass)
+{
+  static const NevaMotionSettings motion = NEVA_MOTION_DEFAULT;
+  const GParamFlags flags =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+  g_object_class_install_property (klass, PROP_GATE,
+      g_param_spec_enum ("gate", "Gate",
+          "Which clips are captioned; of the others there is only a GAP. A "
+          "change while playing ends the clips in progress",
+          GST_TYPE_NEVA_SAMPLER_GATE, NEVA_GATE_NONE, flags));
+  g_object_class_install_property (klass, PROP_HEARTBEAT,
+      g_param_spec_uint64 ("heartbeat", "Heartbeat",
+          "With a gate: from one captioned clip to the next it is never "
+          "longer, "
+          "ns, even if nothing happens; 0 = no limit",
+          0, G_MAXINT64, 0, flags));
+  g_object_class_install_property (klass, PROP_MOTION_THRESHOLD,
+      g_param_spec_double ("motion-threshold", "Motion threshold",
+          "gate=motion: by how much luma must differ from the background, in "
+          "steps of 255, however little noise there is",
+          0.5, 255, motion.threshold, flags));
+  g_object_class_install_property (klass, PROP_MOTION_AREA,
+      g_param_spec_double ("motion-area", "Motion area",
+          "gate=motion: what moves is at least this part of the picture; 0 = "
+          "as small as can be told from noise",
+          0, 1, motion.area, flags));
+  g_object_class_install_property (klass, PROP_SCENE_THRESHOLD,
+      g_param_spec_double ("scene-threshold", "Scene threshold",
+          "gate=scene: how unlike the pictures of two scenes are, as 1 less "
+          "their correlation",
+          0, 1, motion.cut, flags));
+  g_object_class_install_property (klass, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Since the start: frames, windows, windows-gated (not captioned), "
+          "heartbeats (captioned although nothing happened before)",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
 gst_neva_frame_sampler_class_init (GstNevaFrameSamplerClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -270,6 +364,7 @@ gst_neva_frame_sampler_class_init (GstNevaFrameSamplerClass *klass)
   object_class->finalize = gst_neva_frame_sampler_finalize;
   element_class->change_state = gst_neva_frame_sampler_change_state;
   install_properties (object_class);
+  install_gate_properties (object_class);
 
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
@@ -278,6 +373,7 @@ gst_neva_frame_sampler_class_init (GstNevaFrameSamplerClass *klass)
       "Chooses the video frames that a video language model is shown",
       "The NeVA for GStreamer authors");
 
+  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_GATE, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_MODE, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_OUTPUT, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_ALIGN, 0);

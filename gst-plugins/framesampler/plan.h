@@ -16,6 +16,7 @@
 #include <gst/gst.h>
 
 #include "choice.h"
+#include "gate.h"
 #include "gstnevasamplemeta.h"
 
 G_BEGIN_DECLS
@@ -27,6 +28,7 @@ typedef struct {
   GstClockTime window, overlap; /* ns; window 0 = the whole stream */
   gboolean by_time;             /* align=time */
   gboolean pass_all;            /* output=all */
+  NevaGateConfig gate;
 } NevaSamplerConfig;
 
 /* What is known about the stream. Running times in ns. */

@@ -4,6 +4,7 @@
 #include "samplerenums.h"
 
 #include "choice.h"
+#include "gate.h"
 
 GType
 gst_neva_sampler_mode_get_type (void)
@@ -22,6 +23,23 @@ gst_neva_sampler_mode_get_type (void)
   if (g_once_init_enter (&type))
     g_once_init_leave (
         &type, g_enum_register_static ("GstNevaSamplerMode", values));
+  return type;
+}
+
+GType
+gst_neva_sampler_gate_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {NEVA_GATE_NONE, "Every clip is captioned", "none"},
+      {NEVA_GATE_MOTION, "Clips in which something moves", "motion"},
+      {NEVA_GATE_SCENE, "Clips in which a new scene begins", "scene"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaSamplerGate", values));
   return type;
 }
 

@@ -12,6 +12,7 @@ neva_sampler_reset (GstNevaFrameSampler *self)
   neva_windows_reset (self->windows);
   neva_stamps_reset (&self->stamps);
   neva_damage_reset (&self->damage);
+  neva_gate_reset (&self->gate);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   self->facts_known = self->eos = self->discont = FALSE;
   self->sent = GST_CLOCK_TIME_NONE;
@@ -36,6 +37,7 @@ handle_caps (GstNevaFrameSampler *self, GstEvent *event)
    * file stays one clip, its frame numbers run on. */
   if (self->active.window > 0)
     neva_sampler_cut (self);
+  neva_gate_set_caps (&self->gate, caps);
   s = gst_caps_get_structure (caps, 0);
   if (!gst_structure_get_fraction (s, "framerate", &n, &d) || n <= 0 ||
       d <= 0) {
@@ -80,6 +82,7 @@ handle_segment (GstNevaFrameSampler *self, GstEvent *event)
       !continues (&self->segment, segment)) {
     neva_sampler_cut (self);
     neva_stamps_reset (&self->stamps);
+    neva_gate_reset (&self->gate);
     self->sent = GST_CLOCK_TIME_NONE;
   }
   gst_segment_copy_into (segment, &self->segment);

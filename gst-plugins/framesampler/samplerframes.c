@@ -3,6 +3,7 @@
  * it, what leaves is pushed, and the next wanted frame is approached. */
 #include "config.h"
 
+#include "common/gstnevaerror.h"
 #include "container.h"
 #include "samplerpriv.h"
 
@@ -185,6 +186,18 @@ push_queue (GstNevaFrameSampler *self, GQueue *queue)
   return ret;
 }
 
+/* For `stats`. */
+static void
+publish_counts (GstNevaFrameSampler *self, guint frames)
+{
+  const NevaWindowCounts counts = neva_windows_get_counts (self->windows);
+
+  GST_OBJECT_LOCK (self);
+  self->counts = counts;
+  self->frames += frames;
+  GST_OBJECT_UNLOCK (self);
+}
+
 /* Ends the clips in progress with what they have. */
 GstFlowReturn
 neva_sampler_cut (GstNevaFrameSampler *self)
@@ -193,6 +206,7 @@ neva_sampler_cut (GstNevaFrameSampler *self)
   GstFlowReturn ret;
 
   neva_windows_cut (self->windows, &out);
+  publish_counts (self, 0);
   ret = push_queue (self, &out);
   return ret == GST_FLOW_OK ? report_notes (self) : ret;
 }
@@ -262,6 +276,7 @@ learn_facts (GstNevaFrameSampler *self)
     /* Frames must not be skipped where all of them pass, nor the end of the
      * segment changed where a SEGMENT_DONE is due. */
     seek = seek && !self->active.pass_all &&
+           self->active.gate.kind == NEVA_GATE_NONE &&
            !(self->segment.flags & GST_SEGMENT_FLAG_SEGMENT);
     if (!neva_lookahead_learn (
             &self->lookahead, &self->segment, seek, &self->facts, &why)) {
@@ -380,6 +395,20 @@ heed (GstNevaFrameSampler *self, NevaLook look, const GstNevaSampleTime *wanted,
   return GST_FLOW_OK;
 }
 
+/* Returns OK to go on. */
+static GstFlowReturn
+look (GstNevaFrameSampler *self, GstBuffer *buffer, GstClockTime time,
+    NevaHappening *happening)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (neva_gate_look (
+          &self->gate, &self->active.gate, buffer, time, happening, &error))
+    return GST_FLOW_OK;
+  gst_neva_post_error (GST_ELEMENT (self), NULL, error);
+  return neva_sampler_give_up (self);
+}
+
 /* Hands a frame that has its place in time to the windows, pushes what leaves
  * and moves on to the next frame that is wanted. */
 static GstFlowReturn
@@ -390,9 +419,10 @@ handle_frame (
   g_autofree gchar *message = NULL;
   GQueue out = G_QUEUE_INIT;
   GstNevaSampleTime wanted;
-  GstFlowReturn ret = GST_FLOW_OK;
+  NevaHappening happening;
+  GstFlowReturn ret = look (self, buffer, t->running_time, &happening);
 
-  if (neva_windows_next_time (self->windows, &wanted))
+  if (ret == GST_FLOW_OK && neva_windows_next_time (self->windows, &wanted))
     ret =
         heed (self, neva_lookahead_arrived (l, t->pts, &wanted), &wanted, NULL);
   if (ret != GST_FLOW_OK) {
@@ -401,7 +431,9 @@ handle_frame (
   }
 
   neva_damage_look (&self->damage, buffer);
-  neva_windows_push (self->windows, buffer, t->running_time, t->duration, &out);
+  neva_windows_push (
+      self->windows, buffer, t->running_time, t->duration, &happening, &out);
+  publish_counts (self, 1);
   if (g_queue_is_empty (&out)) {
     self->discont = TRUE;
     send_gap (self, t->pts);
@@ -452,10 +484,12 @@ neva_sampler_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     buffer = gst_buffer_make_writable (buffer);
     GST_BUFFER_PTS (buffer) = t.pts;
   }
-  if (stamp == NEVA_STAMP_JUMP &&
-      (ret = neva_sampler_cut (self)) != GST_FLOW_OK) {
-    gst_buffer_unref (buffer);
-    return ret;
+  if (stamp == NEVA_STAMP_JUMP) {
+    neva_gate_reset (&self->gate);
+    if ((ret = neva_sampler_cut (self)) != GST_FLOW_OK) {
+      gst_buffer_unref (buffer);
+      return ret;
+    }
   }
   return handle_frame (self, buffer, &t);
 }

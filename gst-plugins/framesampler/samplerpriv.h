@@ -9,6 +9,7 @@
 #define NEVA_SAMPLER_PRIV_H
 
 #include "damage.h"
+#include "gate.h"
 #include "gstnevaframesampler.h"
 #include "lookahead.h"
 #include "samplerdebug.h"
@@ -27,12 +28,15 @@ struct _GstNevaFrameSampler {
   gboolean config_changed;
   gboolean seek;               /* seek=auto */
   GstClockTime frame_duration; /* from the caps, 0 = unknown */
+  NevaWindowCounts counts;     /* for `stats` */
+  guint64 frames;              /* the same */
 
   /* Sink pad's stream lock. */
   NevaWindows *windows;
   NevaStamps stamps;
   NevaLookahead lookahead;
   NevaDamage damage;
+  NevaGate gate;
   NevaSamplerConfig active; /* the copy in use */
   GstSegment segment;
   NevaStreamFacts facts;

@@ -14,6 +14,7 @@ typedef struct {
   guint64 number;
   NevaSamplerConfig config;
   GstClockTime start, end; /* end NONE: the end of the stream */
+  gboolean passed;         /* the gate; without one from the beginning */
   guint64 seen;            /* frames of the window so far */
   NevaPlan plan;
   guint next;              /* first target that is not met */
@@ -28,6 +29,10 @@ struct _NevaWindows {
   GPtrArray *clips;        /* open ones, by start; owns */
   GstClockTime next_start; /* NONE: the next frame is an anchor */
   guint64 next_number;
+  GstClockTime last_passed;  /* start of the last clip that did, or NONE */
+  GstClockTime passed_until; /* end of it */
+  NevaHappening happening;   /* the last of each */
+  NevaWindowCounts counts;
   guint notes;
 
   /* The newest frame that no clip has chosen: an early end makes it the last
@@ -57,7 +62,8 @@ neva_windows_new (void)
   NevaWindows *w = g_new0 (NevaWindows, 1);
 
   w->clips = g_ptr_array_new_with_free_func (clip_free);
-  w->config = (NevaSamplerConfig){NEVA_CHOICE_UNIFORM, 8, 0, 0, FALSE, FALSE};
+  w->config =
+      (NevaSamplerConfig){.choice = NEVA_CHOICE_UNIFORM, .num_frames = 8};
   w->facts.end = GST_CLOCK_TIME_NONE;
   neva_windows_reset (w);
   return w;
@@ -68,7 +74,9 @@ neva_windows_reset (NevaWindows *w)
 {
   g_ptr_array_set_size (w->clips, 0);
   gst_clear_buffer (&w->newest);
-  w->next_start = w->position = GST_CLOCK_TIME_NONE;
+  w->next_start = w->position = w->last_passed = GST_CLOCK_TIME_NONE;
+  w->passed_until = 0;
+  w->happening = NEVA_NOTHING_HAPPENS;
   w->whole_done = FALSE;
   w->whole_seen = w->whole_predicted = 0;
 }
@@ -116,6 +124,73 @@ neva_windows_max_held (const NevaSamplerConfig *c)
   return 2 + (c->pass_all ? 0 : reservoir_size (c));
 }
 
+/* ---- The gate ---- */
+
+static void
+pass (NevaWindows *w, Clip *c)
+{
+  c->passed = TRUE;
+  if (!GST_CLOCK_TIME_IS_VALID (w->last_passed) || w->last_passed < c->start)
+    w->last_passed = c->start;
+  w->passed_until = MAX (w->passed_until, c->end);
+}
+
+/* No caption for longer than that, if this clip has none? */
+static gboolean
+is_due (const NevaWindows *w, const Clip *c)
+{
+  const GstClockTime beat = c->config.gate.heartbeat;
+  const GstClockTime hop = c->config.window - c->config.overlap;
+
+  return beat > 0 && (!GST_CLOCK_TIME_IS_VALID (w->last_passed) ||
+                         c->start + hop - w->last_passed > beat);
+}
+
+static gboolean
+holds (const Clip *c, GstClockTime time)
+{
+  /* NONE is the largest. */
+  return GST_CLOCK_TIME_IS_VALID (time) && time >= c->start && time < c->end;
+}
+
+/* What happened lets the clips pass that hold it. If they are over, and did not
+ * pass, those that hold the frame at which it was noticed take their place. */
+static void
+let_pass (NevaWindows *w, GstClockTime time)
+{
+  const GstClockTime sure = w->happening.sure;
+  gboolean told = sure < w->passed_until;
+
+  if (!GST_CLOCK_TIME_IS_VALID (sure))
+    return;
+  for (guint i = 0; i < w->clips->len; i++)
+    told |= holds (g_ptr_array_index (w->clips, i), sure);
+  for (guint i = 0; i < w->clips->len; i++) {
+    Clip *c = g_ptr_array_index (w->clips, i);
+
+    if (!c->passed && holds (c, told ? sure : time))
+      pass (w, c);
+  }
+}
+
+/* Whether the clip, which is over, passes. What may have been a cut in its last
+ * frames cannot be waited for. */
+static gboolean
+passes_at_end (NevaWindows *w, Clip *c)
+{
+  if (!c->passed && holds (c, w->happening.maybe))
+    pass (w, c);
+  return c->passed;
+}
+
+NevaWindowCounts
+neva_windows_get_counts (NevaWindows *w)
+{
+  return w->counts;
+}
+
+/* ---- Clips ---- */
+
 static void
 open_clip (NevaWindows *w, GstClockTime start, GstClockTime first)
 {
@@ -127,6 +202,12 @@ open_clip (NevaWindows *w, GstClockTime start, GstClockTime first)
   c->end =
       c->config.window > 0 ? start + c->config.window : GST_CLOCK_TIME_NONE;
   c->times = g_array_new (FALSE, FALSE, sizeof (GstNevaSampleTime));
+  if (c->config.gate.kind == NEVA_GATE_NONE) {
+    c->passed = TRUE;
+  } else if (is_due (w, c)) {
+    pass (w, c);
+    w->counts.heartbeats++;
+  }
   neva_plan_init (&c->plan, &c->config, &w->facts, start, c->end, first);
   if (c->plan.kind == NEVA_PLAN_HOLD)
     neva_reservoir_init (&c->reservoir, reservoir_size (&c->config));
@@ -192,6 +273,7 @@ mark (NevaWindows *w, Clip *c, GstBuffer *buffer, GstClockTime time,
       buffer, c->number, c->times->len - 1, count, c->start, end, times);
   g_array_unref (times);
   meta->last = last;
+  meta->undecided = !c->passed;
   if (last && count > c->times->len)
     meta->repeat = count - c->times->len;
 }
@@ -204,6 +286,7 @@ queue_end (
       .frames = c->times->len,
       .count = c->times->len,
       .complete = complete && c->times->len > 0,
+      .gated = complete && !passes_at_end (w, c),
       .start = c->start,
       .end = c->end,
       .times = c->times};
@@ -214,6 +297,8 @@ queue_end (
     clip.end = MIN (clip.end, w->facts.end);
   if (!GST_CLOCK_TIME_IS_VALID (clip.end) || cut)
     clip.end = MIN (clip.end, MAX (w->position, c->start));
+  w->counts.windows++;
+  w->counts.gated += clip.gated;
   g_queue_push_tail (out, gst_neva_clip_event_new (&clip));
 }
 
@@ -348,7 +433,8 @@ queue_complete (NevaWindows *w, GQueue *out)
   for (guint i = 0; i < w->clips->len;) {
     Clip *c = g_ptr_array_index (w->clips, i);
 
-    if (!clip_is_complete (c)) {
+    /* Until its end something may happen in it. */
+    if (!clip_is_complete (c) || !c->passed) {
       i++;
       continue;
     }
@@ -361,7 +447,7 @@ queue_complete (NevaWindows *w, GQueue *out)
 
 void
 neva_windows_push (NevaWindows *w, GstBuffer *buffer, GstClockTime time,
-    GstClockTime duration, GQueue *out)
+    GstClockTime duration, const NevaHappening *happening, GQueue *out)
 {
   gboolean chosen = FALSE;
   guint over = 0;
@@ -371,6 +457,8 @@ neva_windows_push (NevaWindows *w, GstBuffer *buffer, GstClockTime time,
     over++;
   close_clips (w, over, FALSE, out);
   open_clips (w, time);
+  w->happening = *happening;
+  let_pass (w, time);
   w->position = time + duration;
   w->whole_seen++;
 

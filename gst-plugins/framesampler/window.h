@@ -26,6 +26,11 @@ typedef enum {
 
 typedef struct _NevaWindows NevaWindows;
 
+/* Clips that ended, since the beginning. */
+typedef struct {
+  guint64 windows, gated, heartbeats;
+} NevaWindowCounts;
+
 NevaWindows *neva_windows_new (void);
 void neva_windows_free (NevaWindows *windows);
 
@@ -37,10 +42,14 @@ void neva_windows_set_facts (
     NevaWindows *windows, const NevaStreamFacts *facts);
 
 /* Takes buffer. running_time is valid and larger than that of the call before,
- * unless the clips were cut in between; duration 0 = unknown. Appends what is
- * to be pushed, in order, to out: GstBuffer and GstEvent, owned by out. */
+ * unless the clips were cut in between; duration 0 = unknown. happening: what
+ * the gate makes of the frame. Appends what is to be pushed, in order, to out:
+ * GstBuffer and GstEvent, owned by out. */
 void neva_windows_push (NevaWindows *windows, GstBuffer *buffer,
-    GstClockTime running_time, GstClockTime duration, GQueue *out);
+    GstClockTime running_time, GstClockTime duration,
+    const NevaHappening *happening, GQueue *out);
+
+NevaWindowCounts neva_windows_get_counts (NevaWindows *windows);
 
 /* Ends every clip with what it has; the next frame is a new anchor. */
 void neva_windows_cut (NevaWindows *windows, GQueue *out);

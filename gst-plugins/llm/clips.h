@@ -45,6 +45,7 @@ typedef struct {
   GArray *times;           /* GstNevaSampleTime */
   GArray *frames;          /* GstNevaLlmFrame, distinct ones */
   guint next_index;        /* of the next distinct frame */
+  gboolean undecided;      /* a gate has not let it pass yet */
   GstSegment segment;      /* of the video that the clip is from */
   guint32 seqnum;          /* of that segment's event */
 

@@ -54,7 +54,7 @@ typedef struct {
 } GstNevaLlmDecision;
 
 typedef struct {
-  guint64 clips, answered, dropped, failed, skipped, late;
+  guint64 clips, answered, dropped, failed, skipped, late, gated;
   guint64 frames,
       reused; /* chosen frames; places in clips beside their first */
 } GstNevaLlmCounts;

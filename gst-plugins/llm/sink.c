@@ -40,6 +40,7 @@ add_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
   if (meta->index < clip->next_index)
     return FALSE;
   clip->next_index = meta->index + 1;
+  clip->undecided = meta->undecided;
 
   gst_neva_llm_take_handle (self, &frame, buffer, model);
   g_array_append_val (clip->frames, frame);
@@ -143,6 +144,7 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
 {
   g_autoptr (GstNevaLlmClip) clip = NULL, dropped = NULL;
   GstNevaLlmOverflow policy;
+  GstClockTime newest;
   guint max_pending;
   gboolean live;
 
@@ -160,8 +162,10 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
     clip->count = MAX (end->count, clip->frames->len);
     g_array_unref (clip->times);
     clip->times = g_array_ref (end->times);
-    if (!end->complete || end->end < end->start) {
-      self->counts.skipped++;
+    clip->undecided = FALSE;
+    if (!end->complete || end->end < end->start || end->gated) {
+      self->counts.gated += end->gated;
+      self->counts.skipped += !end->gated;
       gst_neva_llm_decide (self, clip, NULL);
       gst_neva_llm_clip_unref (gst_neva_llm_clips_remove (&self->clips, clip));
     } else {
@@ -172,9 +176,13 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
     }
     g_cond_broadcast (&self->cond);
   }
+  newest = self->newest;
   g_mutex_unlock (&self->lock);
   if (dropped)
     gst_neva_llm_report_drop (self, dropped);
+  /* Nothing will be said of it: text need not wait any longer. */
+  if (end->gated)
+    gst_neva_llm_passed (self, newest);
 }
 
 /* ---- Buffers ---- */

@@ -239,7 +239,7 @@ round_encode (GstNevaLlm *self)
     GstVideoInfo info;
     GstBuffer *buffer;
 
-    if (!is_pending (clip) || index < 0)
+    if (!is_pending (clip) || clip->undecided || index < 0)
       continue;
     frame = &g_array_index (clip->frames, GstNevaLlmFrame, index);
     buffer = gst_buffer_ref (frame->buffer);

@@ -52,7 +52,7 @@ GST_END_TEST;
 GST_START_TEST (test_clip_event_round_trip)
 {
   GArray *times = make_times (2);
-  GstNevaClip in = {3, 2, 8, TRUE, 10, 20, times}, out = {0};
+  GstNevaClip in = {3, 2, 8, TRUE, TRUE, 10, 20, times}, out = {0};
   GstEvent *event = gst_neva_clip_event_new (&in);
 
   fail_unless (GST_EVENT_IS_SERIALIZED (event) && !GST_EVENT_IS_STICKY (event));

@@ -11,6 +11,7 @@
 #include <neva/json.h>
 #include <neva/judge.h>
 #include <neva/model.h>
+#include <neva/motion.h>
 #include <neva/parallel.h>
 #include <neva/request.h>
 #include <neva/sampling.h>
