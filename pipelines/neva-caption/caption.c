@@ -329,7 +329,7 @@ is_from_model (GstMessage *message)
   return g_str_equal (name, "nevallm") || g_str_equal (name, "nevaencoder");
 }
 
-/* A question that is refused does not stop the others: they have another
+/* A question that the model refuses does not stop the others: they have another
  * pass. */
 static void
 on_error (Run *run, GstMessage *message)
@@ -349,7 +349,7 @@ on_error (Run *run, GstMessage *message)
     on_no_video (run);
     return;
   }
-  if (q && run->app->captions > 0)
+  if (q && run->app->model)
     end_question (run, q, EXIT_MODEL, error->message);
   else
     end_file (run, model ? EXIT_MODEL : EXIT_INPUT,

@@ -115,13 +115,16 @@ work_end (Work *work, guint job, ExitCode code, const char *error)
 static gboolean
 hopeless (const Work *work, const GArray *jobs)
 {
+  guint refused = 0;
+
   for (guint i = 0; i < jobs->len; i++) {
     const gint code = work->codes[g_array_index (jobs, guint, i)];
 
-    if (code == EXIT_FAILED || (code == EXIT_MODEL && work->app->captions == 0))
+    if (code == EXIT_FAILED)
       return TRUE;
+    refused += code == EXIT_MODEL;
   }
-  return FALSE;
+  return refused == jobs->len && work->app->captions == 0;
 }
 
 void

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include "check.h"
 
 static const char *program;
@@ -196,6 +197,8 @@ test_failures (void)
       {g_strdup_printf ("%s|-m|fake:x|-f|pdf", clip), 2, "pdf"},
       {g_strdup_printf ("%s|--no-such-option", clip), 2, "no-such-option"},
       {g_strdup_printf ("%s|%s|-m|fake:x|-f|srt", clip, clip), 2, "FOLDER"},
+      {g_strdup_printf ("%s|-m|fake:x|-f|srt|-o|%s|-p|A|-p|B", clip, folder), 2,
+          "one prompt"},
       {g_strdup_printf ("%s|%s|-m|fake:x|--mux|x.mkv", clip, clip), 2, "--mux"},
       {g_strdup_printf ("%s|-m|fake:x|-o|%s", clip, clip), 2, "overwrite"},
       {g_strdup_printf ("%s.not|-m|fake:x", clip), 3, "no such file"},
@@ -346,6 +349,162 @@ test_interrupt (void)
       "%s", text);
 }
 
+/* Several prompts: what one alone gives, and a refused one stops no other. */
+static void
+test_prompts (void)
+{
+  g_auto (Result) why = run ("%s|-m|fake:echo|-w|2s|-p|Why?|-f|json", clip);
+  g_auto (Result) how = run ("%s|-m|fake:echo|-w|2s|-p|How?|-f|json", clip);
+  g_auto (Result) both =
+      run ("%s|-m|fake:echo|-w|2s|-p|Why?|-p|How?|-f|json", clip);
+  g_autofree char *want = g_strconcat (why.out, how.out, NULL);
+
+  CHECK (both.code == 0, "%d: %s", both.code, both.err);
+  CHECK_STR (both.out, want);
+
+  g_autofree char *demo =
+      g_build_filename (g_getenv ("NEVA_SOURCE"), "models", "demo", NULL);
+  g_auto (Result) alone = run ("%s|%s|-m|%s|-p|Why?", clip, clip, demo);
+  g_auto (Result) refused =
+      run ("%s|%s|-m|%s|-p|<video><video>|-p|Why?", clip, clip, demo);
+  CHECK (refused.code == 4 && strstr (refused.err, "more than once"), "%d: %s",
+      refused.code, refused.err);
+  CHECK_STR (refused.out, alone.out);
+}
+
+static void
+check_resumed (const char *path, const char *arguments, const char *want)
+{
+  g_autofree char *text = NULL;
+  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
+  g_auto (Result) r = run ("%s|-o|%s|--resume", arguments, path);
+
+  CHECK (r.code == 0, "%d: %s", r.code, r.err);
+  CHECK (g_file_get_contents (path, &text, NULL, NULL), "%s", path);
+  CHECK_STR (text, want);
+  CHECK (!g_file_test (journal, G_FILE_TEST_EXISTS), "%s is left", journal);
+}
+
+/* With failures, with other options, of nothing, and once it is complete. */
+static void
+test_resume (void)
+{
+  g_autofree char *path = g_build_filename (folder, "rows.jsonl", NULL);
+  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
+  g_autofree char *arguments =
+      g_strdup_printf ("%s|-m|fake:echo|-w|2s|-p|Why?|-p|How?|-p|Where?", clip);
+  g_autofree char *text = NULL;
+  g_auto (Result) all = run ("%s|-f|json", arguments);
+  g_auto (Result) failing =
+      run ("%s|%s.no|-m|fake:echo|-w|2s|-o|%s", clip, clip, path);
+  g_auto (Result) other =
+      run ("%s|%s.no|-m|fake:echo|-w|3s|-o|%s|--resume", clip, clip, path);
+
+  CHECK (all.code == 0 && failing.code == 3, "%d, %d", all.code, failing.code);
+  CHECK (g_file_get_contents (journal, &text, NULL, NULL) &&
+             strstr (text, "{\"job\": 0,") && !strstr (text, "{\"job\": 1,"),
+      "%s", text);
+  CHECK (other.code == 2 && strstr (other.err, "other options"), "%d: %s",
+      other.code, other.err);
+
+  g_unlink (journal);
+  g_unlink (path);
+  check_resumed (path, arguments, all.out);
+  g_auto (Result) again = run ("%s|-o|%s|--resume", arguments, path);
+  CHECK (again.code == 0 && strstr (again.err, "is complete"), "%d: %s",
+      again.code, again.err);
+}
+
+/* As a killed run leaves it: videos finished out of turn, the last line of the
+ * journal cut off. */
+static void
+test_resume_cut (void)
+{
+  g_autofree char *path = g_build_filename (folder, "cut.jsonl", NULL);
+  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
+  g_autofree char *later = g_build_filename (folder, "later.avi", NULL);
+  g_autofree char *last = g_build_filename (folder, "last.avi", NULL);
+  g_autofree char *arguments =
+      g_strdup_printf ("%s|%s|%s|-m|fake:echo|-w|2s", later, clip, last);
+  g_autofree char *kept = NULL, *text = NULL;
+  g_auto (Result) first = run ("%s|-o|%s", arguments, path);
+
+  CHECK (first.code == 3, "%d", first.code);
+  CHECK (g_file_get_contents (journal, &kept, NULL, NULL), "%s", journal);
+  text = g_strconcat (kept, "{\"job\": 2, \"fi", NULL);
+  g_file_set_contents (journal, text, -1, NULL);
+  g_file_set_contents (path, "half a li", -1, NULL);
+  CHECK (symlink (clip, later) == 0 && symlink (clip, last) == 0, "links");
+  g_auto (Result) whole = run ("%s|-f|json", arguments);
+  CHECK (whole.code == 0, "%d: %s", whole.code, whole.err);
+  check_resumed (path, arguments, whole.out);
+}
+
+static void
+test_resume_refused (void)
+{
+  g_autofree char *path = g_build_filename (folder, "refused.jsonl", NULL);
+  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
+  g_autofree char *head = NULL, *first = NULL;
+  const char *lines[] = {"nonsense", "{}", "[1]",
+      "{\"job\": 9, \"file\": \"x\", \"prompt\": \"\", \"text\": \"\"}",
+      "{\"job\": -1, \"file\": \"x\", \"prompt\": \"\", \"text\": \"\"}",
+      "{\"job\": 0, \"file\": \"x\", \"prompt\": \"\", \"text\": \"\"}"};
+
+  g_auto (Result) r = run ("%s|%s/no.avi|-m|fake:x|-o|%s", clip, folder, path);
+  CHECK (r.code == 3, "%d", r.code);
+  CHECK (g_file_get_contents (journal, &head, NULL, NULL), "%s", journal);
+  first = g_strndup (head, strcspn (head, "\n") + 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (lines); i++) {
+    g_autofree char *text = g_strconcat (first, lines[i], "\n", NULL);
+
+    g_file_set_contents (journal, text, -1, NULL);
+    g_auto (Result) again =
+        run ("%s|%s/no.avi|-m|fake:x|-o|%s|--resume", clip, folder, path);
+    CHECK (again.code == 2 && strstr (again.err, "line 2"), "%s: %d: %s",
+        lines[i], again.code, again.err);
+  }
+  g_auto (Result) nowhere = run ("%s|-m|fake:x|--resume", clip);
+  CHECK (nowhere.code == 2 && strstr (nowhere.err, "--resume"), "%d: %s",
+      nowhere.code, nowhere.err);
+}
+
+/* A file of a folder has its name when it is finished. */
+static void
+test_folder (void)
+{
+  g_autofree char *out = g_build_filename (folder, "folder", NULL);
+  g_autofree char *cut = g_build_filename (folder, "cut.avi", NULL);
+  g_autofree char *done = g_build_filename (out, "clip.srt", NULL);
+  g_autofree char *text = NULL;
+
+  g_mkdir (out, 0755);
+  g_file_set_contents (cut, "no video", -1, NULL);
+  g_auto (Result) r = run ("%s|%s|-m|fake:x|-f|srt|-o|%s", clip, cut, out);
+  CHECK (r.code == 3, "%d: %s", r.code, r.err);
+  g_autofree char *failed = g_build_filename (out, "cut.srt", NULL);
+  CHECK (g_file_test (done, G_FILE_TEST_EXISTS) &&
+             !g_file_test (failed, G_FILE_TEST_EXISTS),
+      "%s", out);
+
+  /* what is there is not made again */
+  g_file_set_contents (done, "mine", -1, NULL);
+  g_unlink (cut);
+  CHECK (symlink (clip, cut) == 0, "link");
+  g_auto (Result) resumed =
+      run ("%s|%s|-m|fake:x|-f|srt|-o|%s|--resume", clip, cut, out);
+  CHECK (resumed.code == 0, "%d: %s", resumed.code, resumed.err);
+  CHECK (g_file_test (failed, G_FILE_TEST_EXISTS), "%s", failed);
+  CHECK (g_file_get_contents (done, &text, NULL, NULL), "%s", done);
+  CHECK_STR (text, "mine");
+
+  g_autofree char *namesake = g_build_filename (folder, "clip.mkv", NULL);
+  CHECK (symlink (clip, namesake) == 0, "link");
+  g_auto (Result) two = run ("%s|%s|-m|fake:x|-o|%s", clip, namesake, out);
+  CHECK (two.code == 2 && strstr (two.err, "clip.txt"), "%d: %s", two.code,
+      two.err);
+}
+
 /* What is in the track: "start-end text" in ms. */
 static void
 on_subtitle (GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer data)
@@ -455,6 +614,11 @@ main (int argc, char **argv)
     test_forms ();
     test_prompts ();
     test_missing_plugin ();
+    test_prompts ();
+    test_resume ();
+    test_resume_cut ();
+    test_resume_refused ();
+    test_folder ();
     test_interrupt ();
     test_mux ();
     test_ranks ();
