@@ -85,6 +85,11 @@ typedef NEVA_DECL_PACK ((*NevaPackFn));
 void neva_pack_i4_codes (void *packed, const uint8_t *codes, const float *scale,
     const float *low, size_t k, size_t n0, size_t rows);
 
+/* An I8 matrix that is quantised already, w = scale q: codes [rows, k]; scale
+ * [rows, groups], the last group may be short. Exact. */
+void neva_pack_i8_codes (void *packed, const int8_t *codes, const float *scale,
+    size_t k, size_t n0, size_t rows);
+
 /* dst[0..m)[n0..n1) = epilogue(xq W^T); dst row stride ldd floats; n0 is a
  * multiple of NEVA_MATMUL_PANEL, n1 too or equal to w->n. dst must not overlap
  * xq. Accumulates in f32 (reference: double). Tolerance class: sum. */

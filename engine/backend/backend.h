@@ -23,8 +23,9 @@ typedef struct {
   gsize owned; /* bytes allocated; 0: `w.data` is the host's, in place */
 } NevaMatrix;
 
-/* Gives rows [n0, n0 + rows) of a matrix of 4-bit codes, as neva_pack_i4_codes
- * takes them. Called on several threads at once. */
+/* Gives rows [n0, n0 + rows) of a matrix of codes, as neva_pack_i4_codes or
+ * neva_pack_i8_codes take them (I8 has no low). Called on several threads at
+ * once. */
 typedef void (*NevaCodesFunc) (gpointer data, gsize n0, gsize rows,
     guint8 *codes, float *scale, float *low);
 
@@ -94,8 +95,8 @@ typedef struct {
 
   gboolean (*matrix_init) (NevaBackend *b, NevaMatrix *m, NevaDType type,
       const void *host, NevaDType host_type, gsize n, gsize k, GError **error);
-  gboolean (*matrix_codes) (NevaBackend *b, NevaMatrix *m, NevaCodesFunc codes,
-      gpointer data, gsize n, gsize k, GError **error);
+  gboolean (*matrix_codes) (NevaBackend *b, NevaMatrix *m, NevaDType type,
+      NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error);
   void (*matrix_clear) (NevaBackend *b, NevaMatrix *m);
 
   void (*linear) (NevaBackend *b, const float *x, gsize ldx, gsize m,
@@ -206,14 +207,15 @@ neva_backend_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
   return b->klass->matrix_init (b, m, type, host, host_type, n, k, error);
 }
 
-/* An I4 matrix [n][k] that is quantised already: k is whole groups. A scale or
+/* An I4 or I8 matrix [n][k] that is quantised already; I4: k is whole groups. A
+ * scale or
  * low that is NaN or infinite is NEVA_ERROR_BAD_FILE. `codes` is not called any
  * more afterwards. */
 static inline gboolean
-neva_backend_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaCodesFunc codes,
-    gpointer data, gsize n, gsize k, GError **error)
+neva_backend_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
+    NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error)
 {
-  return b->klass->matrix_codes (b, m, codes, data, n, k, error);
+  return b->klass->matrix_codes (b, m, type, codes, data, n, k, error);
 }
 
 static inline void

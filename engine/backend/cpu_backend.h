@@ -34,7 +34,7 @@ void neva_cpu_release (NevaBackend *b, void *memory, gsize bytes);
 /* cpu_matrix.c */
 gboolean neva_cpu_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
     const void *host, NevaDType host_type, gsize n, gsize k, GError **error);
-gboolean neva_cpu_matrix_codes (NevaBackend *b, NevaMatrix *m,
+gboolean neva_cpu_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
     NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error);
 void neva_cpu_matrix_clear (NevaBackend *b, NevaMatrix *m);
 

@@ -135,10 +135,17 @@ neva_cpu_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
 typedef struct {
   NevaCodesFunc codes;
   gpointer data;
+  NevaDType type;
   gsize n, k;
   void *dst;
   atomic_bool bad;
 } CodesJob;
+
+static gsize
+groups_of (gsize k)
+{
+  return (k + NEVA_QUANT_GROUP - 1) / NEVA_QUANT_GROUP;
+}
 
 /* work: scale and low of a panel, then its codes. */
 static void
@@ -147,39 +154,40 @@ codes_task (void *data, gsize task, void *work)
   CodesJob *j = data;
   const gsize n0 = task * NEVA_MATMUL_PANEL;
   const gsize rows = MIN (NEVA_MATMUL_PANEL, j->n - n0);
-  const gsize count = rows * (j->k / NEVA_QUANT_GROUP);
+  const gsize count = rows * groups_of (j->k);
+  const gboolean has_low = j->type == NEVA_DTYPE_I4;
   float *scale = work, *low = scale + count;
   guint8 *codes = (guint8 *) (low + count);
 
   j->codes (j->data, n0, rows, codes, scale, low);
-  if (!finite32 (work, 2 * count)) {
+  if (!finite32 (work, has_low ? 2 * count : count))
     atomic_store (&j->bad, TRUE);
-    return;
-  }
-  neva_pack_i4_codes (j->dst, codes, scale, low, j->k, n0, rows);
+  else if (has_low)
+    neva_pack_i4_codes (j->dst, codes, scale, low, j->k, n0, rows);
+  else
+    neva_pack_i8_codes (j->dst, (const gint8 *) codes, scale, j->k, n0, rows);
 }
 
 gboolean
-neva_cpu_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaCodesFunc codes,
-    gpointer data, gsize n, gsize k, GError **error)
+neva_cpu_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
+    NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error)
 {
-  const gsize bytes = neva_packed_bytes (NEVA_DTYPE_I4, n, k);
-  CodesJob j = {.codes = codes, .data = data, .n = n, .k = k};
+  const gsize bytes = neva_packed_bytes (type, n, k);
+  CodesJob j = {.codes = codes, .data = data, .type = type, .n = n, .k = k};
   GError *fault = NULL;
 
   if (!(j.dst = neva_cpu_alloc (b, bytes, error)))
     return FALSE;
   neva_cpu_run (neva_cpu (b), codes_task, &j,
       (n + NEVA_MATMUL_PANEL - 1) / NEVA_MATMUL_PANEL,
-      NEVA_MATMUL_PANEL * (k + 2 * sizeof (float) * (k / NEVA_QUANT_GROUP)),
-      n * k);
+      NEVA_MATMUL_PANEL * (k + 2 * sizeof (float) * groups_of (k)), n * k);
   if (!b->klass->synchronize (b, &fault)) {
     g_propagate_error (error, fault);
   } else if (atomic_load (&j.bad)) {
     g_set_error (
         error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "holds a NaN or an infinity");
   } else {
-    *m = (NevaMatrix){{NEVA_DTYPE_I4, n, k, j.dst}, bytes};
+    *m = (NevaMatrix){{type, n, k, j.dst}, bytes};
     return TRUE;
   }
   neva_cpu_release (b, j.dst, bytes);

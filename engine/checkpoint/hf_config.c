@@ -360,7 +360,7 @@ read_top (const char *folder, const NevaHfReader *top, NevaConfig *config)
   config->projector_bias =
       neva_hf_bool (top, "multimodal_projector_bias", TRUE);
   read_media_token (top, config);
-  config->awq = neva_hf_read_awq (top);
+  neva_hf_read_quantization (top, config);
   config->num_frames = 8;
   g_strlcpy (config->conv_template, "v1", sizeof config->conv_template);
   g_strlcpy (config->prompt, "Describe the video.", sizeof config->prompt);

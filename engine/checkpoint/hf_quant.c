@@ -47,25 +47,104 @@ read_version (const NevaHfReader *r)
   return NEVA_AWQ_NONE;
 }
 
-NevaAwqLayout
-neva_hf_read_awq (const NevaHfReader *top)
+static NevaAwqLayout
+read_awq (const NevaHfReader *q)
+{
+  check_number (q, "bits", "w_bit", 4);
+  check_number (q, "group_size", "q_group_size", NEVA_QUANT_GROUP);
+  if (!neva_hf_bool (q, "zero_point", TRUE))
+    neva_hf_fail (q, "zero_point", NEVA_ERROR_UNSUPPORTED,
+        "false is not supported (true)");
+  return read_version (q);
+}
+
+/* ---- compressed-tensors ------------------------------------------------- */
+
+static void
+check_word (const NevaHfReader *r, const char *key, const char *def,
+    const char *const *supported)
+{
+  const char *given = neva_hf_string (r, key, def);
+  g_autofree char *list = g_strjoinv (", ", (char **) supported);
+
+  if (!g_strv_contains (supported, given))
+    neva_hf_fail (r, key, NEVA_ERROR_UNSUPPORTED, "'%s' is not supported (%s)",
+        given, list);
+}
+
+static void
+check_null (const NevaHfReader *r, const char *key)
+{
+  if (neva_hf_has (r, key))
+    neva_hf_fail (r, key, NEVA_ERROR_UNSUPPORTED, "is not supported (null)");
+}
+
+/* Symmetric 8-bit integers of whatever granularity the tensors show. What
+ * products do with their inputs is ours: 8 bits, a scale per row and group of
+ * 128, at least as fine as what is written down for other programs. */
+static void
+check_scheme (const NevaHfReader *group)
+{
+  static const char *const types[] = {"int", NULL};
+  static const char *const strategies[] = {"channel", "tensor", NULL};
+  const NevaHfReader weights = neva_hf_child (
+      group, "weights", "quantization_config.config_groups.weights.");
+  const NevaHfReader input = neva_hf_child (group, "input_activations",
+      "quantization_config.config_groups.input_activations.");
+
+  if (!weights.object)
+    neva_hf_fail (group, "weights", NEVA_ERROR_UNSUPPORTED, "is missing");
+  check_number (&weights, "num_bits", "num_bits", 8);
+  check_word (&weights, "type", "int", types);
+  check_word (&weights, "strategy", "channel", strategies);
+  if (!neva_hf_bool (&weights, "symmetric", TRUE))
+    neva_hf_fail (&weights, "symmetric", NEVA_ERROR_UNSUPPORTED,
+        "false is not supported (true)");
+  if (!input.object)
+    return;
+  check_number (&input, "num_bits", "num_bits", 8);
+  check_word (&input, "type", "int", types);
+}
+
+static gboolean
+read_compressed (const NevaHfReader *q)
+{
+  static const char *const formats[] = {
+      "int-quantized", "naive-quantized", NULL};
+  const NevaHfReader groups =
+      neva_hf_child (q, "config_groups", "quantization_config.config_groups.");
+  g_autoptr (GList) names =
+      groups.object ? json_object_get_members (groups.object) : NULL;
+
+  check_word (q, "format", "int-quantized", formats);
+  check_null (q, "kv_cache_scheme");
+  if (!names)
+    neva_hf_fail (q, "config_groups", NEVA_ERROR_UNSUPPORTED, "is missing");
+  for (const GList *l = names; l && !neva_hf_failed (q); l = l->next) {
+    const NevaHfReader group =
+        neva_hf_child (&groups, l->data, "quantization_config.config_groups.");
+
+    check_null (&group, "output_activations");
+    check_scheme (&group);
+  }
+  return TRUE;
+}
+
+void
+neva_hf_read_quantization (const NevaHfReader *top, NevaConfig *config)
 {
   const NevaHfReader q =
       neva_hf_child (top, "quantization_config", "quantization_config.");
   const char *method;
 
   if (!q.object)
-    return NEVA_AWQ_NONE;
+    return;
   method = neva_hf_string (&q, "quant_method", "(none)");
-  if (!g_str_equal (method, "awq")) {
+  if (g_str_equal (method, "awq"))
+    config->awq = read_awq (&q);
+  else if (g_str_equal (method, "compressed-tensors"))
+    config->int8 = read_compressed (&q);
+  else
     neva_hf_fail (&q, "quant_method", NEVA_ERROR_UNSUPPORTED,
-        "'%s' is not supported (awq)", method);
-    return NEVA_AWQ_NONE;
-  }
-  check_number (&q, "bits", "w_bit", 4);
-  check_number (&q, "group_size", "q_group_size", NEVA_QUANT_GROUP);
-  if (!neva_hf_bool (&q, "zero_point", TRUE))
-    neva_hf_fail (&q, "zero_point", NEVA_ERROR_UNSUPPORTED,
-        "false is not supported (true)");
-  return read_version (&q);
+        "'%s' is not supported (awq, compressed-tensors)", method);
 }

@@ -6,8 +6,8 @@
 #include "checkpoint/hf_reader.h"
 #include "model/config.h"
 
-/* How the checkpoint's 4-bit matrices lie; any other quantisation is a fault
- * that names the key. `top`: of config.json. */
-NevaAwqLayout neva_hf_read_awq (const NevaHfReader *top);
+/* How the checkpoint's matrices of codes lie: config->awq, config->int8; any
+ * other quantisation is a fault that names the key. `top`: of config.json. */
+void neva_hf_read_quantization (const NevaHfReader *top, NevaConfig *config);
 
 #endif /* NEVA_HF_QUANT_H */

@@ -103,8 +103,9 @@ typedef struct {
   NevaAct projector_act;
   gboolean projector_bias;
   NevaAwqLayout awq;
-  gboolean nemo;             /* prompts and media tokens as NeMo has them */
-  gboolean llama3_tokens;    /* media token strings of model_type llama_3 */
+  gboolean int8;          /* matrices may be 8-bit codes: checkpoint/int8.h */
+  gboolean nemo;          /* prompts and media tokens as NeMo has them */
+  gboolean llama3_tokens; /* media token strings of model_type llama_3 */
   gboolean use_im_start_end; /* START and END beside the media run, not in it */
   gboolean media_front;      /* NeMo's sep_image_conv_front */
   NevaLita lita;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
-#include "weights.h"
-#include "checkpoint/awq.h"
+#include "weights_private.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,25 +9,6 @@ typedef struct {
   float *data;
   gsize bytes;
 } Vector;
-
-struct _NevaWeightStore {
-  NevaBackend *backend; /* borrowed */
-  NevaTensorSource *source;
-  NevaWeights mode;
-  const char *prefix[3]; /* by NevaPart; static */
-  GArray *matrices;      /* NevaMatrix */
-  GArray *vectors;       /* Vector */
-  GPtrArray *parts;      /* copies that matrices use in place */
-  guint rank, ranks;     /* of split tensors */
-  guint64 bytes, done, total;
-  NevaAwqLayout awq;
-  NevaDType text_type; /* of the decoder's matrices: I4 if any is */
-
-  NevaProgressFunc progress;
-  gpointer user_data;
-  GCancellable *cancellable;
-  GError *fault;
-};
 
 /* By what a prefix is known; the first prefix whose probe exists is taken. */
 static const struct {
@@ -43,7 +23,9 @@ static const struct {
     {NEVA_PART_TOWER, "model.vision_tower.",
         "embeddings.patch_embedding.weight"},
     {NEVA_PART_PROJECTOR, "multi_modal_projector.", "linear_1.weight"},
+    {NEVA_PART_PROJECTOR, "multi_modal_projector.", "linear_1.qweight"},
     {NEVA_PART_PROJECTOR, "model.multi_modal_projector.", "linear_1.weight"},
+    {NEVA_PART_PROJECTOR, "model.multi_modal_projector.", "linear_1.qweight"},
     {NEVA_PART_TEXT, "language_model.model.", "embed_tokens.weight"},
     {NEVA_PART_TEXT, "model.language_model.", "embed_tokens.weight"},
 };
@@ -96,9 +78,18 @@ neva_weights_set_rank (NevaWeightStore *s, guint rank, guint ranks)
 }
 
 void
-neva_weights_set_awq (NevaWeightStore *s, NevaAwqLayout layout)
+neva_weights_set_codes (NevaWeightStore *s, NevaAwqLayout layout, gboolean int8)
 {
   s->awq = layout;
+  s->int8 = int8;
+}
+
+void
+neva_weights_set_watch (
+    NevaWeightStore *s, NevaWatchFunc watch, gpointer user_data)
+{
+  s->watch = watch;
+  s->watch_data = user_data;
 }
 
 void
@@ -122,8 +113,8 @@ neva_weights_free (NevaWeightStore *s)
   g_free (s);
 }
 
-static void
-step (NevaWeightStore *s, const NevaTensorView *view)
+void
+neva_weights_step (NevaWeightStore *s, const NevaTensorView *view)
 {
   s->done += view->bytes;
   if (s->progress && s->total)
@@ -250,122 +241,18 @@ copy_part (NevaWeightStore *s, const NevaTensorView *view, gsize first,
   return copy;
 }
 
-static void
-keep_matrix (NevaWeightStore *s, const NevaMatrix *m, NevaRole role,
-    const NevaTensorView *view, gsize bytes, gboolean copied)
+void
+neva_weights_keep (
+    NevaWeightStore *s, const NevaMatrix *m, NevaRole role, gsize bytes)
 {
-  if (role == NEVA_ROLE_TEXT && s->text_type != NEVA_DTYPE_I4)
+  const gboolean coded =
+      s->text_type == NEVA_DTYPE_I4 ||
+      (s->text_type == NEVA_DTYPE_I8 && m->w.type != NEVA_DTYPE_I4);
+
+  if (role == NEVA_ROLE_TEXT && !coded)
     s->text_type = m->w.type;
   g_array_append_val (s->matrices, *m);
   s->bytes += m->owned ? m->owned : bytes;
-  step (s, view);
-  if (m->owned || copied)
-    neva_tensor_source_release (s->source, view); /* the view goes, too */
-}
-
-/* ---- Stored as 4-bit codes ---------------------------------------------- */
-
-/* A rank's part [n, k] of a matrix. */
-typedef struct {
-  NevaAwq awq;
-  gsize n0, k0, k;
-} Codes;
-
-static void
-give_codes (gpointer data, gsize n0, gsize rows, guint8 *codes, float *scale,
-    float *low)
-{
-  const Codes *c = data;
-
-  neva_awq_read (&c->awq, c->n0 + n0, rows, c->k0, c->k, codes, scale, low);
-}
-
-/* What the codes stand for, [n, k]; NULL without memory. */
-static float *
-decode (const Codes *c, gsize n)
-{
-  const gsize first = c->k0 / NEVA_QUANT_GROUP, step = NEVA_MATMUL_PANEL;
-  const gsize groups =
-      (c->k0 + c->k + NEVA_QUANT_GROUP - 1) / NEVA_QUANT_GROUP - first;
-  g_autofree guint8 *codes = g_new (guint8, step * c->k);
-  g_autofree float *scale = g_new (float, step *groups);
-  g_autofree float *low = g_new (float, step *groups);
-  float *w = g_try_malloc_n (n, c->k * sizeof *w);
-
-  for (gsize r = 0; w && r < n; r++) {
-    const gsize at = r % step;
-
-    if (!at)
-      neva_awq_read (&c->awq, c->n0 + r, MIN (step, n - r), c->k0, c->k, codes,
-          scale, low);
-    for (gsize i = 0; i < c->k; i++) {
-      const gsize g = at * groups + (c->k0 + i) / NEVA_QUANT_GROUP - first;
-
-      w[r * c->k + i] = scale[g] * (float) codes[at * c->k + i] + low[g];
-    }
-  }
-  return w;
-}
-
-/* The codes as they are, or, where other weights were asked for, those of what
- * they stand for. */
-static gboolean
-init_from_codes (
-    NevaWeightStore *s, NevaMatrix *m, Codes *c, gsize n, GError **error)
-{
-  g_autofree float *w = NULL;
-  NevaDType type = NEVA_DTYPE_F32;
-
-  if (s->mode == NEVA_WEIGHTS_AUTO || s->mode == NEVA_WEIGHTS_INT4) {
-    if (c->k0 % NEVA_QUANT_GROUP == 0 && c->k % NEVA_QUANT_GROUP == 0)
-      return neva_backend_matrix_codes (
-          s->backend, m, give_codes, c, n, c->k, error);
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "%" G_GSIZE_FORMAT " columns cannot be shared by %u ranks in whole "
-        "groups of 128",
-        c->awq.k, s->ranks);
-    return FALSE;
-  }
-  if (s->mode != NEVA_WEIGHTS_F32)
-    type = s->mode == NEVA_WEIGHTS_BF16 ? NEVA_DTYPE_BF16 : NEVA_DTYPE_I8;
-  if (!(w = decode (c, n))) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "no memory for it");
-    return FALSE;
-  }
-  if (!neva_backend_matrix_init (
-          s->backend, m, type, w, NEVA_DTYPE_F32, n, c->k, error))
-    return FALSE;
-  if (!m->owned)
-    g_ptr_array_add (s->parts, g_steal_pointer (&w));
-  return TRUE;
-}
-
-static void
-load_codes (NevaWeightStore *s, NevaMatrix *m, NevaRole role, NevaSplit split,
-    gsize n, gsize k, const char *name)
-{
-  const gsize down = split == NEVA_SPLIT_ROWS ? s->ranks : 1;
-  const gsize across = split == NEVA_SPLIT_COLUMNS ? s->ranks : 1;
-  Codes c = {.n0 = down > 1 ? s->rank * n : 0,
-      .k0 = across > 1 ? s->rank * k : 0,
-      .k = k};
-
-  if (!neva_awq_open (
-          &c.awq, s->source, s->awq, name, n * down, k * across, &s->fault))
-    return;
-  if (init_from_codes (s, m, &c, n, &s->fault)) {
-    if (role == NEVA_ROLE_TEXT && s->text_type != NEVA_DTYPE_I4)
-      s->text_type = m->w.type;
-    g_array_append_val (s->matrices, *m);
-    s->bytes += m->owned ? m->owned : n * k * sizeof (float);
-    step (s, c.awq.zeros);
-    step (s, c.awq.scales);
-    step (s, c.awq.codes);
-  } else {
-    g_prefix_error (&s->fault, "tensor '%s' (AWQ, file %s): ", name,
-        neva_tensor_source_file (s->source, c.awq.codes));
-  }
-  neva_awq_close (&c.awq);
 }
 
 /* Rows of a mapped file are used where they lie. Columns are copied, and rows
@@ -382,10 +269,8 @@ load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, NevaSplit split,
   g_autofree guint8 *copy = NULL;
   gboolean copies;
 
-  if (!s->fault && neva_awq_has (s->source, name)) {
-    load_codes (s, m, role, split, n, k, name);
+  if (!s->fault && neva_weights_load_codes (s, m, role, split, n, k, name))
     return;
-  }
   if (!(view = lookup (s, name, n * down, k * across, &stored)))
     return;
   copies = across > 1 || (down > 1 && view->assembly);
@@ -401,7 +286,10 @@ load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, NevaSplit split,
   }
   if (copy && !m->owned)
     g_ptr_array_add (s->parts, g_steal_pointer (&copy));
-  keep_matrix (s, m, role, view, n * k * element_bytes (stored), copies);
+  neva_weights_keep (s, m, role, n * k * element_bytes (stored));
+  neva_weights_step (s, view);
+  if (m->owned || copies)
+    neva_tensor_source_release (s->source, view); /* the view goes, too */
 }
 
 void
@@ -416,6 +304,8 @@ neva_weights_matrix_part (NevaWeightStore *s, NevaMatrix *m, NevaRole role,
   va_end (args);
   name = g_strconcat (s->prefix[part], tail, NULL);
   load_matrix (s, m, role, split, n, k, name);
+  if (s->watch)
+    s->watch (part, tail, m, s->watch_data);
 }
 
 void
@@ -430,6 +320,8 @@ neva_weights_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n,
   va_end (args);
   name = g_strconcat (s->prefix[part], tail, NULL);
   load_matrix (s, m, role, NEVA_SPLIT_NONE, n, k, name);
+  if (s->watch)
+    s->watch (part, tail, m, s->watch_data);
 }
 
 void
@@ -500,7 +392,7 @@ load_vector (NevaWeightStore *s, NevaSplit split, gsize n, float offset,
   neva_backend_upload (s->backend, v.data, host, v.bytes);
   g_array_append_val (s->vectors, v);
   s->bytes += v.bytes;
-  step (s, view);
+  neva_weights_step (s, view);
   return v.data;
 }
 

@@ -13,11 +13,12 @@
  *   router     "       f32 | bf16 (1)   f32   bf16   bf16   bf16    a cliff
  *   word table         as it lies in the file, f16 too    only looked up
  *   AWQ      int4: the codes   f32   bf16   int8   int4: the codes
+ *   8 bits   int8: the codes   f32   bf16   int8: the codes   as without
  *   (1) f16 becomes bf16
  *
  * AWQ: matrices that the checkpoint stores as 4-bit codes (checkpoint/awq.h),
- * whatever their role; f32, bf16 and int8 are made of what the codes stand for.
- */
+ * whatever their role; 8 bits: as 8-bit codes (checkpoint/int8.h). Other types
+ * are made of what the codes stand for. */
 #ifndef NEVA_WEIGHTS_H
 #define NEVA_WEIGHTS_H
 
@@ -50,8 +51,17 @@ NevaWeightStore *neva_weights_new (NevaTensorSource *source, NevaWeights mode,
     GCancellable *cancellable);
 /* The rank whose parts split tensors are; before it, all of them: 0 of 1. */
 void neva_weights_set_rank (NevaWeightStore *store, guint rank, guint ranks);
-/* How matrices that are stored as 4-bit codes lie; before it: an error. */
-void neva_weights_set_awq (NevaWeightStore *store, NevaAwqLayout layout);
+/* How matrices that are stored as 4-bit codes lie, and whether 8-bit codes are
+ * meant; before it both are an error. */
+void neva_weights_set_codes (
+    NevaWeightStore *store, NevaAwqLayout layout, gboolean int8);
+/* Told of each matrix that was loaded, under its name without the part's
+ * prefix, and where it is kept: the address that neva_backend_linear () gets.
+ */
+typedef void (*NevaWatchFunc) (
+    NevaPart part, const char *name, const NevaMatrix *m, gpointer user_data);
+void neva_weights_set_watch (
+    NevaWeightStore *store, NevaWatchFunc watch, gpointer user_data);
 void neva_weights_free (NevaWeightStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaWeightStore, neva_weights_free)
 

@@ -122,3 +122,27 @@ neva_pack_i4_codes (void *packed, const uint8_t *codes, const float *scale,
     }
   }
 }
+
+void
+neva_pack_i8_codes (void *packed, const int8_t *codes, const float *scale,
+    size_t k, size_t n0, size_t rows)
+{
+  const size_t groups = neva_quant_groups (k);
+  uint8_t *group =
+      (uint8_t *) packed +
+      n0 / NEVA_MATMUL_PANEL * neva_packed_panel_bytes (NEVA_DTYPE_I8, k);
+
+  for (size_t g = 0; g < groups; g++, group += NEVA_I8_GROUP_BYTES) {
+    const size_t at = g * NEVA_QUANT_GROUP;
+    const size_t n = k - at < NEVA_QUANT_GROUP ? k - at : NEVA_QUANT_GROUP;
+
+    memset (group, 0, NEVA_I8_Q);
+    memset (group + NEVA_I8_Q, 128, NEVA_I8_GROUP_BYTES - NEVA_I8_Q);
+    for (size_t c = 0; c < rows; c++) {
+      ((float *) group)[c] = scale[c * groups + g];
+      for (size_t i = 0; i < n; i++)
+        group[NEVA_I8_Q + (i / 4 * NEVA_MATMUL_PANEL + c) * 4 + i % 4] =
+            (uint8_t) (codes[c * k + at + i] + 128);
+    }
+  }
+}

@@ -177,7 +177,14 @@ test_spellings (void)
         "\"quant_method\":\"awq\",\"version\":\"GEMV\","
         "\"backend\":\"llm-awq\"}}",
       CLIP_56, NULL);
-  CHECK (c.awq == NEVA_AWQ_GEMV, "gemv");
+  CHECK (c.awq == NEVA_AWQ_GEMV && !c.int8, "gemv");
+  READ ("{" VISION ",\"quantization_config\":{\"format\":\"int-quantized\","
+        "\"quant_method\":\"compressed-tensors\",\"kv_cache_scheme\":null,"
+        "\"ignore\":[\"lm_head\"],\"config_groups\":{\"group_0\":{"
+        "\"targets\":[\"Linear\"],\"weights\":{\"num_bits\":8},"
+        "\"input_activations\":{\"dynamic\":true,\"strategy\":\"token\"}}}}}",
+      CLIP_56, NULL);
+  CHECK (c.int8 && c.awq == NEVA_AWQ_NONE, "8-bit codes");
   READ ("{" VISION ",\"tie_word_embeddings\":true}", CLIP_56, NULL);
   CHECK (c.text.tied_embeddings, "tied at the top");
   READ ("{" VISION ",\"text_config\":{\"tie_word_embeddings\":true}}", CLIP_56,
@@ -274,6 +281,10 @@ test_refused_preprocessors (void)
 #define TEXT(inner) "{" VISION ",\"text_config\":{" inner "}}"
 #define QUANT(inner) "{" VISION ",\"quantization_config\":{" inner "}}"
 #define AWQ "\"quant_method\":\"awq\""
+#define INT8(top, weights, rest)                                               \
+  QUANT (                                                                      \
+      "\"quant_method\":\"compressed-tensors\"," top                           \
+      "\"config_groups\":{\"group_0\":{\"weights\":{" weights "}" rest "}}")
 #define TOWER(inner) "{\"vision_config\":{" inner "}}"
 
 static const struct {
@@ -351,6 +362,26 @@ static const struct {
     {QUANT ("\"quant_method\":\"gptq\""), "quant_method: 'gptq'",
         NEVA_ERROR_UNSUPPORTED},
     {QUANT ("\"bits\":4"), "quant_method: '(none)'", NEVA_ERROR_UNSUPPORTED},
+    {QUANT ("\"quant_method\":\"gptq\""), "quant_method: 'gptq'",
+        NEVA_ERROR_UNSUPPORTED},
+    {QUANT ("\"quant_method\":\"compressed-tensors\""),
+        "config_groups: is missing", NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("\"format\":\"pack-quantized\",", "\"num_bits\":8", ""),
+        "format: 'pack-quantized'", NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("\"kv_cache_scheme\":{},", "\"num_bits\":8", ""), "kv_cache_scheme",
+        NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("", "\"num_bits\":4", ""), "weights.num_bits: 4",
+        NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("", "\"type\":\"float\"", ""), "weights.type: 'float'",
+        NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("", "\"strategy\":\"block\"", ""), "weights.strategy: 'block'",
+        NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("", "\"symmetric\":false", ""), "weights.symmetric",
+        NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("", "", ",\"input_activations\":{\"num_bits\":4}"),
+        "input_activations.num_bits", NEVA_ERROR_UNSUPPORTED},
+    {INT8 ("", "", ",\"output_activations\":{}"), "output_activations",
+        NEVA_ERROR_UNSUPPORTED},
     {QUANT (AWQ ",\"bits\":3"), "quantization_config.bits: 3 is not",
         NEVA_ERROR_UNSUPPORTED},
     {QUANT (AWQ ",\"group_size\":64"), "group_size: 64 is not supported (128)",
