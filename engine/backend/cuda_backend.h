@@ -71,7 +71,7 @@ void neva_cuda_memory_free (NevaBackendCuda *c);
 /* cuda_matrix.c */
 gboolean neva_cuda_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
     const void *host, NevaDType host_type, gsize n, gsize k, GError **error);
-gboolean neva_cuda_matrix_codes (NevaBackend *b, NevaMatrix *m,
+gboolean neva_cuda_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
     NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error);
 void neva_cuda_matrix_clear (NevaBackend *b, NevaMatrix *m);
 

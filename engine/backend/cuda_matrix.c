@@ -46,14 +46,14 @@ neva_cuda_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
 }
 
 gboolean
-neva_cuda_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaCodesFunc codes,
-    gpointer data, gsize n, gsize k, GError **error)
+neva_cuda_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
+    NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error)
 {
   NevaBackendCuda *c = neva_cuda (b);
   NevaMatrix packed;
 
   return neva_backend_matrix_codes (
-             c->cpu, &packed, codes, data, n, k, error) &&
+             c->cpu, &packed, type, codes, data, n, k, error) &&
          move_to_device (c, m, &packed, error);
 }
 

@@ -14,22 +14,9 @@ static gboolean
 write_huggingface (NevaOrigin *o, const char *to, const NevaConvertOptions *k,
     NevaOutProgress *progress, GError **error)
 {
-  const NevaTokenizer *tokenizer = o->tokenizer;
   g_autoptr (GPtrArray) list = NULL;
   g_auto (NevaTarget) target = {0};
 
-  if (o->config.nemo) {
-    const char *patch = o->config.llama3_tokens ? "<|reserved_special_token_3|>"
-                                                : "<extra_id_3>";
-
-    o->config.media_token = neva_tokenizer_find (tokenizer, patch);
-    if (o->config.media_token < 0) {
-      g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-          "%s: its tokenizer has no '%s', which NeVA needs to place pictures",
-          o->path, patch);
-      return FALSE;
-    }
-  }
   if (!(list = neva_hf_plan (o, error)))
     return FALSE;
   progress->total = neva_out_list_bytes (list);

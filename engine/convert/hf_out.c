@@ -60,14 +60,33 @@ complete_linear (NevaOrigin *o, NevaOutList *list, GError **error)
   return TRUE;
 }
 
+/* NeMo's media token is looked up by its string, Hugging Face's is an id. */
+static gboolean
+find_media_token (NevaOrigin *o, GError **error)
+{
+  const char *patch =
+      o->config.llama3_tokens ? "<|reserved_special_token_3|>" : "<extra_id_3>";
+
+  if (!o->config.nemo)
+    return TRUE;
+  o->config.media_token = neva_tokenizer_find (o->tokenizer, patch);
+  if (o->config.media_token >= 0)
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+      "%s: its tokenizer has no '%s', which NeVA needs to place pictures",
+      o->path, patch);
+  return FALSE;
+}
+
 NevaOutList *
 neva_hf_plan (NevaOrigin *o, GError **error)
 {
   static const char *const prefixes[] = {NEVA_TOWER_PREFIX,
       NEVA_PROJECTOR_PREFIX, NEVA_TEXT_PREFIX, NEVA_HEAD_NAME, NULL};
-  g_autoptr (GPtrArray) list = plan_below (o, prefixes, 0, error);
+  g_autoptr (GPtrArray) list = NULL;
 
-  if (!list)
+  if (!find_media_token (o, error) ||
+      !(list = plan_below (o, prefixes, 0, error)))
     return NULL;
   if (o->config.projector_kind == NEVA_PROJECTOR_MLP &&
       o->config.projector_layers == 1 && !complete_linear (o, list, error))
@@ -158,6 +177,10 @@ write_config (const NevaOrigin *o, const char *folder, const char *type,
   neva_json_begin (b, "vision_config");
   neva_hf_put_tower (b, &c->tower, has_head (o));
   json_builder_end_object (b);
+  if (o->quantization) {
+    json_builder_set_member_name (b, "quantization_config");
+    json_builder_add_value (b, json_node_copy (o->quantization));
+  }
   if (extras) {
     JsonNode *node = json_node_new (JSON_NODE_OBJECT);
 

@@ -75,9 +75,11 @@ neva_origin_open (NevaOrigin *o, const char *path,
       !list_tensors (o, error))
     return FALSE;
   o->config = o->checkpoint.config;
-  if (o->config.awq) {
+  if (o->config.awq || o->config.int8) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "%s: a checkpoint with quantization_config is not converted", path);
+        "%s: a checkpoint with quantization_config is neither "
+        "converted nor quantised again",
+        path);
     return FALSE;
   }
   o->tokenizer = neva_tokenizer_open_files (
@@ -95,6 +97,7 @@ neva_origin_clear (NevaOrigin *o)
     neva_tokenizer_free (o->tokenizer);
   g_clear_pointer (&o->views, g_hash_table_unref);
   g_clear_pointer (&o->names, g_ptr_array_unref);
+  g_clear_pointer (&o->quantization, json_node_unref);
   neva_checkpoint_clear (&o->checkpoint);
   o->tokenizer = NULL;
 }

@@ -7,6 +7,7 @@
 #ifndef NEVA_ORIGIN_H
 #define NEVA_ORIGIN_H
 
+#include <json-glib/json-glib.h>
 #include "checkpoint/checkpoint.h"
 #include "text/tokenizer.h"
 
@@ -22,6 +23,7 @@ typedef struct {
   NevaTokenizer *tokenizer; /* the source's */
   GPtrArray *names;         /* char *: every tensor, in the source's order */
   GHashTable *views;        /* name -> NevaTensorView, borrowed */
+  JsonNode *quantization;   /* of the result: quantization_config; NULL: none */
 } NevaOrigin;
 
 /* `origin` must be zeroed; clear it also on failure. */

@@ -12,6 +12,8 @@ out_tensor_free (gpointer data)
 {
   NevaOutTensor *t = data;
 
+  if (!t) /* taken out of the list */
+    return;
   g_array_unref (t->parts);
   g_free (t->name);
   g_free (t);
@@ -160,6 +162,19 @@ neva_out_vector (NevaOutTensor *t, const char *dtype, gsize n)
       &(NevaOutPart){.kind = NEVA_PART_ZEROS, .n_rows = n, .n_columns = 1});
 }
 
+void
+neva_out_made (NevaOutTensor *t, const char *dtype, gsize rows, gsize columns,
+    NevaOutFunc make, gpointer data)
+{
+  t->dtype = dtype;
+  t->n_dims = columns ? 2 : 1;
+  t->shape[0] = rows;
+  t->shape[1] = columns;
+  t->bytes = rows * MAX (columns, 1) * neva_dtype_name_bytes (dtype);
+  t->make = make;
+  t->make_data = data;
+}
+
 /* ---- Writing ------------------------------------------------------------ */
 
 static void
@@ -234,6 +249,9 @@ neva_out_write (const NevaOutTensor *t, NevaTensorSource *source,
 {
   const gsize element = neva_dtype_name_bytes (t->dtype);
 
+  if (t->make)
+    return t->make (t->make_data, sink, error) &&
+           step (p, sink, t->bytes, error);
   for (guint i = 0; i < t->parts->len; i++) {
     const NevaOutPart *part = &g_array_index (t->parts, NevaOutPart, i);
     const gsize bytes = part->n_rows * part->n_columns * element;

@@ -16,13 +16,18 @@ typedef struct {
   gsize column, n_columns;    /* elements of a row */
 } NevaOutPart;
 
+/* Writes the bytes of a tensor that is made up while it is written. */
+typedef gboolean (*NevaOutFunc) (gpointer data, NevaSink *sink, GError **error);
+
 typedef struct {
   char *name;
   const char *dtype; /* "F32", … */
   guint n_dims;
   gsize shape[NEVA_TENSOR_MAX_DIMS];
   gsize bytes;
-  GArray *parts; /* NevaOutPart */
+  GArray *parts;    /* NevaOutPart */
+  NevaOutFunc make; /* instead of parts; NULL: none */
+  gpointer make_data;
 } NevaOutTensor;
 
 /* One rank, shard or folder of them; (element-type NevaOutTensor). */
@@ -49,6 +54,11 @@ void neva_out_zeros (NevaOutTensor *tensor, gsize n);
 /* Made up: [n, n] with ones in the diagonal; [n] zeros. */
 void neva_out_identity (NevaOutTensor *tensor, const char *dtype, gsize n);
 void neva_out_vector (NevaOutTensor *tensor, const char *dtype, gsize n);
+
+/* [rows, columns], or with columns 0 [rows], whose bytes `make` writes. data:
+ * borrowed until then. */
+void neva_out_made (NevaOutTensor *tensor, const char *dtype, gsize rows,
+    gsize columns, NevaOutFunc make, gpointer data);
 
 /* Where bytes are counted and the caller may stop. */
 typedef struct {

@@ -5,6 +5,7 @@
 #include "llava_private.h"
 #include "checkpoint/checkpoint.h"
 #include "log.h"
+#include "quantize/calibration.h"
 
 #include <unistd.h>
 
@@ -57,7 +58,9 @@ load_weights (NevaLlava *l, const NevaModelOptions *options,
 
   w = l->weights = neva_weights_new (g_steal_pointer (&l->source),
       options->weights, l->backend, progress, user_data, cancellable);
-  neva_weights_set_awq (w, l->config.awq);
+  neva_weights_set_codes (w, l->config.awq, l->config.int8);
+  if (options->calibration)
+    neva_weights_set_watch (w, neva_calibration_watch, options->calibration);
   if (neva_shard_first_stage (&l->shard)) {
     l->tower = neva_tower_load (&l->config.tower, w);
     neva_projector_load (&l->projector, &l->config, w);
@@ -152,6 +155,9 @@ load_weights_and_plan (NevaLlava *l, const NevaModelOptions *options,
 
   l->backend = neva_backend_new_part (options->device, options->threads,
       parts > 1 ? l->shard.group->rank : 0, parts, error);
+  if (l->backend && options->calibration)
+    l->backend =
+        neva_calibration_attach (options->calibration, &l->config, l->backend);
   if (!l->backend ||
       !load_weights (l, options, progress, user_data, cancellable, error) ||
       !plan_cache (l, options->kv_cache_bytes, sizes, error))
@@ -275,6 +281,11 @@ load_anyhow (NevaLlava *l, const char *path, const NevaModelOptions *options,
   const guint tp = MAX (options->tensor_parallel, 1);
   const guint pp = MAX (options->pipeline_parallel, 1);
 
+  if (options->calibration && (tp * pp > 1 || neva_comm_team ())) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "%s: a model that several ranks share cannot be calibrated", path);
+    return FALSE;
+  }
   if (neva_comm_team ())
     return neva_llava_load_with_team (
         l, path, options, progress, user_data, cancellable, error);

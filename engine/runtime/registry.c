@@ -50,6 +50,11 @@ make_key (const char *path, const NevaModelOptions *options, GError **error)
     return NULL;
   }
   if (!neva_model_is_path (path)) {
+    if (o->calibration) {
+      g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+          "%s: only a model that was read from files can be calibrated", path);
+      return NULL;
+    }
     canonical = g_strdup (path);
   } else {
     char *real = realpath (path, NULL);
@@ -63,13 +68,13 @@ make_key (const char *path, const NevaModelOptions *options, GError **error)
     free (real);
   }
   return g_strdup_printf ("%s|%s|%s|%s|%d|%s|%u|%" G_GUINT64_FORMAT
-                          "|%ux%u|%s|%u|%d",
+                          "|%ux%u|%s|%u|%d|%p",
       canonical, o->base_model ? o->base_model : "",
       o->vision_tower ? o->vision_tower : "", o->lora ? o->lora : "",
       (int) o->weights, o->device ? o->device : "cpu", o->context_length,
       o->kv_cache_bytes, MAX (o->tensor_parallel, 1),
       MAX (o->pipeline_parallel, 1), o->key_file ? o->key_file : "",
-      o->timeout_s, o->retries);
+      o->timeout_s, o->retries, (void *) o->calibration);
 }
 
 typedef struct {

@@ -74,10 +74,16 @@ static const Key keys[] = {
     {"trainer.precision", KEY_PRECISION, AT (weights),
         "32, bf16 or 16: how weights are kept"},
     {"trainer.*", KEY_IGNORED, 0, NULL},
-    {"quantization.enable", KEY_BOOL, AT (quantize), NULL},
-    {"quantization.algorithm", KEY_CHOICE, AT (quantize_how), NULL,
-        "awq int8_sq fp8"},
-    {"quantization.num_samples", KEY_IGNORED, 0, NULL},
+    {"quantization.enable", KEY_BOOL, AT (quantize),
+        "calibrate, quantise, and answer with the result"},
+    {"quantization.algorithm", KEY_CHOICE, AT (quantize_how),
+        "4 bits, or 8 with SmoothQuant; fp8 needs a GPU", "awq int8_sq fp8"},
+    {"quantization.num_samples", KEY_INT, AT (quantize_samples),
+        "prompts to calibrate with; -1: all"},
+    {"quantization.save", KEY_STRING, AT (quantize_save),
+        "folder for the quantised model; with resume one that is there is "
+        "used"},
+    {"quantization.*", KEY_IGNORED, 0, NULL},
     /* this program's own */
     {"order", KEY_CHOICE, AT (grouped),
         "of the rows: as the prompt file has them, or by media file as the "

@@ -11,6 +11,7 @@
 #include "common/paths.h"
 #include "common/ranks.h"
 #include "common/share.h"
+#include "quantize.h"
 #include "work.h"
 
 /* What lives as long as the program runs. */
@@ -84,6 +85,8 @@ static gboolean
 open_model (App *app, GError **error)
 {
   const Options *o = &app->options;
+  const Quantize how = {o, app->file, app->store,
+      o->threads ? o->threads : app->parallel.threads, app->cancellable};
   const NevaModelOptions options = {.base_model = o->base_model_file,
       .vision_tower = o->vision_tower,
       .lora = o->lora,
@@ -94,8 +97,9 @@ open_model (App *app, GError **error)
       .tensor_parallel = o->tensor_parallel,
       .pipeline_parallel = o->pipeline_parallel};
 
-  app->model = neva_model_open (
-      o->neva_model_file, &options, on_loading, app, app->cancellable, error);
+  app->model = o->quantize ? quantize_and_open (&how, error)
+                           : neva_model_open (o->neva_model_file, &options,
+                                 on_loading, app, app->cancellable, error);
   return app->model != NULL;
 }
 
@@ -121,7 +125,7 @@ static ExitCode
 run_work (App *app, Output *output, Share *share)
 {
   Work *work = work_new (&app->options, app->model, app->file, app->store,
-      app->done, output, app->cancellable);
+      app->done, FALSE, output, app->cancellable);
   g_autoptr (GError) error = NULL;
   guint failures;
   gsize group;

@@ -20,7 +20,8 @@ set_defaults (Options *o)
       .max_tokens = 256,
       .end_strings = g_strdupv ((char **) ends),
       .tensor_parallel = 1,
-      .pipeline_parallel = 1};
+      .pipeline_parallel = 1,
+      .quantize_samples = 100};
 }
 
 void
@@ -36,6 +37,7 @@ options_clear (Options *o)
   g_free (o->conv_template);
   g_free (o->system_prompt);
   g_free (o->device);
+  g_free (o->quantize_save);
   g_strfreev (o->end_strings);
 }
 
@@ -192,15 +194,34 @@ parse_arguments (Options *o, int argc, char **argv, GError **error)
 
 /* ---- Checks ------------------------------------------------------------- */
 
-/* By Options.quantize_how. */
-static const char *const quantize_errors[] = {
-    "quantization.enable=True: there is no calibration here; checkpoints that "
-    "AutoAWQ or llm-awq quantised are read, and weights=int4 quantises at load",
-    "quantization.enable=True: there is no calibration here; weights=int8 "
-    "quantises at load",
-    "quantization.algorithm=fp8: the CPU has no such arithmetic; weights=int8 "
-    "quantises at load",
-};
+static gboolean
+check_quantization (const Options *o, GError **error)
+{
+  const char *wrong = NULL;
+
+  if (!o->quantize)
+    return TRUE;
+  if (!neva_quantization_check (o->quantize_how, o->device, error)) {
+    g_prefix_error (error, "quantization.algorithm: ");
+    return FALSE;
+  }
+  if (o->quantize_samples == 0 || o->quantize_samples < -1)
+    wrong = "quantization.num_samples: a number from 1 on, or -1, is expected";
+  else if (neva_parallel_launched ())
+    wrong = "quantization.enable=True: one process calibrates a model; run it "
+            "alone with quantization.save=FOLDER, then all with "
+            "neva_model_file=FOLDER";
+  if (wrong) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "%s", wrong);
+    return FALSE;
+  }
+  if (!o->quantize_save || o->resume ||
+      !g_file_test (o->quantize_save, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+      "quantization.save=%s: is there already", o->quantize_save);
+  return FALSE;
+}
 
 static gboolean
 check (const Options *o, GError **error)
@@ -226,15 +247,13 @@ check (const Options *o, GError **error)
     wrong = "inference.repetition_penalty: a positive number is expected";
   else if (o->max_tokens == 0)
     wrong = "inference.tokens_to_generate=0: an answer has at least one token";
-  else if (o->quantize)
-    wrong = quantize_errors[o->quantize_how];
   else if (!strcmp (o->output_file, "-") && o->resume)
     wrong = "standard output cannot be resumed";
   else if (!strcmp (o->output_file, o->prompt_file))
     wrong = "output_file would overwrite prompt_file";
   if (wrong)
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "%s", wrong);
-  return !wrong;
+  return !wrong && check_quantization (o, error);
 }
 
 gboolean

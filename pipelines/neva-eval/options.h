@@ -40,8 +40,12 @@ typedef struct {
   char *device;
   guint threads, context_length;
   guint tensor_parallel, pipeline_parallel;
+
+  /* quantization.* */
   gboolean quantize;
-  int quantize_how; /* index into "awq int8_sq fp8" */
+  NevaQuantization quantize_how;
+  int quantize_samples; /* prompts to calibrate with; -1: all */
+  char *quantize_save;  /* folder of the quantised model; NULL: none is kept */
 } Options;
 
 /* Command line and configuration file, checked. FALSE: *code is what to end

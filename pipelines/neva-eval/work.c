@@ -15,6 +15,7 @@ struct _Work {
   const NevaPromptFile *file;
   const NevaMediaStore *store;
   const gboolean *done; /* [length] */
+  gboolean one_by_one;
   Output *output;
   GCancellable *cancellable;
   gsize *group_of; /* [length] */
@@ -74,8 +75,8 @@ work_group (
 
 Work *
 work_new (const Options *options, NevaModel *model, const NevaPromptFile *file,
-    const NevaMediaStore *store, const gboolean *done, Output *output,
-    GCancellable *cancellable)
+    const NevaMediaStore *store, const gboolean *done, gboolean one_by_one,
+    Output *output, GCancellable *cancellable)
 {
   const gsize n = neva_prompt_file_length (file);
   g_autofree gsize *place = g_new (gsize, n + 1);
@@ -86,6 +87,7 @@ work_new (const Options *options, NevaModel *model, const NevaPromptFile *file,
       .file = file,
       .store = store,
       .done = done,
+      .one_by_one = one_by_one,
       .output = output,
       .cancellable = cancellable};
   work->group_of = work_group (file, options->grouped, place, &work->n_groups);
@@ -121,10 +123,11 @@ fail (Work *work, gsize index, const GError *error)
 {
   const NevaPromptRecord *record = neva_prompt_file_get (work->file, index);
 
-  console_complain ("%s: %s %u: %s", work->options->prompt_file,
-      g_str_has_suffix (work->options->prompt_file, ".json") ? "record"
-                                                             : "line",
-      record->line, error->message);
+  if (!work->one_by_one)
+    console_complain ("%s: %s %u: %s", work->options->prompt_file,
+        g_str_has_suffix (work->options->prompt_file, ".json") ? "record"
+                                                               : "line",
+        record->line, error->message);
   g_mutex_lock (&work->lock);
   work->failures++;
   g_mutex_unlock (&work->lock);
@@ -156,10 +159,11 @@ answered (Work *work, gsize index, const NevaAnswer *answer)
 
   output_add (
       work->output, index, neva_prompt_file_row (work->file, index, &result));
-  if (!o->quiet && strcmp (o->output_file, "-"))
+  if (!o->quiet && !work->one_by_one && strcmp (o->output_file, "-"))
     print_answer (index + 1, length, answer);
   console_progress ((double) output_count (work->output) / (double) length,
-      "answering", neva_prompt_file_get (work->file, index)->media,
+      work->one_by_one ? "calibrating" : "answering",
+      neva_prompt_file_get (work->file, index)->media,
       output_count (work->output));
 }
 
@@ -199,6 +203,12 @@ wait_for_room (Work *work, guint most)
     g_cond_wait_until (&work->room, &work->lock,
         g_get_monotonic_time () + 100 * G_TIME_SPAN_MILLISECOND);
   g_mutex_unlock (&work->lock);
+}
+
+static guint
+most_asked (const Work *work)
+{
+  return work->one_by_one ? 1 : MAX_OUTSTANDING;
 }
 
 static void
@@ -277,7 +287,7 @@ work_run_group (Work *work, gsize group)
     if (work->group_of[i] != group || work->done[i])
       continue;
     if (!frames && !error) {
-      wait_for_room (work, MAX_OUTSTANDING - 1);
+      wait_for_room (work, most_asked (work) - 1);
       frames = open_media (
           work, neva_prompt_file_get (work->file, i)->media, &error);
     }
@@ -287,7 +297,7 @@ work_run_group (Work *work, gsize group)
       fail (work, i, error);
       continue;
     }
-    wait_for_room (work, MAX_OUTSTANDING - 1);
+    wait_for_room (work, most_asked (work) - 1);
     ask (work, i, frames);
   }
 }

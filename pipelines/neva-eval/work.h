@@ -23,10 +23,13 @@ gsize *work_group (const NevaPromptFile *file, gboolean grouped, gsize *place,
     gsize *n_groups);
 
 /* All borrowed for the life of the work; done [length]: records that need no
- * answer. */
+ * answer. one_by_one: no two questions are answered together, and what cannot
+ * be answered is not told: a calibration sees the same each time, and the run
+ * after it tells. */
 Work *work_new (const Options *options, NevaModel *model,
     const NevaPromptFile *file, const NevaMediaStore *store,
-    const gboolean *done, Output *output, GCancellable *cancellable);
+    const gboolean *done, gboolean one_by_one, Output *output,
+    GCancellable *cancellable);
 void work_free (Work *work);
 
 /* FALSE: there is none left. */

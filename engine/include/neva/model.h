@@ -45,6 +45,8 @@ typedef struct {
   guint pipeline_parallel; /* stages that the layers are split into; 0: 1.
                               The ranks are threads of this process, which
                               share `threads`, or processes: parallel.h */
+  struct _NevaCalibration *calibration; /* looks at what the weights are given:
+                              quantize.h; one rank, files only. NULL: none */
 } NevaModelOptions;
 
 /* FALSE for `model`s of neva_model_open () that are no file or folder. */

@@ -13,6 +13,7 @@
 #include <neva/model.h>
 #include <neva/motion.h>
 #include <neva/parallel.h>
+#include <neva/quantize.h>
 #include <neva/request.h>
 #include <neva/sampling.h>
 #include <neva/session.h>
