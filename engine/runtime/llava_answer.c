@@ -20,6 +20,7 @@ struct _NevaDriverAnswer {
   GArray *stop_ids; /* gint32 */
   char **ends;      /* NeMo's rules: texts that the answer stops behind, or NULL
                      */
+  GArray *ids;      /* gint32, of prompt and answer; with `ends` */
   char *conv_template;
   NevaClean clean;
   NevaTimes times;
@@ -42,6 +43,7 @@ neva_llava_answer_free (NevaDriverAnswer *answer)
   g_clear_pointer (&answer->stop, neva_stop_free);
   g_array_unref (answer->stop_ids);
   g_strfreev (answer->ends);
+  g_clear_pointer (&answer->ids, g_array_unref);
   g_free (answer->conv_template);
   g_free (answer->logits);
   g_free (answer->logprobs);
@@ -53,7 +55,8 @@ neva_llava_answer_free (NevaDriverAnswer *answer)
 
 /* The template's and the caller's strings, and the ids that mean the same. */
 static void
-set_stops (NevaDriverAnswer *answer, const NevaQuestion *question)
+set_stops (NevaDriverAnswer *answer, const NevaQuestion *question,
+    const NevaPrompt *prompt)
 {
   const NevaLlavaDriver *self = answer->driver;
   const NevaConfig *config = neva_llava_config (self->llava);
@@ -75,9 +78,10 @@ set_stops (NevaDriverAnswer *answer, const NevaQuestion *question)
   if (!config->n_eos && eos >= 0)
     g_array_append_val (answer->stop_ids, eos);
   if (question->own_stops_only) {
-    answer->ends = g_strdupv ((char **) strings->pdata);
-    neva_nemo_stop_ids (self->tokenizer, (const char *const *) strings->pdata,
-        answer->stop_ids);
+    answer->ends = neva_nemo_stop_ids (self->tokenizer,
+        (const char *const *) strings->pdata, answer->stop_ids);
+    if (answer->ends)
+      answer->ids = g_array_copy (prompt->ids);
   } else {
     neva_prompt_stop_ids (self->tokenizer, (const char *const *) strings->pdata,
         answer->stop_ids);
@@ -144,7 +148,7 @@ neva_llava_answer_new (NevaDriver *driver, const NevaQuestion *question,
   answer->shown = g_string_new (NULL);
   answer->conv_template = g_strdup (neva_llava_template (self, question));
   answer->times = neva_llava_times (self, question);
-  set_stops (answer, question);
+  set_stops (answer, question, prompt);
   set_full_text (answer, question, prompt);
   answer->logits =
       g_try_new (float, neva_llava_config (self->llava)->text.vocab);
@@ -178,6 +182,37 @@ is_stop_id (const NevaDriverAnswer *answer, gint32 token)
   return FALSE;
 }
 
+/* Prompt and answer, as the original decodes them. (transfer full) */
+static char *
+decode_all (const NevaLlavaDriver *self, const gint32 *ids, gsize n_ids)
+{
+  return neva_llava_config (self->llava)->legacy_tokenizer
+             ? neva_tokenizer_decode_legacy (self->tokenizer, ids, n_ids)
+             : neva_tokenizer_decode_text (self->tokenizer, ids, n_ids, TRUE);
+}
+
+/* NeMo's rule: an end string may begin in the prompt, and counts only where a
+ * token ends with it. What of it is in the answer's text goes. */
+static void
+find_end (NevaDriverAnswer *answer, gint32 token)
+{
+  g_autofree char *all = NULL;
+
+  g_array_append_val (answer->ids, token);
+  all = decode_all (answer->driver, (const gint32 *) (void *) answer->ids->data,
+      answer->ids->len);
+  for (char **end = answer->ends; *end && !answer->stopped; end++) {
+    const char *part = *end;
+
+    if (!g_str_has_suffix (all, part))
+      continue;
+    while (!g_str_has_suffix (answer->text->str, part))
+      part++;
+    g_string_truncate (answer->text, answer->text->len - strlen (part));
+    answer->stopped = TRUE;
+  }
+}
+
 gboolean
 neva_llava_answer_push (NevaDriverAnswer *answer, gint32 token)
 {
@@ -190,12 +225,8 @@ neva_llava_answer_push (NevaDriverAnswer *answer, gint32 token)
       (gssize) answer->piece->len, answer->text);
   if (answer->constraint)
     return neva_constraint_accept (answer->constraint, token);
-  for (char **end = answer->ends; end && *end && !answer->stopped; end++) {
-    if (!g_str_has_suffix (answer->text->str, *end))
-      continue;
-    g_string_truncate (answer->text, answer->text->len - strlen (*end));
-    answer->stopped = TRUE;
-  }
+  if (answer->ends)
+    find_end (answer, token);
   return answer->stopped;
 }
 
@@ -250,9 +281,7 @@ make_full_text (const NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids)
 
   if (!config->nemo)
     return text_with_marker (answer, ids, n_ids);
-  raw = config->legacy_tokenizer
-            ? neva_tokenizer_decode_legacy (self->tokenizer, ids, n_ids)
-            : neva_tokenizer_decode_text (self->tokenizer, ids, n_ids, TRUE);
+  raw = decode_all (self, ids, n_ids);
   return neva_clean_full_text (raw, config->llama3_tokens,
       config->lita != NEVA_LITA_NONE, answer->marker);
 }

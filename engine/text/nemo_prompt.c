@@ -295,13 +295,15 @@ encoded (const NevaTokenizer *tokenizer, const char *text)
   return ids;
 }
 
-void
+char **
 neva_nemo_stop_ids (
     const NevaTokenizer *tokenizer, const char *const *strings, GArray *ids)
 {
   const gint32 eos = neva_tokenizer_eos (tokenizer);
   g_autoptr (GArray) before = encoded (tokenizer, "<extra_id_1>");
   const gsize size = before->len * sizeof (gint32);
+  g_autoptr (GStrvBuilder) others = g_strv_builder_new ();
+  char **texts;
 
   for (; strings && *strings; strings++) {
     g_autofree char *text = g_strconcat ("<extra_id_1>", *strings, NULL);
@@ -313,6 +315,12 @@ neva_nemo_stop_ids (
     } else if (before->len && all->len == before->len + 1 &&
                !memcmp (all->data, before->data, size)) {
       g_array_append_val (ids, g_array_index (all, gint32, before->len));
+    } else if (**strings) {
+      g_strv_builder_add (others, *strings);
     }
   }
+  texts = g_strv_builder_end (others);
+  if (!*texts)
+    g_clear_pointer (&texts, g_strfreev);
+  return texts;
 }

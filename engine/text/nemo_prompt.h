@@ -54,8 +54,9 @@ gboolean neva_nemo_prompt_build (const NevaTokenizer *tokenizer,
 
 /* Appends the ids (gint32) of the end strings that are one token behind
  * <extra_id_1>, as NeMo finds them (spec 4.5); "<|endoftext|>" is the eos id.
+ * Returns: (transfer full): the others, whose text is looked for; NULL: none.
  */
-void neva_nemo_stop_ids (
+char **neva_nemo_stop_ids (
     const NevaTokenizer *tokenizer, const char *const *strings, GArray *ids);
 
 #endif /* NEVA_NEMO_PROMPT_H */

@@ -391,9 +391,12 @@ test_stop_ids (const NevaTokenizer *tokenizer, gint32 first)
   static const char *const ends[] = {"<extra_id_1>", "<extra_id_7>",
       "<|endoftext|>", "two words that are more than a token", NULL};
   const gint32 want[] = {first + 1, first + 7, neva_tokenizer_eos (tokenizer)};
+  g_auto (GStrv) texts = NULL;
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
 
-  neva_nemo_stop_ids (tokenizer, ends, ids);
+  texts = neva_nemo_stop_ids (tokenizer, ends, ids);
+  CHECK (texts && g_strv_length (texts) == 1, "texts");
+  CHECK_STR (texts ? texts[0] : "", ends[3]);
   CHECK (
       ids->len == G_N_ELEMENTS (want) && !memcmp (ids->data, want, sizeof want),
       "%u ids", ids->len);
