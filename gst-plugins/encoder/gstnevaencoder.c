@@ -29,16 +29,10 @@
 #include "common/gstnevaframe.h"
 #include "common/gstnevamodel.h"
 #include "common/gstnevasamplemeta.h"
+#include "encoderenums.h"
 
 GST_DEBUG_CATEGORY_STATIC (neva_encoder_debug);
 #define GST_CAT_DEFAULT neva_encoder_debug
-
-typedef enum { FRAMES_AUTO, FRAMES_MARKED, FRAMES_ALL } GstNevaEncoderFrames;
-typedef enum {
-  OVERFLOW_AUTO,
-  OVERFLOW_BLOCK,
-  OVERFLOW_DROP
-} GstNevaEncoderOverflow;
 
 enum {
   PROP_0,
@@ -60,6 +54,7 @@ struct _GstNevaEncoder {
   GCancellable *waiting; /* replaced after each flush */
   guint64 n_frames, n_submitted, n_not_chosen, n_loading, n_full, n_refused;
   guint64 n_undecided;
+  guint64 n_reused; /* places in clips beside a submitted frame's first */
 
   /* Streaming thread, between start and stop */
   GstVideoInfo info;
@@ -79,51 +74,6 @@ G_DEFINE_TYPE (GstNevaEncoder, gst_neva_encoder, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE (
     nevaencoder, "nevaencoder", GST_RANK_NONE, GST_TYPE_NEVA_ENCODER)
 
-#define GST_TYPE_NEVA_ENCODER_FRAMES (frames_get_type ())
-static GType
-frames_get_type (void)
-{
-  static gsize type = 0;
-
-  if (g_once_init_enter (&type)) {
-    static const GEnumValue values[] = {
-        {FRAMES_AUTO,
-            "All frames, until one comes that nevaframesampler marked; then "
-            "the marked ones",
-            "auto"},
-        {FRAMES_MARKED, "Only frames that nevaframesampler marked", "marked"},
-        {FRAMES_ALL, "All frames", "all"},
-        {0, NULL, NULL},
-    };
-
-    g_once_init_leave (
-        &type, g_enum_register_static ("GstNevaEncoderFrames", values));
-  }
-  return type;
-}
-
-#define GST_TYPE_NEVA_ENCODER_OVERFLOW (overflow_get_type ())
-static GType
-overflow_get_type (void)
-{
-  static gsize type = 0;
-
-  if (g_once_init_enter (&type)) {
-    static const GEnumValue values[] = {
-        {OVERFLOW_AUTO, "Block, on live streams drop", "auto"},
-        {OVERFLOW_BLOCK,
-            "The stream waits for the model and for room in its queue",
-            "block"},
-        {OVERFLOW_DROP, "The frame goes on without being encoded", "drop"},
-        {0, NULL, NULL},
-    };
-
-    g_once_init_leave (
-        &type, g_enum_register_static ("GstNevaEncoderOverflow", values));
-  }
-  return type;
-}
-
 /* ---- Properties --------------------------------------------------------- */
 
 static GstStructure *
@@ -138,8 +88,8 @@ make_stats (GstNevaEncoder *self)
       "not-chosen", G_TYPE_UINT64, self->n_not_chosen, "dropped-loading",
       G_TYPE_UINT64, self->n_loading, "dropped-full", G_TYPE_UINT64,
       self->n_full, "refused", G_TYPE_UINT64, self->n_refused, "undecided",
-      G_TYPE_UINT64, self->n_undecided, "model", GST_TYPE_STRUCTURE, of_model,
-      NULL);
+      G_TYPE_UINT64, self->n_undecided, "frames-reused", G_TYPE_UINT64,
+      self->n_reused, "model", GST_TYPE_STRUCTURE, of_model, NULL);
   GST_OBJECT_UNLOCK (self);
   gst_structure_free (of_model);
   if (model)
@@ -269,7 +219,8 @@ gst_neva_encoder_start (GstBaseTransform *trans)
   set_flushing (self, FALSE);
   GST_OBJECT_LOCK (self);
   self->n_frames = self->n_submitted = self->n_not_chosen = 0;
-  self->n_loading = self->n_full = self->n_refused = self->n_undecided = 0;
+  self->n_loading = self->n_full = self->n_refused = 0;
+  self->n_undecided = self->n_reused = 0;
   GST_OBJECT_UNLOCK (self);
   self->seen_mark = FALSE;
   self->live_known = FALSE;
@@ -395,6 +346,21 @@ count (GstNevaEncoder *self, guint64 *counter)
   GST_OBJECT_UNLOCK (self);
 }
 
+/* However many clips hold it. */
+static void
+count_submitted (GstNevaEncoder *self, GstBuffer *buffer)
+{
+  gpointer state = NULL;
+  guint places = 0;
+
+  while (gst_buffer_iterate_neva_sample_meta (buffer, &state))
+    places++;
+  GST_OBJECT_LOCK (self);
+  self->n_submitted++;
+  self->n_reused += MAX (places, 1) - 1;
+  GST_OBJECT_UNLOCK (self);
+}
+
 /* A frame that should have been encoded goes on without. */
 static void
 post_drop (GstNevaEncoder *self, GstBuffer *buffer)
@@ -468,7 +434,7 @@ submit (GstNevaEncoder *self, GstBuffer *buffer)
 
   if (embedding) {
     gst_buffer_add_neva_embedding_meta (buffer, embedding);
-    count (self, &self->n_submitted);
+    count_submitted (self, buffer);
     return GST_FLOW_OK;
   }
   if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_CANCELLED))

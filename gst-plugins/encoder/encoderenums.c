@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+#include "encoderenums.h"
+
+GType
+gst_neva_encoder_frames_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type)) {
+    static const GEnumValue values[] = {
+        {FRAMES_AUTO,
+            "All frames, until one comes that nevaframesampler marked; then "
+            "the marked ones",
+            "auto"},
+        {FRAMES_MARKED, "Only frames that nevaframesampler marked", "marked"},
+        {FRAMES_ALL, "All frames", "all"},
+        {0, NULL, NULL},
+    };
+
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaEncoderFrames", values));
+  }
+  return type;
+}
+
+GType
+gst_neva_encoder_overflow_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type)) {
+    static const GEnumValue values[] = {
+        {OVERFLOW_AUTO, "Block, on live streams drop", "auto"},
+        {OVERFLOW_BLOCK,
+            "The stream waits for the model and for room in its queue",
+            "block"},
+        {OVERFLOW_DROP, "The frame goes on without being encoded", "drop"},
+        {0, NULL, NULL},
+    };
+
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaEncoderOverflow", values));
+  }
+  return type;
+}
