@@ -270,7 +270,7 @@ test_forms (void)
 
 /* More than one nevallm takes; the one that is refused leaves the others. */
 static void
-test_prompts (void)
+test_many_prompts (void)
 {
   g_autoptr (GString) line = g_string_new (clip);
   g_autofree char *many = g_strnfill (200, 'x');
@@ -612,7 +612,7 @@ main (int argc, char **argv)
     test_several ();
     test_failures ();
     test_forms ();
-    test_prompts ();
+    test_many_prompts ();
     test_missing_plugin ();
     test_prompts ();
     test_resume ();
