@@ -71,6 +71,30 @@ model_options_add (ModelOptions *o, GOptionContext *context)
   g_option_context_add_main_entries (context, entries, NULL);
 }
 
+/* Beyond these limits GLib would keep the default and warn. */
+gboolean
+model_options_check (const ModelOptions *o)
+{
+  const struct {
+    const char *name;
+    gint value, least, most;
+  } numbers[] = {{"threads", o->threads, 0, 1024},
+      {"context-length", o->context_length, 0, G_MAXINT},
+      {"tensor-parallel", o->tensor_parallel, 1, 64},
+      {"pipeline-parallel", o->pipeline_parallel, 1, 64}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++) {
+    if (numbers[i].value == -1 || (numbers[i].value >= numbers[i].least &&
+                                      numbers[i].value <= numbers[i].most))
+      continue;
+    g_printerr ("%s: --%s %d: a number from %d to %d is expected\n",
+        g_get_prgname (), numbers[i].name, numbers[i].value, numbers[i].least,
+        numbers[i].most);
+    return FALSE;
+  }
+  return TRUE;
+}
+
 gboolean
 model_options_find (ModelOptions *o)
 {

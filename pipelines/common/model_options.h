@@ -25,6 +25,8 @@ void model_options_init (ModelOptions *options);
 void model_options_clear (ModelOptions *options);
 /* --model and the others; they write to `options`, which must stay. */
 void model_options_add (ModelOptions *options, GOptionContext *context);
+/* FALSE with a message when a number is none that the elements take. */
+gboolean model_options_check (const ModelOptions *options);
 /* model: -m, else NEVA_MODEL, else the demo model. FALSE with a message when
  * there is none. */
 gboolean model_options_find (ModelOptions *options);

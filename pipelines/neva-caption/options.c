@@ -205,7 +205,7 @@ check_resume (const Options *options)
 static gboolean
 check (Options *options, const Raw *raw)
 {
-  if (!make_jobs (options, raw) ||
+  if (!make_jobs (options, raw) || !model_options_check (&options->model) ||
       !parse_format (raw->format, options->output, &options->format))
     return FALSE;
 

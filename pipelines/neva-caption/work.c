@@ -8,7 +8,7 @@
 #include "work.h"
 
 /* Prompts that one pass over a file answers. */
-#define MAX_TOGETHER 32
+#define MAX_TOGETHER 256
 
 struct _Work {
   App *app;

@@ -296,7 +296,7 @@ options_parse (Options *o, int argc, char **argv, ExitCode *code)
     *code = EXIT_DONE;
     ok = FALSE;
   } else {
-    ok = check (o, &raw, code);
+    ok = check (o, &raw, code) && model_options_check (&o->model);
   }
   if (ok && !model_options_find (&o->model)) {
     *code = EXIT_MODEL;

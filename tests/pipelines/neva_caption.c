@@ -195,6 +195,10 @@ test_failures (void)
       {g_strdup_printf ("%s|-m|fake:x|-w|2s|--overlap|2s", clip), 2,
           "--overlap"},
       {g_strdup_printf ("%s|-m|fake:x|-f|pdf", clip), 2, "pdf"},
+      {g_strdup_printf ("%s|-m|fake:x|--tensor-parallel|0", clip), 2,
+          "from 1 to 64"},
+      {g_strdup_printf ("%s|-m|fake:x|--pipeline-parallel|65", clip), 2,
+          "from 1 to 64"},
       {g_strdup_printf ("%s|--no-such-option", clip), 2, "no-such-option"},
       {g_strdup_printf ("%s|%s|-m|fake:x|-f|srt", clip, clip), 2, "FOLDER"},
       {g_strdup_printf ("%s|-m|fake:x|-f|srt|-o|%s|-p|A|-p|B", clip, folder), 2,
@@ -351,7 +355,7 @@ test_interrupt (void)
 
 /* Several prompts: what one alone gives, and a refused one stops no other. */
 static void
-test_prompts (void)
+test_prompt_alone (void)
 {
   g_auto (Result) why = run ("%s|-m|fake:echo|-w|2s|-p|Why?|-f|json", clip);
   g_auto (Result) how = run ("%s|-m|fake:echo|-w|2s|-p|How?|-f|json", clip);
@@ -614,7 +618,7 @@ main (int argc, char **argv)
     test_forms ();
     test_many_prompts ();
     test_missing_plugin ();
-    test_prompts ();
+    test_prompt_alone ();
     test_resume ();
     test_resume_cut ();
     test_resume_refused ();
