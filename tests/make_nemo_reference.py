@@ -15,23 +15,24 @@ and expected.json, and a folder beside them the vision tower.
 """
 import argparse
 import contextlib
-import hashlib
 import io
 import json
 import pathlib
 import random
+import re
 import shutil
 import tarfile
+import tempfile
 
 import numpy
-import sentencepiece
-import tokenizers
 import torch
+import torch.distributed.checkpoint as dcp
 import transformers
 from safetensors.torch import save_file
 
 import make_reference as common
 import nemo_clip
+from nemo_tokenizers import make_tokenizer, make_vectors
 from nemo_model import (check_mcore, decode, lita, make_lora, make_projector, make_weights,
                         padded, project)
 
@@ -41,7 +42,8 @@ KINDS = ["tp4", "legacy", "legacy-swiglu-tp2", "lora", "lora-unfused-tp2", "gpt2
          "siglip", "bf16", "bias-shared-pp2", "interpolated", "sp-legacy",
          "huggingface", "projector-lora", "lita-pool", "lita-spatial", "lita-all",
          "clip", "clip-mcore", "clip-tp2", "clip-inside",
-         "lita-ends", "lita-ends-outside", "gelu", "legacy-apart", "identity", "moe-tp2"]
+         "lita-ends", "lita-ends-outside", "gelu", "legacy-apart", "identity", "moe-tp2",
+         "torch_dist", "zarr", "torch_dist-moe", "zarr-moe", "layernorm", "qkv-bias"]
 MEDIA = {"default": ["<extra_id_%d>" % i for i in (3, 4, 5)],
          "llama_3": ["<|reserved_special_token_%d|>" % i for i in (3, 4, 5)]}
 # Small enough for the repository.
@@ -73,7 +75,7 @@ def draw(rng, kind):
         template=rng.choice(["v1", "llama_2", "nvgpt"]), clip=True,
         projector=rng.choice(["linear", "mlp2x_gelu", "mlp3x_gelu", "mlp_downsample"]),
         im_start_end=rng.random() < 0.3, tokenizer="sentencepiece", lora=None, lita=None, megatron=None,
-        ends=False, fused=False, openai=False, experts=0,
+        ends=False, fused=False, openai=False, experts=0, qkv_bias=False, dist=None, tidy=rng.random() < 0.4,
         frames=rng.choice([2, 3]), image=28, patch=7, size=(44, 30), tower_layers=3,
         tower_hidden=24, tower_heads=3, tower_ffn=40, select=rng.choice([-2, -1, 2]),
         full=rng.random() < 0.2, pieces=400, steps=12)
@@ -120,97 +122,16 @@ def draw(rng, kind):
         s["gated"] = s["act"] == "geglu"
     if kind == "identity":
         s.update(projector="identity", tower_hidden=s["hidden"], tower_heads=4)
+    s["dist"] = next((d for d in ("torch_dist", "zarr") if d in kind), None)
+    if s["dist"]:
+        s.update(dtype=rng.choice(["float32", "bfloat16"]))
+    if kind == "layernorm":
+        s.update(norm="layernorm")
+    if kind == "qkv-bias":
+        s.update(qkv_bias=True)
     if "moe" in kind:
         s.update(experts=4, gated=True, act="silu", norm="rmsnorm")
     return s
-
-
-# ---- Tokenizers: files for the archive, configuration, encode, size -----------
-
-
-def special_strings():
-    return ["<extra_id_%d>" % i for i in range(10)]
-
-
-def train_sentencepiece(symbols, size):
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(common.CORPUS), model_writer=model, vocab_size=size,
-        model_type="bpe", byte_fallback=True, user_defined_symbols=symbols,
-        normalization_rule_name="identity", remove_extra_whitespaces=False,
-        num_threads=1, minloglevel=2)
-    return model.getvalue()
-
-
-def artifact(files, name, data):
-    name = hashlib.md5(data).hexdigest() + "_" + name
-    files[name] = data
-    return "nemo:" + name
-
-
-def legacy_encode(sp, specials, text):
-    """NeMo's wrapper: special strings are split off, the rest goes piece by piece."""
-    ids = []
-    while True:
-        hits = [(text.index(t), t) for t in specials if t in text]
-        if not hits:
-            return ids + sp.encode(text)
-        at, token = min(hits)
-        ids += sp.encode(text[:at]) + [specials[token]]
-        text = text[at + len(token):]
-
-
-def train_bytes(size):
-    t = tokenizers.Tokenizer(tokenizers.models.BPE())
-    pre = tokenizers.pre_tokenizers
-    t.pre_tokenizer = pre.ByteLevel(add_prefix_space=False, use_regex=True)
-    t.decoder = tokenizers.decoders.ByteLevel()
-    t.train_from_iterator(common.CORPUS, tokenizers.trainers.BpeTrainer(
-        vocab_size=size, initial_alphabet=pre.ByteLevel.alphabet(), show_progress=False,
-        special_tokens=["<|endoftext|>"]))
-    return t
-
-
-def make_tokenizer(s, folder):
-    files, kind = {}, s["tokenizer"]
-    c = {"library": "sentencepiece", "type": None, "model": None, "vocab_file": None,
-         "merge_file": None, "delimiter": None, "sentencepiece_legacy": kind == "sp-legacy"}
-    if kind in ("sentencepiece", "sp-legacy"):
-        old = kind == "sp-legacy"
-        data = train_sentencepiece([] if old else special_strings(), s["pieces"])
-        sp = sentencepiece.SentencePieceProcessor(model_proto=data)
-        c["model"] = artifact(files, "tokenizer.model", data)
-        if not old:
-            return files, c, sp.encode, sp.vocab_size()
-        c["additional_special_tokens"] = special_strings()
-        specials = {t: sp.vocab_size() + i for i, t in enumerate(special_strings())}
-        return (files, c, lambda text: legacy_encode(sp, specials, text),
-                sp.vocab_size() + len(specials))
-    t = train_bytes(s["pieces"] + 20)
-    if kind == "gpt2":
-        parts = folder / "gpt2"
-        parts.mkdir()
-        t.model.save(str(parts))
-        c.update(library="megatron", type="GPT2BPETokenizer",
-                 vocab_file=artifact(files, "vocab.json", (parts / "vocab.json").read_bytes()),
-                 merge_file=artifact(files, "merges.txt", (parts / "merges.txt").read_bytes()),
-                 additional_special_tokens=special_strings())
-        # read back as the original does: from the two files
-        hf = transformers.GPT2Tokenizer(str(parts / "vocab.json"), str(parts / "merges.txt"))
-        hf.add_special_tokens({"additional_special_tokens": special_strings()})
-        shutil.rmtree(parts)
-        return (files, c, lambda text: hf.encode(text, add_special_tokens=False), len(hf))
-    t.add_special_tokens(["<|begin_of_text|>", "<|eot_id|>"] +
-                         ["<|reserved_special_token_%d|>" % i for i in range(8)])
-    where = folder / "tokenizer"
-    where.mkdir()
-    t.save(str(where / "tokenizer.json"))
-    (where / "tokenizer_config.json").write_text(json.dumps(
-        {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|begin_of_text|>",
-         "eos_token": "<|eot_id|>"}))
-    c.update(library="huggingface", type="tokenizer")
-    return (files, c, lambda text: t.encode(text, add_special_tokens=False).ids,
-            t.get_vocab_size())
 
 
 # ---- Vision -------------------------------------------------------------------
@@ -319,12 +240,73 @@ def rank_state(s, w, rank, stage):
             state[saved_name(s, here)] = gate.clone()
             state[saved_name(s, here).replace("_4h.", "_4h_2.")] = up.clone()
             continue
-        state[saved_name(s, here)] = part
+        name = saved_name(s, here)
+        if s["legacy"] and s["projector"] == "linear":
+            # as it was called once
+            name = name.replace("mm_projector_adapter.mm_projector.", "mm_linear_adapter.linear.")
+        state[name] = part
     if s["shared"] and stage and stage == s["pp"] - 1:
         state["model.output_layer.weight"] = rank_part(
             s, "output_layer", w["embedding.word_embeddings.weight"], rank).clone()
     state["model.decoder.layers.0.self_attention._extra_state"] = None
     return state
+
+
+def stack_layers(state):
+    """As distributed checkpoints name tensors: layers, and experts, are axes."""
+    out, parts = {}, {}
+    for name, x in state.items():
+        if x is None or not isinstance(x, torch.Tensor):
+            continue
+        at = re.search(r"\.layers\.(\d+)\.", name)
+        expert = re.search(r"local_experts\.(\d+)\.", name)
+        if not at:
+            out[name] = x
+            continue
+        name = name.replace(at[0], ".layers.")
+        name = name.replace(expert[0], "experts.") if expert else name
+        parts.setdefault(name, {})[int(at[1]), int(expert[1]) if expert else 0] = x
+    for name, xs in parts.items():
+        layers = 1 + max(i for i, _ in xs)
+        x = torch.stack([xs[k] for k in sorted(xs)])
+        out[name] = x.view(layers, -1, *x.shape[1:]) if "experts." in name else x
+    return out
+
+
+def write_zarr(folder, name, x):
+    """Two chunks along the second axis, the last one padded."""
+    where, axis = folder / name, min(1, x.dim() - 1)
+    where.mkdir()
+    step = (x.shape[axis] + 1) // 2
+    kind = {torch.float32: "<f4", torch.bfloat16: "bfloat16"}[x.dtype]
+    shape = [*x.shape[:axis], step, *x.shape[axis + 1:]]
+    (where / ".zarray").write_text(json.dumps({
+        "zarr_format": 2, "shape": list(x.shape), "chunks": shape, "dtype": kind, "order": "C",
+        "compressor": None, "fill_value": None, "filters": None}))
+    for i in range((x.shape[axis] + step - 1) // step):
+        part = x.narrow(axis, i * step, min(step, x.shape[axis] - i * step))
+        full = torch.zeros(shape, dtype=x.dtype)
+        full.narrow(axis, 0, part.shape[axis]).copy_(part)
+        key = ".".join(str(i) if k == axis else "0" for k in range(x.dim()))
+        (where / key).write_bytes(full.view(torch.uint8).numpy().tobytes())
+
+
+def distributed_files(s, state):
+    """model_weights/ of a distributed checkpoint: name -> bytes."""
+    state = {n: x.contiguous() for n, x in stack_layers(state).items()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if s["dist"] == "zarr":
+            for key, x in state.items():
+                write_zarr(folder, key, x)
+        else:
+            dcp.save(state, storage_writer=dcp.FileSystemWriter(folder), no_dist=True)
+        (folder / "metadata.json").write_text(json.dumps({
+            "sharded_backend": s["dist"], "sharded_backend_version": 1,
+            "common_backend": "torch", "common_backend_version": 1}))
+        torch.save({"iteration": 1}, folder / "common.pt")
+        return {"model_weights/" + str(p.relative_to(folder)): p.read_bytes()
+                for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def save_archive(path, config, files, states):
@@ -346,6 +328,9 @@ def save_archive(path, config, files, states):
 
 def save_nemo(path, s, w, config, files):
     states = {}
+    if s["dist"]:
+        files = files | distributed_files(s, rank_state(s, w, 0, 0))
+        return save_archive(path, config, files, {})
     for stage in range(s["pp"]):
         for rank in range(s["tp"]):
             folder = (f"tp_rank_{rank:02}_pp_rank_{stage:03}/" if s["pp"] > 1
@@ -374,6 +359,7 @@ def make_config(s, tokenizer, tower):
          "num_attention_heads": s["heads"], "num_query_groups": s["groups"],
          "kv_channels": s["head_dim"], "normalization": s["norm"],
          "layernorm_epsilon": 1e-5, "activation": act, "bias": s["bias"],
+         "qkv_bias": s["qkv_bias"],
          "bias_activation_fusion": s["fused"], "openai_gelu": s["openai"],
          "megatron_legacy": "apart" in s["kind"],
          "share_embeddings_and_output_weights": s["shared"],
@@ -491,7 +477,7 @@ def make(folder, s, seed, mcore):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rng = numpy.random.default_rng(seed)
-    files, tokenizer, encode, vocab = make_tokenizer(s, folder)
+    files, tokenizer, encode, decode_ids, vocab = make_tokenizer(s, folder)
     frames = common.make_frames(s, rng)
     resized = numpy.stack([common.resize(s, f) for f in frames])
     pixels = common.normalize(s, resized)
@@ -534,7 +520,8 @@ def make(folder, s, seed, mcore):
         "made_with": f"plain PyTorch from NeMo's description, torch {torch.__version__}",
         "seed": seed, "specification": s, "template": s["template"], "prompt": prompt,
         "media_run": {"start": first}, "tokenizer_vocab": vocab,
-        "smallest_top2_margin": margin}, indent=1))
+        "smallest_top2_margin": margin,
+        "texts": make_vectors(s, encode, decode_ids, vocab, seed)}, indent=1))
 
 
 def main():

@@ -36,7 +36,7 @@ def shapes(s, vocab):
             out[p + "mlp.router.weight"] = (s["experts"], h)
         for part, n, k in parts:
             out[p + part + ".weight"] = (n, k)
-            if s["bias"]:
+            if s["bias"] or (s["qkv_bias"] and "qkv" in part):
                 out[p + part + ".bias"] = (n,)
         for part in ("self_attention.linear_qkv.layer_norm_", mlp_norm(s)):
             for what in norm:
@@ -59,7 +59,7 @@ def make_weights(s, vocab, g):
     w = {name: noise(shape, g, name) for name, shape in shapes(s, vocab).items()}
     for name in w:
         # layernorm1p stores gamma - 1
-        if "norm" in name and name.endswith("weight") and s["norm"] == "rmsnorm":
+        if "norm" in name and name.endswith("weight") and s["norm"] != "layernorm1p":
             w[name] += 1
     return w
 
@@ -67,7 +67,8 @@ def make_weights(s, vocab, g):
 def norm(s, w, name, x):
     if s["norm"] == "rmsnorm":
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5) * w[name + "weight"]
-    return F.layer_norm(x, x.shape[-1:], 1 + w[name + "weight"], w[name + "bias"], 1e-5)
+    gamma = w[name + "weight"] + (s["norm"] == "layernorm1p")
+    return F.layer_norm(x, x.shape[-1:], gamma, w[name + "bias"], 1e-5)
 
 
 def rotate(s, x, start):

@@ -27,6 +27,8 @@ neva_nemo_info_clear (NevaNemoInfo *info)
   g_clear_pointer (&info->vocab_file, g_free);
   g_clear_pointer (&info->merge_file, g_free);
   g_clear_pointer (&info->special_tokens, g_strfreev);
+  g_clear_pointer (&info->bos_token, g_free);
+  g_clear_pointer (&info->eos_token, g_free);
   g_clear_pointer (&info->tokenizer_files, g_strfreev);
   g_clear_pointer (&info->neva, json_node_unref);
 }
@@ -314,23 +316,95 @@ read_strings (const NevaHfReader *r, const char *key, guint max)
   return strings;
 }
 
+/* In the order in which transformers adds those that the vocabulary lacks. */
+static const char *const token_names[] = {"unk_token", "mask_token",
+    "pad_token", "sep_token", "eos_token", "bos_token", "cls_token"};
+
+static void
+set_string (char **to, const char *text)
+{
+  g_free (*to);
+  *to = g_strdup (text);
+}
+
+/* special_tokens, or additional_special_tokens as a mapping: names of tokens,
+ * which are added like the additional ones. */
+static void
+read_named_tokens (
+    const NevaHfReader *t, const char *key, GPtrArray *add, NevaNemoInfo *info)
+{
+  const NevaHfReader r = neva_hf_child (t, key, "tokenizer.special_tokens.");
+  char **more =
+      read_strings (&r, "additional_special_tokens", MAX_SPECIAL_TOKENS);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (token_names); i++) {
+    const char *text = neva_hf_string (&r, token_names[i], "");
+
+    if (!*text)
+      continue;
+    g_ptr_array_add (add, g_strdup (text));
+    if (!strcmp (token_names[i], "bos_token"))
+      set_string (&info->bos_token, text);
+    if (!strcmp (token_names[i], "eos_token"))
+      set_string (&info->eos_token, text);
+  }
+  for (char **one = more; one && *one; one++)
+    g_ptr_array_add (add, g_strdup (*one));
+  g_strfreev (more);
+}
+
+static void
+read_special_tokens (const NevaHfReader *t, NevaNemoInfo *info)
+{
+  JsonNode *node = neva_hf_node (t, "additional_special_tokens");
+  GPtrArray *add = g_ptr_array_new ();
+  char **more;
+
+  read_named_tokens (t, "special_tokens", add, info);
+  if (node && JSON_NODE_HOLDS_OBJECT (node)) {
+    read_named_tokens (t, "additional_special_tokens", add, info);
+  } else {
+    more = read_strings (t, "additional_special_tokens", MAX_SPECIAL_TOKENS);
+    for (char **one = more; one && *one; one++)
+      g_ptr_array_add (add, g_strdup (*one));
+    g_strfreev (more);
+  }
+  g_ptr_array_add (add, NULL);
+  info->special_tokens = (char **) g_ptr_array_free (add, FALSE);
+}
+
+/* legacy: what a missing sentencepiece_legacy means. */
+static void
+read_sentencepiece (
+    const NevaHfReader *t, gboolean legacy, NevaConfig *c, NevaNemoInfo *info)
+{
+  info->legacy_tokenizer = c->legacy_tokenizer =
+      neva_hf_bool (t, "sentencepiece_legacy", legacy);
+  info->tokenizer_file = artifact (
+      neva_hf_string (t, "model", neva_hf_string (t, "tokenizer_model", NULL)));
+  if (!info->tokenizer_file)
+    neva_hf_fail (t, "model", NEVA_ERROR_BAD_FILE, "missing");
+  if (!info->legacy_tokenizer && info->special_tokens[0])
+    neva_hf_fail (t, "additional_special_tokens", NEVA_ERROR_UNSUPPORTED,
+        "a sentencepiece model takes '%s' with sentencepiece_legacy: true only",
+        info->special_tokens[0]);
+}
+
 static void
 read_tokenizer (const NevaHfReader *top, NevaConfig *c, NevaNemoInfo *info)
 {
   const NevaHfReader t = neva_hf_child (top, "tokenizer", "tokenizer.");
   const char *library = neva_hf_string (&t, "library", "sentencepiece");
+  const char *type = neva_hf_string (&t, "type", "");
 
-  info->special_tokens =
-      read_strings (&t, "additional_special_tokens", MAX_SPECIAL_TOKENS);
+  read_special_tokens (&t, info);
   if (!strcmp (library, "sentencepiece")) {
-    info->legacy_tokenizer = c->legacy_tokenizer =
-        neva_hf_bool (&t, "sentencepiece_legacy", FALSE);
-    info->tokenizer_file = artifact (neva_hf_string (
-        &t, "model", neva_hf_string (&t, "tokenizer_model", NULL)));
-    if (!info->tokenizer_file)
-      neva_hf_fail (&t, "model", NEVA_ERROR_BAD_FILE, "missing");
+    read_sentencepiece (&t, TRUE, c, info);
+  } else if (!strcmp (library, "megatron") &&
+             !strcmp (type, "GPTSentencePieceTokenizer")) {
+    read_sentencepiece (&t, FALSE, c, info);
   } else if (!strcmp (library, "huggingface")) {
-    info->tokenizer_name = artifact (neva_hf_string (&t, "type", NULL));
+    info->tokenizer_name = *type ? artifact (type) : NULL;
   } else if (!strcmp (library, "megatron")) {
     info->vocab_file = artifact (neva_hf_string (&t, "vocab_file", NULL));
     info->merge_file = artifact (neva_hf_string (&t, "merge_file", NULL));

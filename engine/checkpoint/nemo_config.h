@@ -22,7 +22,8 @@ typedef struct {
   char *tokenizer_name; /* Hugging Face name or folder; NULL */
   char *vocab_file, *merge_file; /* GPT2BPE, in the bundle; NULL */
   gboolean legacy_tokenizer;     /* sentencepiece_legacy */
-  char **special_tokens;         /* additional_special_tokens; NULL: none */
+  char **special_tokens;         /* that the vocabulary gets; NULL: none */
+  char *bos_token, *eos_token;   /* of special_tokens; NULL: not said */
   char **tokenizer_files; /* of the Hugging Face folder that it was made from,
                              in the bundle; NULL */
   guint lora_dim;         /* peft.lora_tuning.adapter_dim; 0: no such section */

@@ -30,8 +30,8 @@ static const char *const used[] = {"activation", "attention_type", "bias",
     "share_embeddings_and_output_weights", "tensor_model_parallel_size",
     "tokenizer.additional_special_tokens", "tokenizer.library",
     "tokenizer.merge_file", "tokenizer.model", "tokenizer.sentencepiece_legacy",
-    "tokenizer.tokenizer_model", "tokenizer.type", "tokenizer.vocab_file",
-    "transformer_block_type", "window_size"};
+    "tokenizer.special_tokens", "tokenizer.tokenizer_model", "tokenizer.type",
+    "tokenizer.vocab_file", "transformer_block_type", "window_size"};
 
 typedef enum { UNUSED, USED, PARTS } Use;
 

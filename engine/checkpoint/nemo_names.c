@@ -103,6 +103,25 @@ map_expert (Map *m, const NevaTensorView *view, guint layer, const char *rest,
   return TRUE;
 }
 
+/* All experts of a layer in one tensor, as distributed checkpoints have them.
+ */
+static gboolean
+map_experts (Map *m, const NevaTensorView *view, guint layer, const char *rest,
+    gboolean *known)
+{
+  for (gsize expert = 0; view->n_dims && expert < view->shape[0]; expert++) {
+    g_autofree char *one =
+        g_strdup_printf ("%" G_GSIZE_FORMAT ".%s", expert, rest);
+    NevaTensorView slice = neva_tensor_rows (view, expert, 1);
+
+    slice.n_dims--;
+    memmove (slice.shape, view->shape + 1, slice.n_dims * sizeof *slice.shape);
+    if (!map_expert (m, &slice, layer, one, known))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 /* One tensor of a decoder layer; `rest` follows "layers.N.". */
 static gboolean
 map_layer (Map *m, const NevaTensorView *view, guint layer, const char *rest,
@@ -150,6 +169,8 @@ map_layer (Map *m, const NevaTensorView *view, guint layer, const char *rest,
   }
   if ((tail = after (rest, "mlp.experts.local_experts.")))
     return map_expert (m, view, layer, tail, known);
+  if ((tail = after (rest, "mlp.experts.experts.")))
+    return map_experts (m, view, layer, tail, known);
   return TRUE;
 }
 

@@ -71,25 +71,45 @@ read_config (const NevaFileSet *files, GError **error)
   return object;
 }
 
-/* Adds to tokenizer_config.json, or makes one. */
+/* A list with the strings of another, and those of NeMo's that it lacks. */
+static JsonArray *
+join_tokens (JsonNode *old, char *const *tokens)
+{
+  JsonArray *list = json_array_new ();
+  JsonArray *from =
+      old && JSON_NODE_HOLDS_ARRAY (old) ? json_node_get_array (old) : NULL;
+
+  for (guint i = 0; from && i < json_array_get_length (from); i++)
+    json_array_add_element (
+        list, json_node_copy (json_array_get_element (from, i)));
+  for (; tokens && *tokens; tokens++)
+    json_array_add_string_element (list, *tokens);
+  return list;
+}
+
+/* Adds to tokenizer_config.json, or makes one. NeMo's wrapper of Hugging Face's
+ * tokenizers forgets which tokens they call additional. */
 static gboolean
 configure (NevaFileSet *files, const NevaNemoInfo *info, GError **error)
 {
-  g_autoptr (JsonObject) object = NULL;
-  JsonArray *list;
+  static const char additional[] = "additional_special_tokens";
+  g_autoptr (JsonObject) object = read_config (files, error);
 
-  if (!info->special_tokens && !info->legacy_tokenizer)
-    return TRUE;
-  if (!(object = read_config (files, error)))
+  if (!object)
     return FALSE;
   if (info->legacy_tokenizer) {
     json_object_set_boolean_member (object, "legacy", TRUE);
     json_object_set_boolean_member (object, "add_bos_token", FALSE);
   }
-  list = json_array_new ();
-  for (guint i = 0; info->special_tokens && info->special_tokens[i]; i++)
-    json_array_add_string_element (list, info->special_tokens[i]);
-  json_object_set_array_member (object, "additional_special_tokens", list);
+  json_object_set_array_member (
+      object, NEVA_NEMO_TOKENS, join_tokens (NULL, info->special_tokens));
+  json_object_set_array_member (object, additional,
+      join_tokens (
+          json_object_get_member (object, additional), info->special_tokens));
+  if (info->bos_token)
+    json_object_set_string_member (object, "bos_token", info->bos_token);
+  if (info->eos_token)
+    json_object_set_string_member (object, "eos_token", info->eos_token);
   add_json (files, CONFIG_NAME, object);
   return TRUE;
 }

@@ -195,6 +195,19 @@ insert_marker (const char *text, const NevaPromptRules *rules)
   return g_strdup (text);
 }
 
+/* A length in seconds; 0 where there is none. */
+static double
+duration_of (JsonObject *object)
+{
+  JsonNode *node = json_object_get_member (object, "duration");
+  const gboolean number = node && JSON_NODE_HOLDS_VALUE (node) &&
+                          (json_node_get_value_type (node) == G_TYPE_INT64 ||
+                              json_node_get_value_type (node) == G_TYPE_DOUBLE);
+  const double seconds = number ? json_node_get_double (node) : 0;
+
+  return seconds > 0 && seconds < 1e9 ? seconds : 0;
+}
+
 static gboolean
 add_record (NevaPromptFile *file, const NevaPromptRules *rules, JsonNode *node,
     guint line, GError **error)
@@ -225,7 +238,8 @@ add_record (NevaPromptFile *file, const NevaPromptRules *rules, JsonNode *node,
   }
   entry.record = (NevaPromptRecord){.line = line,
       .media = g_strdup (media),
-      .prompt = insert_marker (text, rules)};
+      .prompt = insert_marker (text, rules),
+      .duration = duration_of (object)};
   entry.node = json_node_ref (node);
   g_array_append_val (file->entries, entry);
   return TRUE;

@@ -83,7 +83,7 @@ neva_llava_times (const NevaLlavaDriver *self, const NevaQuestion *question)
       config->lita && config->time_tokens > 1 && question->n_frames > 0;
 
   return (NevaTimes){known ? (double) question->duration_ns / 1e9 : 0,
-      MAX (config->time_tokens, 2)};
+      MAX (config->time_tokens, 2), config->legacy_tokenizer};
 }
 
 NevaSampler *

@@ -188,7 +188,7 @@ decode_all (const NevaLlavaDriver *self, const gint32 *ids, gsize n_ids)
 {
   return neva_llava_config (self->llava)->legacy_tokenizer
              ? neva_tokenizer_decode_legacy (self->tokenizer, ids, n_ids)
-             : neva_tokenizer_decode_text (self->tokenizer, ids, n_ids, TRUE);
+             : neva_tokenizer_decode_unnamed (self->tokenizer, ids, n_ids);
 }
 
 /* NeMo's rule: an end string may begin in the prompt, and counts only where a

@@ -162,6 +162,9 @@ neva_times_decode_ids (
     append_time (time, times, n);
     neva_tokenizer_encode (tokenizer, time->str, -1, out, NULL);
   }
-  return neva_tokenizer_decode (
-      tokenizer, (const gint32 *) (void *) out->data, out->len, TRUE, NULL);
+  if (times->legacy)
+    return neva_tokenizer_decode_legacy (
+        tokenizer, (const gint32 *) (void *) out->data, out->len);
+  return neva_tokenizer_decode_unnamed (
+      tokenizer, (const gint32 *) (void *) out->data, out->len);
 }

@@ -7,8 +7,9 @@
 #include "tokenizer.h"
 
 typedef struct {
-  double seconds; /* the video's length; 0: unknown, nothing is replaced */
-  guint tokens;   /* M + 1; at least 2 */
+  double seconds;  /* the video's length; 0: unknown, nothing is replaced */
+  guint tokens;    /* M + 1; at least 2 */
+  gboolean legacy; /* the tokenizer is NeMo's sentencepiece_legacy */
 } NevaTimes;
 
 /* A question with "<12.5s>", " 12.5s." and " 12.5 seconds" as "<tN>", and no

@@ -437,6 +437,22 @@ is_behind_model (const NevaTokenizer *self, gint32 id)
 }
 
 char *
+neva_tokenizer_decode_unnamed (
+    const NevaTokenizer *self, const gint32 *ids, gsize n_ids)
+{
+  g_autoptr (GArray) kept = g_array_new (FALSE, FALSE, sizeof (gint32));
+
+  for (gsize i = 0; i < n_ids; i++) {
+    const NevaPiece *piece = piece_at (self, ids[i]);
+
+    if (piece && !piece->named)
+      g_array_append_val (kept, ids[i]);
+  }
+  return neva_tokenizer_decode_text (
+      self, (const gint32 *) (void *) kept->data, kept->len, FALSE);
+}
+
+char *
 neva_tokenizer_decode_legacy (
     const NevaTokenizer *self, const gint32 *ids, gsize n_ids)
 {

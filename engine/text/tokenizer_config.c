@@ -27,6 +27,8 @@ mark_special (NevaTokenizer *self, JsonNode *node, gint32 *id)
   const gint32 found = text ? neva_tokenizer_find (self, text) : -1;
 
   if (found >= 0)
+    g_array_index (self->pieces, NevaPiece, found).named = TRUE;
+  if (found >= 0 && id)
     g_array_index (self->pieces, NevaPiece, found).special = TRUE;
   if (id)
     *id = found;
@@ -61,16 +63,28 @@ add_special (NevaTokenizer *self, const char *text)
 static void
 read_names (NevaTokenizer *self, JsonObject *object)
 {
+  static const char *const others[] = {
+      "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"};
   JsonArray *more = json_member_array (object, "additional_special_tokens");
 
+  /* first: the others may be among them */
+  for (guint i = 0; more && i < json_array_get_length (more); i++)
+    add_special (self, token_text (json_array_get_element (more, i)));
   if (json_object_has_member (object, "bos_token"))
     mark_special (
         self, json_object_get_member (object, "bos_token"), &self->bos);
   if (json_object_has_member (object, "eos_token"))
     mark_special (
         self, json_object_get_member (object, "eos_token"), &self->eos);
-  for (guint i = 0; more && i < json_array_get_length (more); i++)
-    add_special (self, token_text (json_array_get_element (more, i)));
+  for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
+    mark_special (self, json_object_get_member (object, others[i]), NULL);
+}
+
+static void
+read_nemo_names (NevaTokenizer *self, JsonArray *names)
+{
+  for (guint i = 0; names && i < json_array_get_length (names); i++)
+    mark_special (self, json_array_get_element (names, i), NULL);
 }
 
 static gboolean
@@ -144,6 +158,7 @@ read_tokenizer_config (NevaTokenizer *self, JsonObject *object, GError **error)
     return FALSE;
 
   read_names (self, object);
+  read_nemo_names (self, json_member_array (object, NEVA_NEMO_TOKENS));
   self->legacy = json_member_boolean (object, "legacy", self->legacy);
   if (json_member (object, "add_bos_token"))
     self->adds_bos = json_member_boolean (object, "add_bos_token", FALSE);

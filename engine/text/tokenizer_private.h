@@ -19,6 +19,7 @@ typedef struct {
   char *text;       /* NULL: a hole in the vocabulary */
   char *surface;    /* what it decodes to, where that is not its text */
   gboolean special; /* left out when special tokens are skipped */
+  gboolean named;   /* the tokenizer's bos, eos, …; NEVA_NEMO_TOKENS */
   gboolean silent;  /* decodes to nothing */
   gboolean literal; /* never a byte, whatever it looks like */
 } NevaPiece;

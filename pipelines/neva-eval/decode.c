@@ -26,6 +26,7 @@ typedef struct {
   GCancellable *cancellable;
   GstElement *pipeline, *first, *sink;
   GPtrArray *frames; /* NevaEmbedding */
+  gint64 duration;   /* ns; 0: not known */
   gint linked;       /* atomic: a video stream was found */
   gint no_video;     /* atomic: there is none */
 } Decode;
@@ -252,6 +253,10 @@ run (Decode *d, guint most, GError **error)
   }
   /* an error is followed by the end of what there is */
   ok = ok && check_bus (d, bus, &missing, error);
+  if (!gst_element_query_duration (
+          d->pipeline, GST_FORMAT_TIME, &d->duration) ||
+      d->duration < 0)
+    d->duration = 0;
   gst_element_set_state (d->pipeline, GST_STATE_NULL);
   return ok;
 }
@@ -289,7 +294,8 @@ attempt (Decode *d, const char *path, const DecodeWhat *what, Method method,
 
 GPtrArray *
 decode_media (NevaModel *model, const char *path, const char *name,
-    const DecodeWhat *what, GCancellable *cancellable, GError **error)
+    const DecodeWhat *what, gint64 *duration_ns, GCancellable *cancellable,
+    GError **error)
 {
   const gboolean image = what->type == NEVA_MEDIA_IMAGE;
   const guint want = image || what->frame_choice ? 1 : what->num_frames;
@@ -304,6 +310,7 @@ decode_media (NevaModel *model, const char *path, const char *name,
     g_ptr_array_unref (d.frames);
     return NULL;
   }
+  *duration_ns = image ? 0 : d.duration;
   while (d.frames->len < want)
     g_ptr_array_add (
         d.frames, neva_embedding_ref (d.frames->pdata[d.frames->len - 1]));

@@ -14,9 +14,10 @@ typedef struct {
 
 /* name: for messages. A video gives the frames that the original chooses, the
  * last one repeated where it has fewer; an image gives one. Blocks until the
- * last frame is queued.
+ * last frame is queued. *duration_ns: the video's length, 0: not known.
  * Returns: (transfer full) (element-type NevaEmbedding): NULL with error. */
 GPtrArray *decode_media (NevaModel *model, const char *path, const char *name,
-    const DecodeWhat *what, GCancellable *cancellable, GError **error);
+    const DecodeWhat *what, gint64 *duration_ns, GCancellable *cancellable,
+    GError **error);
 
 #endif /* NEVA_EVAL_DECODE_H */

@@ -212,13 +212,16 @@ most_asked (const Work *work)
 }
 
 static void
-ask (Work *work, gsize index, const GPtrArray *frames)
+ask (Work *work, gsize index, const GPtrArray *frames, gint64 duration_ns)
 {
   const Options *o = work->options;
   const NevaModelInfo *info = neva_model_get_info (work->model);
-  const char *prompt = neva_prompt_file_get (work->file, index)->prompt;
+  const NevaPromptRecord *record = neva_prompt_file_get (work->file, index);
+  const char *prompt = record->prompt;
   NevaQuestion question = {.frames = (NevaEmbedding *const *) frames->pdata,
       .n_frames = frames->len,
+      .duration_ns = record->duration > 0 ? (gint64) (record->duration * 1e9)
+                                          : duration_ns,
       .prompt = prompt,
       .system_prompt = o->system_prompt,
       .conv_template = o->conv_template,
@@ -260,7 +263,7 @@ ask (Work *work, gsize index, const GPtrArray *frames)
 }
 
 static GPtrArray *
-open_media (Work *work, const char *media, GError **error)
+open_media (Work *work, const char *media, gint64 *duration_ns, GError **error)
 {
   const NevaModelInfo *info = neva_model_get_info (work->model);
   const DecodeWhat what = {.type = work->options->rules.media_type,
@@ -272,8 +275,8 @@ open_media (Work *work, const char *media, GError **error)
   if (!neva_media_store_find (work->store, media, &file, error))
     return NULL;
   work->decoded++;
-  return decode_media (
-      work->model, file.path, media, &what, work->cancellable, error);
+  return decode_media (work->model, file.path, media, &what, duration_ns,
+      work->cancellable, error);
 }
 
 void
@@ -282,14 +285,15 @@ work_run_group (Work *work, gsize group)
   const gsize n = neva_prompt_file_length (work->file);
   g_autoptr (GPtrArray) frames = NULL;
   g_autoptr (GError) error = NULL;
+  gint64 duration_ns = 0;
 
   for (gsize i = 0; i < n; i++) {
     if (work->group_of[i] != group || work->done[i])
       continue;
     if (!frames && !error) {
       wait_for_room (work, most_asked (work) - 1);
-      frames = open_media (
-          work, neva_prompt_file_get (work->file, i)->media, &error);
+      frames = open_media (work, neva_prompt_file_get (work->file, i)->media,
+          &duration_ns, &error);
     }
     if (g_cancellable_is_cancelled (work->cancellable))
       return;
@@ -298,7 +302,7 @@ work_run_group (Work *work, gsize group)
       continue;
     }
     wait_for_room (work, most_asked (work) - 1);
-    ask (work, i, frames);
+    ask (work, i, frames, duration_ns);
   }
 }
 

@@ -257,6 +257,7 @@ check_nemo_prompt (Check *c)
   report_equal (c->r, "prompt ids", equal, MAX (c->n_ids, prompt.ids->len));
   report_equal (c->r, "media run", prompt.media_start == c->media_start, 1);
   take_slots (c, &prompt);
+  check_nemo_text (c->r, object, tokenizer, c->config->legacy_tokenizer);
   neva_prompt_clear (&prompt);
 }
 

@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <json-glib/json-glib.h>
 #include "checkpoint/safetensors.h"
+#include "text/tokenizer.h"
 #include "vision/preprocess.h"
 
 typedef struct {
@@ -35,6 +36,10 @@ double largest (const float *b, gsize n);
 JsonNode *read_json (Report *r, const char *folder, const char *name);
 
 void check_text (Report *r, const char *folder);
+/* "texts" of expected.json, as NeMo encodes and decodes them. legacy: with
+ * sentencepiece_legacy. Nothing where there are none. */
+void check_nemo_text (Report *r, JsonObject *expected,
+    const NevaTokenizer *tokenizer, gboolean legacy);
 void check_model (Report *r, const char *folder);
 void check_preprocessing_file (Report *r, const char *file);
 void check_frame_choice_file (Report *r, const char *file);

@@ -98,3 +98,49 @@ check_text (Report *r, const char *folder)
   report_equal (r, "token ids", encoded, json_array_get_length (vectors));
   report_equal (r, "decoded text", decoded, json_array_get_length (vectors));
 }
+
+static char *
+decode_nemo (
+    const NevaTokenizer *tokenizer, const gint32 *ids, gsize n, gboolean legacy)
+{
+  return legacy ? neva_tokenizer_decode_legacy (tokenizer, ids, n)
+                : neva_tokenizer_decode_unnamed (tokenizer, ids, n);
+}
+
+void
+check_nemo_text (Report *r, JsonObject *expected,
+    const NevaTokenizer *tokenizer, gboolean legacy)
+{
+  JsonArray *vectors = json_object_has_member (expected, "texts")
+                           ? json_object_get_array_member (expected, "texts")
+                           : NULL;
+  gsize encoded = 0, texts = 0, decoded = 0;
+
+  for (guint i = 0; vectors && i < json_array_get_length (vectors); i++) {
+    JsonObject *v = json_array_get_object_element (vectors, i);
+    JsonArray *want = json_object_get_array_member (v, "ids");
+    const char *text =
+        json_object_get_string_member_with_default (v, "text", NULL);
+    g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
+    g_autofree char *got = NULL;
+
+    if (text) {
+      texts++;
+      encoded += neva_tokenizer_encode (tokenizer, text, -1, ids, NULL) &&
+                 same_ids (ids, want);
+    }
+    g_array_set_size (ids, 0);
+    for (guint k = 0; k < json_array_get_length (want); k++) {
+      const gint32 id = (gint32) json_array_get_int_element (want, k);
+
+      g_array_append_val (ids, id);
+    }
+    got = decode_nemo (
+        tokenizer, (const gint32 *) (void *) ids->data, ids->len, legacy);
+    decoded += !strcmp (got, json_object_get_string_member (v, "decoded"));
+  }
+  if (!vectors)
+    return;
+  report_equal (r, "token ids", encoded, texts);
+  report_equal (r, "decoded text", decoded, json_array_get_length (vectors));
+}

@@ -50,6 +50,8 @@ typedef struct {
   guint line;         /* 1-based; in a .json file the record's number */
   const char *media;  /* the file, as the record names it */
   const char *prompt; /* the user's text with the marker inserted */
+  double duration;    /* the record's "duration" in seconds, of LITA's times; 0:
+                         it has none */
 } NevaPromptRecord;
 
 typedef struct _NevaPromptFile NevaPromptFile;
