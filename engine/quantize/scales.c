@@ -72,9 +72,9 @@ tell_remarks (const NevaQuantizer *q)
   g_hash_table_iter_init (&iter, q->remarks);
   while (o->note && g_hash_table_iter_next (&iter, &what, &names)) {
     const GPtrArray *list = names;
-    g_autofree char *text =
-        g_strdup_printf ("%u linear layers %s: %s%s", list->len, (char *) what,
-            (char *) list->pdata[0], list->len > 1 ? ", …" : "");
+    g_autofree char *text = g_strdup_printf ("%s: %u linear layer%s, %s%s",
+        (char *) what, list->len, list->len > 1 ? "s" : "",
+        (char *) list->pdata[0], list->len > 1 ? ", …" : "");
 
     o->note (text, o->user_data);
   }
@@ -107,7 +107,7 @@ find_input (NevaQuantizer *q, const NevaSite *s, const NevaInput **input,
   *input = neva_calibration_find (q->calibration, s->watched);
   if (*input && (*input)->rows && (*input)->k == s->k)
     return check_input (s, *input, error);
-  remark (q, s, g_strdup ("saw no input, and are rounded to nearest"));
+  remark (q, s, g_strdup ("rounded to nearest, as no input was seen"));
   *input = NULL;
   return TRUE;
 }
@@ -205,7 +205,7 @@ scale_site (NevaQuantizer *q, const NevaSite *s, GError **error)
   if (!check_tensors (q, s, error))
     return FALSE;
   if ((why = why_not (q, s))) {
-    remark (q, s, g_strdup_printf ("stay as they are, with %s", why));
+    remark (q, s, g_strdup_printf ("kept as stored (%s)", why));
     return TRUE;
   }
   for (guint i = 0; i < s->linears->len; i++)
@@ -228,6 +228,7 @@ gboolean
 neva_quantizer_scale (NevaQuantizer *q, GError **error)
 {
   const NevaQuantizeOptions *o = q->options;
+  g_autoptr (GList) why = NULL;
 
   for (guint i = 0; i < q->sites->len; i++) {
     if (o->cancellable && g_cancellable_is_cancelled (o->cancellable)) {
@@ -243,7 +244,9 @@ neva_quantizer_scale (NevaQuantizer *q, GError **error)
     tell_remarks (q);
     return TRUE;
   }
+  why = g_hash_table_get_keys (q->remarks);
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-      "%s: none of its linear layers can be stored so", q->origin.path);
+      "%s: none of its linear layers can be stored so: %s", q->origin.path,
+      why ? (char *) why->data : "there are none");
   return FALSE;
 }

@@ -6,12 +6,16 @@
 #include "convert/json_out.h"
 #include "quantize/quantizer.h"
 
-/* Linear layers that stay as they are. (transfer full) */
+#define HEAD "language_model.lm_head"
+
+/* Linear layers that stay as they are, the output matrix first, whether it is
+ * stored or the word table. (transfer full) */
 static GPtrArray *
 plain_layers (const NevaQuantizer *q, const NevaOutList *source)
 {
   GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
 
+  g_ptr_array_add (names, g_strdup (HEAD));
   for (guint i = 0; i < source->len; i++) {
     const NevaOutTensor *t = source->pdata[i];
     g_autofree char *stem = NULL;
@@ -20,7 +24,7 @@ plain_layers (const NevaQuantizer *q, const NevaOutList *source)
         strstr (t->name, "embed"))
       continue;
     stem = g_strndup (t->name, strlen (t->name) - strlen (".weight"));
-    if (!g_hash_table_contains (q->coded, stem))
+    if (!g_hash_table_contains (q->coded, stem) && !g_str_equal (stem, HEAD))
       g_ptr_array_add (names, g_steal_pointer (&stem));
   }
   return names;

@@ -194,6 +194,24 @@ parse_arguments (Options *o, int argc, char **argv, GError **error)
 
 /* ---- Checks ------------------------------------------------------------- */
 
+/* Before a calibration of hours, not after it. */
+static gboolean
+check_save (const Options *o, GError **error)
+{
+  g_autofree char *parent =
+      o->quantize_save ? g_path_get_dirname (o->quantize_save) : NULL;
+  const gboolean exists =
+      parent && g_file_test (o->quantize_save, G_FILE_TEST_EXISTS);
+
+  if (!parent || (exists && o->resume) ||
+      (!exists && g_file_test (parent, G_FILE_TEST_IS_DIR)))
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+      "quantization.save=%s: %s", o->quantize_save,
+      exists ? "is there already" : "its folder is not there");
+  return FALSE;
+}
+
 static gboolean
 check_quantization (const Options *o, GError **error)
 {
@@ -215,12 +233,7 @@ check_quantization (const Options *o, GError **error)
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "%s", wrong);
     return FALSE;
   }
-  if (!o->quantize_save || o->resume ||
-      !g_file_test (o->quantize_save, G_FILE_TEST_EXISTS))
-    return TRUE;
-  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-      "quantization.save=%s: is there already", o->quantize_save);
-  return FALSE;
+  return check_save (o, error);
 }
 
 static gboolean
