@@ -9,84 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include "check.h"
-
-static const char *program;
-static char *folder, *clip, *sound;
-
-typedef struct {
-  int code;
-  char *out, *err;
-} Result;
-
-static void
-result_clear (Result *r)
-{
-  g_free (r->out);
-  g_free (r->err);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Result, result_clear)
-
-/* arguments: separated by "|" */
-static Result
-run (const char *format, ...)
-{
-  Result r = {.code = -1};
-  g_autofree char *text = NULL;
-  g_auto (GStrv) arguments = NULL;
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
-  g_autoptr (GError) error = NULL;
-  va_list args;
-  int status = -1;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  arguments = g_strsplit (text, "|", -1);
-  g_ptr_array_add (argv, (gpointer) program);
-  for (guint i = 0; arguments[i]; i++)
-    g_ptr_array_add (argv, arguments[i]);
-  g_ptr_array_add (argv, NULL);
-  if (!g_spawn_sync (NULL, (char **) argv->pdata, NULL, 0, NULL, NULL, &r.out,
-          &r.err, &status, &error))
-    CHECK (FALSE, "%s", error->message);
-  r.code = WIFEXITED (status) ? WEXITSTATUS (status) : 1000 + status;
-  return r;
-}
-
-static gboolean
-make_clip (const char *description)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GstElement) pipeline = gst_parse_launch (description, &error);
-  g_autoptr (GstBus) bus = NULL;
-  g_autoptr (GstMessage) message = NULL;
-
-  if (!pipeline || error) {
-    printf ("%s\n", error ? error->message : description);
-    return FALSE;
-  }
-  bus = gst_element_get_bus (pipeline);
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  message = gst_bus_timed_pop_filtered (
-      bus, 30 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  return message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
-}
-
-static gboolean
-make_clips (void)
-{
-  g_autofree char *video = g_strdup_printf (
-      "videotestsrc num-buffers=50 pattern=ball ! video/x-raw,width=64,"
-      "height=48,framerate=10/1 ! jpegenc ! avimux ! filesink location=%s",
-      clip);
-  g_autofree char *audio = g_strdup_printf (
-      "audiotestsrc num-buffers=20 ! wavenc ! filesink location=%s", sound);
-
-  return make_clip (video) && make_clip (audio);
-}
+#include "caption_fixture.h"
 
 static void
 check_output (const char *arguments, const char *want)
@@ -376,139 +299,6 @@ test_prompt_alone (void)
   CHECK_STR (refused.out, alone.out);
 }
 
-static void
-check_resumed (const char *path, const char *arguments, const char *want)
-{
-  g_autofree char *text = NULL;
-  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
-  g_auto (Result) r = run ("%s|-o|%s|--resume", arguments, path);
-
-  CHECK (r.code == 0, "%d: %s", r.code, r.err);
-  CHECK (g_file_get_contents (path, &text, NULL, NULL), "%s", path);
-  CHECK_STR (text, want);
-  CHECK (!g_file_test (journal, G_FILE_TEST_EXISTS), "%s is left", journal);
-}
-
-/* With failures, with other options, of nothing, and once it is complete. */
-static void
-test_resume (void)
-{
-  g_autofree char *path = g_build_filename (folder, "rows.jsonl", NULL);
-  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
-  g_autofree char *arguments =
-      g_strdup_printf ("%s|-m|fake:echo|-w|2s|-p|Why?|-p|How?|-p|Where?", clip);
-  g_autofree char *text = NULL;
-  g_auto (Result) all = run ("%s|-f|json", arguments);
-  g_auto (Result) failing =
-      run ("%s|%s.no|-m|fake:echo|-w|2s|-o|%s", clip, clip, path);
-  g_auto (Result) other =
-      run ("%s|%s.no|-m|fake:echo|-w|3s|-o|%s|--resume", clip, clip, path);
-
-  CHECK (all.code == 0 && failing.code == 3, "%d, %d", all.code, failing.code);
-  CHECK (g_file_get_contents (journal, &text, NULL, NULL) &&
-             strstr (text, "{\"job\": 0,") && !strstr (text, "{\"job\": 1,"),
-      "%s", text);
-  CHECK (other.code == 2 && strstr (other.err, "other options"), "%d: %s",
-      other.code, other.err);
-
-  g_unlink (journal);
-  g_unlink (path);
-  check_resumed (path, arguments, all.out);
-  g_auto (Result) again = run ("%s|-o|%s|--resume", arguments, path);
-  CHECK (again.code == 0 && strstr (again.err, "is complete"), "%d: %s",
-      again.code, again.err);
-}
-
-/* As a killed run leaves it: videos finished out of turn, the last line of the
- * journal cut off. */
-static void
-test_resume_cut (void)
-{
-  g_autofree char *path = g_build_filename (folder, "cut.jsonl", NULL);
-  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
-  g_autofree char *later = g_build_filename (folder, "later.avi", NULL);
-  g_autofree char *last = g_build_filename (folder, "last.avi", NULL);
-  g_autofree char *arguments =
-      g_strdup_printf ("%s|%s|%s|-m|fake:echo|-w|2s", later, clip, last);
-  g_autofree char *kept = NULL, *text = NULL;
-  g_auto (Result) first = run ("%s|-o|%s", arguments, path);
-
-  CHECK (first.code == 3, "%d", first.code);
-  CHECK (g_file_get_contents (journal, &kept, NULL, NULL), "%s", journal);
-  text = g_strconcat (kept, "{\"job\": 2, \"fi", NULL);
-  g_file_set_contents (journal, text, -1, NULL);
-  g_file_set_contents (path, "half a li", -1, NULL);
-  CHECK (symlink (clip, later) == 0 && symlink (clip, last) == 0, "links");
-  g_auto (Result) whole = run ("%s|-f|json", arguments);
-  CHECK (whole.code == 0, "%d: %s", whole.code, whole.err);
-  check_resumed (path, arguments, whole.out);
-}
-
-static void
-test_resume_refused (void)
-{
-  g_autofree char *path = g_build_filename (folder, "refused.jsonl", NULL);
-  g_autofree char *journal = g_strconcat (path, ".partial", NULL);
-  g_autofree char *head = NULL, *first = NULL;
-  const char *lines[] = {"nonsense", "{}", "[1]",
-      "{\"job\": 9, \"file\": \"x\", \"prompt\": \"\", \"text\": \"\"}",
-      "{\"job\": -1, \"file\": \"x\", \"prompt\": \"\", \"text\": \"\"}",
-      "{\"job\": 0, \"file\": \"x\", \"prompt\": \"\", \"text\": \"\"}"};
-
-  g_auto (Result) r = run ("%s|%s/no.avi|-m|fake:x|-o|%s", clip, folder, path);
-  CHECK (r.code == 3, "%d", r.code);
-  CHECK (g_file_get_contents (journal, &head, NULL, NULL), "%s", journal);
-  first = g_strndup (head, strcspn (head, "\n") + 1);
-  for (gsize i = 0; i < G_N_ELEMENTS (lines); i++) {
-    g_autofree char *text = g_strconcat (first, lines[i], "\n", NULL);
-
-    g_file_set_contents (journal, text, -1, NULL);
-    g_auto (Result) again =
-        run ("%s|%s/no.avi|-m|fake:x|-o|%s|--resume", clip, folder, path);
-    CHECK (again.code == 2 && strstr (again.err, "line 2"), "%s: %d: %s",
-        lines[i], again.code, again.err);
-  }
-  g_auto (Result) nowhere = run ("%s|-m|fake:x|--resume", clip);
-  CHECK (nowhere.code == 2 && strstr (nowhere.err, "--resume"), "%d: %s",
-      nowhere.code, nowhere.err);
-}
-
-/* A file of a folder has its name when it is finished. */
-static void
-test_folder (void)
-{
-  g_autofree char *out = g_build_filename (folder, "folder", NULL);
-  g_autofree char *cut = g_build_filename (folder, "cut.avi", NULL);
-  g_autofree char *done = g_build_filename (out, "clip.srt", NULL);
-  g_autofree char *text = NULL;
-
-  g_mkdir (out, 0755);
-  g_file_set_contents (cut, "no video", -1, NULL);
-  g_auto (Result) r = run ("%s|%s|-m|fake:x|-f|srt|-o|%s", clip, cut, out);
-  CHECK (r.code == 3, "%d: %s", r.code, r.err);
-  g_autofree char *failed = g_build_filename (out, "cut.srt", NULL);
-  CHECK (g_file_test (done, G_FILE_TEST_EXISTS) &&
-             !g_file_test (failed, G_FILE_TEST_EXISTS),
-      "%s", out);
-
-  /* what is there is not made again */
-  g_file_set_contents (done, "mine", -1, NULL);
-  g_unlink (cut);
-  CHECK (symlink (clip, cut) == 0, "link");
-  g_auto (Result) resumed =
-      run ("%s|%s|-m|fake:x|-f|srt|-o|%s|--resume", clip, cut, out);
-  CHECK (resumed.code == 0, "%d: %s", resumed.code, resumed.err);
-  CHECK (g_file_test (failed, G_FILE_TEST_EXISTS), "%s", failed);
-  CHECK (g_file_get_contents (done, &text, NULL, NULL), "%s", done);
-  CHECK_STR (text, "mine");
-
-  g_autofree char *namesake = g_build_filename (folder, "clip.mkv", NULL);
-  CHECK (symlink (clip, namesake) == 0, "link");
-  g_auto (Result) two = run ("%s|%s|-m|fake:x|-o|%s", clip, namesake, out);
-  CHECK (two.code == 2 && strstr (two.err, "clip.txt"), "%d: %s", two.code,
-      two.err);
-}
-
 /* What is in the track: "start-end text" in ms. */
 static void
 on_subtitle (GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer data)
@@ -566,20 +356,6 @@ test_mux (void)
   CHECK_STR (subtitles->str, "0-4000 a ball;4000-5000 a ball;");
 }
 
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name (dir))) {
-    g_autofree char *inner = g_build_filename (path, name, NULL);
-
-    remove_tree (inner);
-  }
-  g_remove (path);
-}
-
 /* The demo model among ranks answers as it does alone. */
 static void
 test_ranks (void)
@@ -602,15 +378,7 @@ test_ranks (void)
 int
 main (int argc, char **argv)
 {
-  if (argc < 2)
-    return EXIT_FAILURE;
-
-  program = argv[1];
-  gst_init (NULL, NULL);
-  folder = g_dir_make_tmp ("neva-caption-XXXXXX", NULL);
-  clip = g_build_filename (folder, "clip.avi", NULL);
-  sound = g_build_filename (folder, "sound.wav", NULL);
-  if (make_clips ()) {
+  if (fixture_begin (argc, argv)) {
     test_formats ();
     test_json ();
     test_several ();
@@ -619,19 +387,9 @@ main (int argc, char **argv)
     test_many_prompts ();
     test_missing_plugin ();
     test_prompt_alone ();
-    test_resume ();
-    test_resume_cut ();
-    test_resume_refused ();
-    test_folder ();
     test_interrupt ();
     test_mux ();
     test_ranks ();
-  } else {
-    printf ("SKIP: GStreamer cannot make the clips here\n");
   }
-  remove_tree (folder);
-  g_free (folder);
-  g_free (clip);
-  g_free (sound);
-  return check_finish ();
+  return fixture_finish ();
 }
