@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "caption_fixture.h"
+#include "check.h"
 
 static void
 check_output (const char *arguments, const char *want)
@@ -391,5 +392,6 @@ main (int argc, char **argv)
     test_mux ();
     test_ranks ();
   }
-  return fixture_finish ();
+  fixture_finish ();
+  return check_finish ();
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "caption_fixture.h"
+#include "check.h"
 
 static void
 check_resumed (const char *path, const char *arguments, const char *want)
@@ -149,5 +150,6 @@ main (int argc, char **argv)
     test_resume_refused ();
     test_folder ();
   }
-  return fixture_finish ();
+  fixture_finish ();
+  return check_finish ();
 }
