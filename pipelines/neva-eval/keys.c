@@ -261,6 +261,7 @@ set_weights (Options *o, const Key *key, JsonNode *node, const char *json,
       {"int8", NEVA_WEIGHTS_INT8, TRUE}, {"int4", NEVA_WEIGHTS_INT4, TRUE},
       {"32", NEVA_WEIGHTS_F32}, {"32-true", NEVA_WEIGHTS_F32},
       {"bf16", NEVA_WEIGHTS_BF16}, {"bf16-mixed", NEVA_WEIGHTS_BF16},
+      {"bf16-true", NEVA_WEIGHTS_BF16}, {"16-true", NEVA_WEIGHTS_BF16},
       {"16", NEVA_WEIGHTS_BF16}, {"16-mixed", NEVA_WEIGHTS_BF16}};
   const gboolean own = key->kind == KEY_WEIGHTS;
   g_autofree char *value = string_of (node, json, text);
