@@ -75,7 +75,7 @@ def draw(rng, kind):
         template=rng.choice(["v1", "llama_2", "nvgpt"]), clip=True,
         projector=rng.choice(["linear", "mlp2x_gelu", "mlp3x_gelu", "mlp_downsample"]),
         im_start_end=rng.random() < 0.3, tokenizer="sentencepiece", lora=None, lita=None, megatron=None,
-        ends=False, fused=False, openai=False, experts=0, qkv_bias=False, dist=None, tidy=rng.random() < 0.4,
+        ends=False, fused=False, openai=False, experts=0, qkv_bias=False, dist=None, times=False, tidy=rng.random() < 0.4,
         frames=rng.choice([2, 3]), image=28, patch=7, size=(44, 30), tower_layers=3,
         tower_hidden=24, tower_heads=3, tower_ffn=40, select=rng.choice([-2, -1, 2]),
         full=rng.random() < 0.2, pieces=400, steps=12)
@@ -116,6 +116,8 @@ def draw(rng, kind):
                  ends="ends" in kind,
                  full=False, frames=5, sample_frames=3, projector="mlp2x_gelu",
                  im_start_end="outside" in kind)
+    if kind == "lita-all":
+        s.update(times=True, pieces=560)
     if kind == "gelu":
         s.update(act=rng.choice(["gelu", "approx-gelu", "geglu"]), fused=rng.random() < 0.5,
                  openai=rng.random() < 0.3, bias=rng.random() < 0.6)

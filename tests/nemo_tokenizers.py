@@ -15,8 +15,9 @@ import transformers
 import make_reference as common
 
 
-def special_strings():
-    return ["<extra_id_%d>" % i for i in range(10)]
+def special_strings(s):
+    times = ["<t%d>" % i for i in range(100)] if s["times"] else []
+    return ["<extra_id_%d>" % i for i in range(10)] + times
 
 
 def train_sentencepiece(symbols, size, tidy):
@@ -79,14 +80,14 @@ def make_tokenizer(s, folder):
          "merge_file": None, "delimiter": None, "sentencepiece_legacy": kind == "sp-legacy"}
     if kind in ("sentencepiece", "sp-legacy"):
         old = kind == "sp-legacy"
-        data = train_sentencepiece([] if old else special_strings(), s["pieces"],
+        data = train_sentencepiece([] if old else special_strings(s), s["pieces"],
                                    s["tidy"])
         sp = sentencepiece.SentencePieceProcessor(model_proto=data)
         c["model"] = artifact(files, "tokenizer.model", data)
         if not old:
             return files, c, sp.encode, sp.decode, sp.vocab_size()
-        c["additional_special_tokens"] = special_strings()
-        specials = {t: sp.vocab_size() + i for i, t in enumerate(special_strings())}
+        c["additional_special_tokens"] = special_strings(s)
+        specials = {t: sp.vocab_size() + i for i, t in enumerate(special_strings(s))}
         return (files, c, lambda text: legacy_encode(sp, specials, text),
                 lambda ids: legacy_decode(sp, specials, ids), sp.vocab_size() + len(specials))
     t = train_bytes(s["pieces"] + 20)
@@ -97,12 +98,12 @@ def make_tokenizer(s, folder):
         c.update(library="megatron", type="GPT2BPETokenizer",
                  vocab_file=artifact(files, "vocab.json", (parts / "vocab.json").read_bytes()),
                  merge_file=artifact(files, "merges.txt", (parts / "merges.txt").read_bytes()),
-                 additional_special_tokens=special_strings())
+                 additional_special_tokens=special_strings(s))
         # read back as the original does: from the two files
         hf = transformers.GPT2Tokenizer(str(parts / "vocab.json"), str(parts / "merges.txt"))
-        hf.add_special_tokens({"additional_special_tokens": special_strings()})
+        hf.add_special_tokens({"additional_special_tokens": special_strings(s)})
         shutil.rmtree(parts)
-        named = {"<|endoftext|>", *special_strings()}
+        named = {"<|endoftext|>", *special_strings(s)}
         return (files, c, lambda text: hf.encode(text, add_special_tokens=False),
                 lambda ids: decode_unnamed(hf, named, ids), len(hf))
     t.add_special_tokens(["<|begin_of_text|>", "<|eot_id|>"] +
@@ -129,7 +130,7 @@ LETTERS = ["abcdefghij XYZ", "   \n\t", "éüñßçø", "αβγδ", "жизнь"
 def make_vectors(s, encode, decode, vocab, seed):
     """Random texts with special strings in them, and random ids."""
     rng = random.Random(seed)
-    specials = special_strings() if s["tokenizer"] != "huggingface" else [
+    specials = special_strings(s) if s["tokenizer"] != "huggingface" else [
         "<|begin_of_text|>", "<|eot_id|>", "<|reserved_special_token_3|>"]
     out = []
     for _ in range(32):
@@ -146,5 +147,6 @@ def make_vectors(s, encode, decode, vocab, seed):
         out.append({"text": text, "ids": ids, "decoded": decode(ids)})
     for _ in range(8):
         ids = [rng.randrange(vocab) for _ in range(rng.randint(1, 12))]
-        out.append({"ids": ids, "decoded": decode(ids)})
+        # a NUL has no place in the engine's strings
+        out.append({"ids": ids, "decoded": decode(ids).replace("\0", "\ufffd")})
     return out

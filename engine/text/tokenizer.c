@@ -376,8 +376,13 @@ decode_one (const NevaTokenizer *self, NevaDecoding *decoding, gint32 id,
 {
   const NevaPiece *piece = piece_at (self, id);
 
-  if (!piece || piece->silent || (skip_special && piece->special))
+  if (!piece || (skip_special && piece->special))
     return;
+  if (piece->silent) {
+    /* says nothing, but bytes on both sides of it are no character */
+    neva_decoding_flush (decoding, out);
+    return;
+  }
   neva_decoding_push (decoding, piece->surface ? piece->surface : piece->text,
       piece->literal, out);
 }
