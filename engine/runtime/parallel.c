@@ -13,11 +13,11 @@ static NevaTeam team; /* its comm: NULL before start () */
 static NevaComm *leaders;
 /* Of leader 0: [groups]; of another one: for its posts, for the answers. */
 static NevaComm **links;
-static guint n_links;
 
 #if HAVE_MPI
 
 static NevaComm *world;
+static guint n_links;
 
 /* mpirun may have bound the process to some cores: then those are its share. */
 static guint
