@@ -119,28 +119,30 @@ same_ids (const GArray *a, const GArray *b)
   return TRUE;
 }
 
-/* media: tokens of the frames in each prompt. Returns: as ask_all (). */
+/* The first n prompts; media: tokens of the frames in each. Returns: as ask_all
+ * (). */
 static guint64
 check_questions (const char *folder, NevaModelOptions options,
-    const char *template, guint32 seed, guint media)
+    const char *template, guint32 seed, guint media, gsize n)
 {
+  static guint64 serial;
   Result together[PROMPTS], alone[PROMPTS];
   const guint64 bound = options.kv_cache_bytes;
   guint64 of_one = 0, peak;
   guint firsts = 0;
 
   options.weights = NEVA_WEIGHTS_F32; /* the ids are exact in f32 */
-  for (gsize i = 0; i < PROMPTS; i++) {
+  for (gsize i = 0; i < n; i++) {
     /* another number makes another model, which has seen nothing */
-    options.kv_cache_bytes = (64u << 20) + i;
+    options.kv_cache_bytes = (64u << 20) + serial++;
     peak =
         ask_all (folder, &options, template, seed, prompts + i, 1, alone + i);
     of_one = MAX (of_one, peak);
   }
   options.kv_cache_bytes = bound;
-  peak = ask_all (folder, &options, template, seed, prompts, PROMPTS, together);
-  CHECK (peak < PROMPTS * of_one, "nothing was shared");
-  for (gsize i = 0; i < PROMPTS; i++) {
+  peak = ask_all (folder, &options, template, seed, prompts, n, together);
+  CHECK (peak < n * of_one, "nothing was shared");
+  for (gsize i = 0; i < n; i++) {
     CHECK (same_ids (alone[i].ids, together[i].ids), "%s, %s: \"%s\"", folder,
         template ? template : "its own template", prompts[i]);
     CHECK (alone[i].reused == 0 && alone[i].prompt == together[i].prompt,
@@ -151,8 +153,8 @@ check_questions (const char *folder, NevaModelOptions options,
   /* what is short of memory may have to give it up */
   CHECK (firsts == 1 || bound, "%s: visual tokens were computed %u times",
       folder, firsts);
-  result_clear (alone, PROMPTS);
-  result_clear (together, PROMPTS);
+  result_clear (alone, n);
+  result_clear (together, n);
   return peak;
 }
 
@@ -183,16 +185,16 @@ check_models (guint32 seed)
 
     options.vision_tower = is_nemo ? tower : NULL;
     /* pooling leaves fewer rows than the frames have */
-    check_questions (is_nemo ? nemo : folder, options, NULL, seed, 4);
+    check_questions (is_nemo ? nemo : folder, options, NULL, seed, 4, PROMPTS);
   }
   for (const char *const *t = neva_prompt_templates (); *t; t++)
-    check_questions (demo, (NevaModelOptions){0}, *t, seed, demo_media);
+    check_questions (demo, (NevaModelOptions){0}, *t, seed, demo_media, 3);
   for (options = (NevaModelOptions){.tensor_parallel = 1};
        options.tensor_parallel <= 2; options.tensor_parallel++) {
     options.kv_cache_bytes = 0;
     options.kv_cache_bytes =
-        check_questions (demo, options, NULL, seed, demo_media) / 2;
-    check_questions (demo, options, NULL, seed, demo_media);
+        check_questions (demo, options, NULL, seed, demo_media, PROMPTS) / 2;
+    check_questions (demo, options, NULL, seed, demo_media, PROMPTS);
   }
 }
 
