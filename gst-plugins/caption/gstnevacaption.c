@@ -55,6 +55,9 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
 static GstStaticPadTemplate text_template = GST_STATIC_PAD_TEMPLATE ("text",
     GST_PAD_SRC, GST_PAD_REQUEST,
     GST_STATIC_CAPS ("text/x-raw, format = (string) { utf8, pango-markup }"));
+static GstStaticPadTemplate prompt_template = GST_STATIC_PAD_TEMPLATE (
+    "text_%s", GST_PAD_SRC, GST_PAD_REQUEST,
+    GST_STATIC_CAPS ("text/x-raw, format = (string) { utf8, pango-markup }"));
 
 G_DEFINE_TYPE (GstNevaCaption, gst_neva_caption, GST_TYPE_BIN)
 GST_ELEMENT_REGISTER_DEFINE (
@@ -200,12 +203,15 @@ gst_neva_caption_request_new_pad (GstElement *element, GstPadTemplate *template,
   GstNevaCaption *self = GST_NEVA_CAPTION (element);
   GstPad *target, *ghost;
 
-  if (!self->parts[LLM])
+  /* A pad of one prompt's answers is `text_` and its id. */
+  if (g_str_equal (GST_PAD_TEMPLATE_NAME_TEMPLATE (template), "text"))
+    name = "text";
+  if (!self->parts[LLM] || !name)
     return NULL;
   /* The pad behind pushes at once, and whom it pushes to must be awake. */
-  ghost = gst_ghost_pad_new_no_target_from_template ("text", template);
+  ghost = gst_ghost_pad_new_no_target_from_template (name, template);
   gst_pad_set_active (ghost, GST_STATE (element) > GST_STATE_READY);
-  target = gst_element_request_pad_simple (self->parts[LLM], "text");
+  target = gst_element_request_pad_simple (self->parts[LLM], name);
   if (!target) {
     gst_object_unref (gst_object_ref_sink (ghost));
     return NULL;
@@ -340,6 +346,7 @@ gst_neva_caption_class_init (GstNevaCaptionClass *klass)
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_add_static_pad_template (element_class, &text_template);
+  gst_element_class_add_static_pad_template (element_class, &prompt_template);
   gst_element_class_set_static_metadata (element_class, "NeVA captions",
       "Filter/Analyzer/Video",
       "Describes video in words by a vision-language model",

@@ -213,13 +213,10 @@ push_event (GstNevaLlm *self, Held *held)
   GstEvent *event = held_steal (held);
 
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS) {
-    GstNevaTextStream *texts[2];
-    const guint n = gst_neva_llm_ref_texts (self, texts);
+    g_autoptr (GPtrArray) texts = gst_neva_llm_ref_texts (self);
 
-    for (guint i = 0; i < n; i++) {
-      gst_neva_text_stream_finish (texts[i], event);
-      gst_neva_text_stream_unref (texts[i]);
-    }
+    for (guint i = 0; i < texts->len; i++)
+      gst_neva_text_stream_finish (texts->pdata[i], event);
   }
   gst_pad_push_event (self->srcpad, event);
 }

@@ -101,11 +101,10 @@ is_arrival (GstNevaLlm *self, GstNevaLlmTextTime text_time,
 
 static void
 push_text (GstNevaLlm *self, const GstNevaLlmClip *clip,
-    const GstNevaLlmSettings *settings, const GstStructure *caption,
-    guint serial)
+    const GstNevaLlmQuestion *question, const GstNevaLlmSettings *settings,
+    const GstStructure *caption, guint serial)
 {
-  GstNevaTextStream *texts[2];
-  const guint n = gst_neva_llm_ref_texts (self, texts);
+  g_autoptr (GPtrArray) texts = gst_neva_llm_ref_texts (self);
   GstNevaTextCaption text = {.caption = caption,
       .clip = clip->number,
       .start = clip->start,
@@ -117,10 +116,15 @@ push_text (GstNevaLlm *self, const GstNevaLlmClip *clip,
   live = self->live;
   g_mutex_unlock (&self->lock);
   text.wait = !live && text.final;
-  for (guint i = 0; i < n; i++) {
-    text.arrival = is_arrival (self, settings->text_time, texts[i], live);
-    gst_neva_text_stream_push (texts[i], serial, &text);
-    gst_neva_text_stream_unref (texts[i]);
+  for (guint i = 0; i < texts->len; i++) {
+    const char *only = gst_neva_llm_text_prompt (
+        gst_neva_text_stream_get_pad (texts->pdata[i]));
+
+    if (only && !g_str_equal (only, question->prompt->id))
+      continue;
+    text.arrival =
+        is_arrival (self, settings->text_time, texts->pdata[i], live);
+    gst_neva_text_stream_push (texts->pdata[i], serial, &text);
   }
 }
 
@@ -325,7 +329,7 @@ deliver_answer (GstNevaLlm *self, GstNevaLlmClip *clip,
   /* Text first: what waits for it may go on as soon as frames leave. An empty
    * answer is no text, but an answer. */
   if (*text)
-    push_text (self, clip, settings, caption, serial);
+    push_text (self, clip, question, settings, caption, serial);
   if (set_current (self, clip, question, serial,
           *text ? gst_structure_copy (caption) : NULL, TRUE)) {
     remember (self, clip, question, settings, caption);
@@ -403,7 +407,7 @@ gst_neva_llm_deliver_partial (GstNevaLlm *self, GstNevaLlmClip *clip,
     GstStructure *caption =
         make_caption (self, clip, question, formatted, FALSE);
 
-    push_text (self, clip, &settings, caption, serial);
+    push_text (self, clip, question, &settings, caption, serial);
     set_current (self, clip, question, serial, caption, FALSE);
   }
   gst_neva_llm_settings_clear (&settings);

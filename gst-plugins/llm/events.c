@@ -177,13 +177,10 @@ typedef void (*TextFunc) (GstNevaTextStream *text, GstEvent *event);
 static void
 tell_texts (GstNevaLlm *self, TextFunc func, GstEvent *event)
 {
-  GstNevaTextStream *texts[2];
-  const guint n = gst_neva_llm_ref_texts (self, texts);
+  g_autoptr (GPtrArray) texts = gst_neva_llm_ref_texts (self);
 
-  for (guint i = 0; i < n; i++) {
-    func (texts[i], event);
-    gst_neva_text_stream_unref (texts[i]);
-  }
+  for (guint i = 0; i < texts->len; i++)
+    func (texts->pdata[i], event);
 }
 
 static gboolean
@@ -283,13 +280,11 @@ static void
 let_text_end_first (GstNevaLlm *self)
 {
   const gint64 end = g_get_monotonic_time () + TEXT_END_US;
-  GstNevaTextStream *texts[2];
-  const guint n = gst_neva_llm_ref_texts (self, texts);
+  g_autoptr (GPtrArray) texts = gst_neva_llm_ref_texts (self);
 
-  for (guint i = 0; i < n; i++) {
-    if (gst_neva_text_stream_get_pad (texts[i]) != self->srcpad)
-      gst_neva_text_stream_settle (texts[i], end);
-    gst_neva_text_stream_unref (texts[i]);
+  for (guint i = 0; i < texts->len; i++) {
+    if (gst_neva_text_stream_get_pad (texts->pdata[i]) != self->srcpad)
+      gst_neva_text_stream_settle (texts->pdata[i], end);
   }
 }
 
@@ -324,9 +319,8 @@ handle_eos (GstNevaLlm *self, GstEvent *event)
 static void
 flush_start (GstNevaLlm *self, GstEvent *event)
 {
-  GstNevaTextStream *texts[2];
+  g_autoptr (GPtrArray) texts = NULL;
   const GstNevaLlmMode mode = get_mode (self);
-  guint n;
 
   gst_neva_llm_interrupt (self);
   gst_pad_push_event (self->srcpad, gst_event_ref (event));
@@ -334,15 +328,14 @@ flush_start (GstNevaLlm *self, GstEvent *event)
     gst_neva_llm_delay_stop (self);
     gst_pad_pause_task (self->srcpad);
   }
-  n = gst_neva_llm_ref_texts (self, texts);
-  for (guint i = 0; i < n; i++) {
-    GstPad *pad = gst_neva_text_stream_get_pad (texts[i]);
+  texts = gst_neva_llm_ref_texts (self);
+  for (guint i = 0; i < texts->len; i++) {
+    GstPad *pad = gst_neva_text_stream_get_pad (texts->pdata[i]);
 
-    gst_neva_text_stream_stop (texts[i]);
+    gst_neva_text_stream_stop (texts->pdata[i]);
     if (pad != self->srcpad)
       gst_pad_push_event (pad, gst_event_ref (event));
     gst_pad_pause_task (pad);
-    gst_neva_text_stream_unref (texts[i]);
   }
   gst_event_unref (event);
 }
@@ -350,16 +343,14 @@ flush_start (GstNevaLlm *self, GstEvent *event)
 static void
 flush_stop (GstNevaLlm *self, GstEvent *event)
 {
-  GstNevaTextStream *texts[2];
-  const guint n = gst_neva_llm_ref_texts (self, texts);
+  g_autoptr (GPtrArray) texts = gst_neva_llm_ref_texts (self);
 
   gst_pad_push_event (self->srcpad, gst_event_ref (event));
-  for (guint i = 0; i < n; i++) {
-    GstPad *pad = gst_neva_text_stream_get_pad (texts[i]);
+  for (guint i = 0; i < texts->len; i++) {
+    GstPad *pad = gst_neva_text_stream_get_pad (texts->pdata[i]);
 
     if (pad != self->srcpad)
       gst_pad_push_event (pad, gst_event_ref (event));
-    gst_neva_text_stream_unref (texts[i]);
   }
   gst_event_unref (event);
   gst_neva_llm_resume (self);

@@ -53,48 +53,53 @@ is_end (GstFlowReturn flow)
 GstFlowReturn
 gst_neva_llm_combine (GstNevaLlm *self, GstPad *pad, GstFlowReturn flow)
 {
-  GstFlowReturn text;
+  GstFlowReturn failed = GST_FLOW_OK;
+  gboolean text_goes_on = FALSE;
 
   g_mutex_lock (&self->lock);
   if (pad == self->srcpad)
     self->src_flow = flow;
-  else
-    self->text_flow = flow == GST_FLOW_FLUSHING ? GST_FLOW_OK : flow;
   flow = self->src_flow;
-  text = self->text ? self->text_flow : flow;
+  for (guint i = 0; i < self->texts->len; i++) {
+    const GstFlowReturn text =
+        gst_neva_text_stream_get_flow (self->texts->pdata[i]);
+
+    if (text >= GST_FLOW_OK || text == GST_FLOW_FLUSHING)
+      text_goes_on = TRUE;
+    else if (!is_end (text))
+      failed = text;
+  }
   g_mutex_unlock (&self->lock);
 
   if (flow < GST_FLOW_OK && !is_end (flow))
     return flow;
-  if (text < GST_FLOW_OK && !is_end (text))
-    return text;
-  return is_end (flow) && text >= GST_FLOW_OK ? GST_FLOW_OK : flow;
+  if (failed < GST_FLOW_OK)
+    return failed;
+  return is_end (flow) && text_goes_on ? GST_FLOW_OK : flow;
 }
 
-guint
-gst_neva_llm_ref_texts (GstNevaLlm *self, GstNevaTextStream *texts[2])
+GPtrArray *
+gst_neva_llm_ref_texts (GstNevaLlm *self)
 {
-  guint n = 0;
+  GPtrArray *texts = g_ptr_array_new_with_free_func (
+      (GDestroyNotify) gst_neva_text_stream_unref);
 
   g_mutex_lock (&self->lock);
   if (self->mode == GST_NEVA_LLM_MODE_TEXT)
-    texts[n++] = gst_neva_text_stream_ref (self->src_text);
-  if (self->text)
-    texts[n++] = gst_neva_text_stream_ref (self->text);
+    g_ptr_array_add (texts, gst_neva_text_stream_ref (self->src_text));
+  for (guint i = 0; i < self->texts->len; i++)
+    g_ptr_array_add (texts, gst_neva_text_stream_ref (self->texts->pdata[i]));
   g_mutex_unlock (&self->lock);
-  return n;
+  return texts;
 }
 
 void
 gst_neva_llm_advance (GstNevaLlm *self, GstClockTime position)
 {
-  GstNevaTextStream *texts[2];
-  const guint n = gst_neva_llm_ref_texts (self, texts);
+  g_autoptr (GPtrArray) texts = gst_neva_llm_ref_texts (self);
 
-  for (guint i = 0; i < n; i++) {
-    gst_neva_text_stream_advance (texts[i], position);
-    gst_neva_text_stream_unref (texts[i]);
-  }
+  for (guint i = 0; i < texts->len; i++)
+    gst_neva_text_stream_advance (texts->pdata[i], position);
 }
 
 void
@@ -116,19 +121,18 @@ gst_neva_llm_start_src (GstNevaLlm *self)
 void
 gst_neva_llm_start_text (GstNevaLlm *self)
 {
-  GstNevaTextStream *text = NULL;
+  g_autoptr (GPtrArray) texts = gst_neva_llm_ref_texts (self);
   guint serial;
 
   g_mutex_lock (&self->lock);
   serial = self->serial;
-  if (self->text)
-    text = gst_neva_text_stream_ref (self->text);
   g_mutex_unlock (&self->lock);
-  if (!text)
-    return;
-  if (GST_PAD_IS_ACTIVE (gst_neva_text_stream_get_pad (text)))
-    gst_neva_text_stream_start (text, serial);
-  gst_neva_text_stream_unref (text);
+  for (guint i = 0; i < texts->len; i++) {
+    GstPad *pad = gst_neva_text_stream_get_pad (texts->pdata[i]);
+
+    if (pad != self->srcpad && GST_PAD_IS_ACTIVE (pad))
+      gst_neva_text_stream_start (texts->pdata[i], serial);
+  }
 }
 
 void
@@ -165,7 +169,7 @@ reset (GstNevaLlm *self)
   self->delay_warned = self->foreign_warned = FALSE;
   self->counts = (GstNevaLlmCounts){0};
   g_clear_pointer (&self->stream_start, gst_event_unref);
-  self->src_flow = self->text_flow = GST_FLOW_OK;
+  self->src_flow = GST_FLOW_OK;
   g_mutex_unlock (&self->lock);
   self->have_info = self->asked_live = self->bare_checked = FALSE;
   self->frames_seen = self->chosen_seen = 0;
@@ -298,7 +302,7 @@ finalize (GObject *object)
   gst_neva_llm_settings_clear (&self->settings);
   gst_neva_llm_clips_clear (&self->clips);
   g_clear_pointer (&self->src_text, gst_neva_text_stream_unref);
-  g_clear_pointer (&self->text, gst_neva_text_stream_unref);
+  g_ptr_array_unref (self->texts);
   g_ptr_array_unref (self->current);
   g_hash_table_unref (self->alerts);
   gst_neva_llm_memory_clear (&self->memory);
@@ -364,6 +368,8 @@ gst_neva_llm_init (GstNevaLlm *self)
       g_ptr_array_new_with_free_func ((GDestroyNotify) gst_structure_free);
   self->alerts =
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->texts = g_ptr_array_new_with_free_func (
+      (GDestroyNotify) gst_neva_text_stream_unref);
   gst_neva_llm_memory_init (&self->memory);
   g_queue_init (&self->delayed);
   g_queue_init (&self->decisions);

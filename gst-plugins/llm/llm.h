@@ -75,8 +75,8 @@ struct _GstNevaLlm {
   /* Under lock. */
   GstNevaLlmMode mode;
   GstNevaTextStream *src_text; /* on the src pad; used when mode is TEXT */
-  GstNevaTextStream *text;     /* on the request pad, or NULL */
-  GstFlowReturn src_flow, text_flow; /* the last ones */
+  GPtrArray *texts;            /* GstNevaTextStream, of the request pads */
+  GstFlowReturn src_flow;      /* the last one */
   GstNevaLlmClips clips;
   guint n_asked;
   guint n_calls;      /* requests whose callbacks may still come */
@@ -135,8 +135,8 @@ GstFlowReturn gst_neva_llm_combine (
 /* What was said is forgotten: of clips that begin from now on, or, if
  * `at_once`, of those that were not asked about yet, too. */
 void gst_neva_llm_forget (GstNevaLlm *self, gboolean at_once);
-/* The active text streams, at most 2, each with a reference. */
-guint gst_neva_llm_ref_texts (GstNevaLlm *self, GstNevaTextStream *texts[2]);
+/* The active text streams. (transfer full) (element-type GstNevaTextStream) */
+GPtrArray *gst_neva_llm_ref_texts (GstNevaLlm *self);
 /* Tells the text streams where the video that leaves (or would) is. */
 void gst_neva_llm_advance (GstNevaLlm *self, GstClockTime position);
 /* Begin to push what the mode asks for on the src pad; on the text pad. */
@@ -155,6 +155,9 @@ gboolean gst_neva_llm_check_prompts (GstNevaLlm *self);
 
 void gst_neva_llm_add_pads (GstNevaLlm *self);
 void gst_neva_llm_add_pad_templates (GstElementClass *klass);
+/* The prompt whose answers a text pad carries, by its name `text_ID`; NULL:
+ * those of all. */
+const char *gst_neva_llm_text_prompt (GstPad *pad);
 GstPad *gst_neva_llm_request_new_pad (GstElement *element,
     GstPadTemplate *template, const char *name, const GstCaps *caps);
 void gst_neva_llm_release_pad (GstElement *element, GstPad *pad);

@@ -2,6 +2,7 @@
 /* The pads: how they are activated, what they answer to queries, and the text
  * pad on request. See llm.h. */
 #include "config.h"
+#include <string.h>
 #include "llm.h"
 
 #define TEXT_CAPS "text/x-raw, format = (string) { utf8, pango-markup }"
@@ -13,6 +14,8 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
     GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (VIDEO_CAPS "; " TEXT_CAPS));
 static GstStaticPadTemplate text_template = GST_STATIC_PAD_TEMPLATE (
     "text", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS (TEXT_CAPS));
+static GstStaticPadTemplate prompt_template = GST_STATIC_PAD_TEMPLATE (
+    "text_%s", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS (TEXT_CAPS));
 
 static void
 on_text_flow (GstElement *element, GstPad *pad, GstFlowReturn flow)
@@ -40,6 +43,38 @@ src_activate_mode (
   return TRUE;
 }
 
+#define PROMPT_PREFIX "text_"
+
+const char *
+gst_neva_llm_text_prompt (GstPad *pad)
+{
+  return g_str_has_prefix (GST_PAD_NAME (pad), PROMPT_PREFIX)
+             ? GST_PAD_NAME (pad) + strlen (PROMPT_PREFIX)
+             : NULL;
+}
+
+/* Lock held. (transfer none) (nullable) */
+static GstNevaTextStream *
+find_text (GstNevaLlm *self, GstPad *pad)
+{
+  for (guint i = 0; i < self->texts->len; i++)
+    if (gst_neva_text_stream_get_pad (self->texts->pdata[i]) == pad)
+      return self->texts->pdata[i];
+  return NULL;
+}
+
+/* Lock held. */
+static gboolean
+has_text (GstNevaLlm *self, const char *name)
+{
+  for (guint i = 0; i < self->texts->len; i++)
+    if (g_str_equal (
+            GST_PAD_NAME (gst_neva_text_stream_get_pad (self->texts->pdata[i])),
+            name))
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 text_activate_mode (
     GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
@@ -52,8 +87,9 @@ text_activate_mode (
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
   g_mutex_lock (&self->lock);
-  if (self->text && gst_neva_text_stream_get_pad (self->text) == pad)
-    text = gst_neva_text_stream_ref (self->text);
+  text = find_text (self, pad);
+  if (text)
+    gst_neva_text_stream_ref (text);
   if (text && active) {
     /* Requested while the stream runs: it joins here. In one piece, or an event
      * of the streaming thread gets in before the first of these. */
@@ -198,6 +234,7 @@ sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
   }
 }
 
+/* `text`, or `text_ID`, whose ID has to be said. */
 GstPad *
 gst_neva_llm_request_new_pad (GstElement *element, GstPadTemplate *template,
     const char *name, const GstCaps *caps)
@@ -206,19 +243,23 @@ gst_neva_llm_request_new_pad (GstElement *element, GstPadTemplate *template,
   GstPad *pad;
   gboolean taken;
 
-  (void) name, (void) caps;
-  pad = gst_pad_new_from_template (template, "text");
+  (void) caps;
+  if (g_str_equal (GST_PAD_TEMPLATE_NAME_TEMPLATE (template), "text"))
+    name = "text";
+  else if (!name || !g_str_has_prefix (name, PROMPT_PREFIX) ||
+           !name[strlen (PROMPT_PREFIX)])
+    return NULL;
+  pad = gst_pad_new_from_template (template, name);
   gst_pad_set_element_private (pad, self);
   gst_pad_set_activatemode_function (pad, text_activate_mode);
   gst_pad_set_query_function (pad, src_query);
   gst_pad_set_event_function (pad, src_event);
 
   g_mutex_lock (&self->lock);
-  taken = self->text != NULL;
-  if (!taken) {
-    self->text = gst_neva_text_stream_new (pad, element, on_text_flow);
-    self->text_flow = GST_FLOW_OK;
-  }
+  taken = has_text (self, name);
+  if (!taken)
+    g_ptr_array_add (
+        self->texts, gst_neva_text_stream_new (pad, element, on_text_flow));
   g_mutex_unlock (&self->lock);
   if (taken) {
     gst_object_unref (gst_object_ref_sink (pad));
@@ -239,8 +280,9 @@ gst_neva_llm_release_pad (GstElement *element, GstPad *pad)
 
   gst_pad_set_active (pad, FALSE);
   g_mutex_lock (&self->lock);
-  if (self->text && gst_neva_text_stream_get_pad (self->text) == pad)
-    text = g_steal_pointer (&self->text);
+  text = find_text (self, pad);
+  if (text)
+    g_ptr_array_remove (self->texts, gst_neva_text_stream_ref (text));
   g_mutex_unlock (&self->lock);
   gst_element_remove_pad (element, pad);
   g_clear_pointer (&text, gst_neva_text_stream_unref);
@@ -252,6 +294,7 @@ gst_neva_llm_add_pad_templates (GstElementClass *klass)
   gst_element_class_add_static_pad_template (klass, &sink_template);
   gst_element_class_add_static_pad_template (klass, &src_template);
   gst_element_class_add_static_pad_template (klass, &text_template);
+  gst_element_class_add_static_pad_template (klass, &prompt_template);
 }
 
 void

@@ -483,6 +483,7 @@ gst_neva_text_stream_clear (GstNevaTextStream *stream)
 void
 gst_neva_text_stream_begin (GstNevaTextStream *stream, GstEvent *stream_start)
 {
+  const char *name = strchr (GST_PAD_NAME (stream->pad), '_');
   g_autofree char *id = NULL;
   const char *video_id;
   GstEvent *event;
@@ -491,7 +492,8 @@ gst_neva_text_stream_begin (GstNevaTextStream *stream, GstEvent *stream_start)
   /* As gst_pad_create_stream_id () does; but the event is not on the sink pad
    * yet, where that would look for it. */
   gst_event_parse_stream_start (stream_start, &video_id);
-  id = g_strconcat (video_id, "/captions", NULL);
+  /* pads beside each other are streams beside each other */
+  id = g_strconcat (video_id, "/captions", name ? name : "", NULL);
   event = gst_event_new_stream_start (id);
   gst_event_set_stream_flags (event, GST_STREAM_FLAG_SPARSE);
   if (gst_event_parse_group_id (stream_start, &group))

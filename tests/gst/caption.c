@@ -203,7 +203,8 @@ GST_START_TEST (test_text_pad_comes_and_goes_while_playing)
   GstElement *bin = bin_of (h);
 
   for (guint i = 0; i < 10; i++) {
-    GstPad *pad = gst_element_request_pad_simple (bin, "text");
+    GstPad *pad =
+        gst_element_request_pad_simple (bin, i % 2 ? "text_0" : "text");
 
     fail_unless (pad != NULL);
     push (h, i * 12, 12);
@@ -215,6 +216,35 @@ GST_START_TEST (test_text_pad_comes_and_goes_while_playing)
   wait_for_eos (h);
   fail_unless_equals_int (drain (h), 121);
   gst_object_unref (bin);
+  gst_harness_teardown (h);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_prompts_and_their_pads_are_the_bins_too)
+{
+  GstHarness *h = start ("model=fake:echo window=1000000000 num-frames=2 "
+                         "prompts=\"<one,[q,id=b,text=two]>\"");
+  GstElement *bin = bin_of (h);
+  GstHarness *text = gst_harness_new_with_element (bin, NULL, "text_b");
+
+  never_drop (bin);
+  push (h, 0, 25);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  for (guint i = 0; i < 3; i++) {
+    GstBuffer *buffer = gst_harness_pull (text);
+    char got[10] = "";
+
+    fail_unless (buffer != NULL);
+    gst_buffer_extract (buffer, 0, got, 10);
+    fail_unless (memcmp (got, "prompt=two", 10) == 0);
+    gst_buffer_unref (buffer);
+  }
+  wait_for_eos (text);
+  fail_unless_equals_int (drain (text), 0);
+  g_signal_emit_by_name (bin, "forget");
+  wait_for_eos (h);
+  gst_object_unref (bin);
+  gst_harness_teardown (text);
   gst_harness_teardown (h);
 }
 GST_END_TEST;
@@ -303,6 +333,7 @@ caption_suite (void)
   tcase_add_test (tc, test_properties_reach_the_parts);
   tcase_add_test (tc, test_no_property_of_a_part_is_left_out);
   tcase_add_test (tc, test_text_pad_comes_and_goes_while_playing);
+  tcase_add_test (tc, test_prompts_and_their_pads_are_the_bins_too);
   tcase_add_test (tc, test_missing_model_is_one_error);
   tcase_add_test (tc, test_state_storm);
   tcase_add_test (tc, test_one_model_serves_both_parts);

@@ -104,6 +104,50 @@ GST_START_TEST (test_all_are_asked_and_answered_in_order)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_text_pad_may_be_of_one_prompt)
+{
+  GstHarness *two, *none;
+  GstEvent *event;
+  const char *of_two, *of_none;
+  Llm f;
+
+  llm_init (&f, "model=fake:echo output=meta " TWO, LLM_TEXT_PAD);
+  two = gst_harness_new_with_element (f.llm, NULL, "text_two");
+  none = gst_harness_new_with_element (f.llm, NULL, "text_none");
+  /* Of which one has to be said. */
+  fail_unless (
+      gst_element_request_pad (f.llm,
+          gst_element_get_pad_template (f.llm, "text_%s"), NULL, NULL) == NULL);
+  llm_play (&f);
+  for (guint64 i = 0; i < 2; i++)
+    llm_push_clip (&f, i);
+  gst_harness_push_event (f.h, gst_event_new_eos ());
+  for (guint64 i = 0; i < 2; i++) {
+    expect_text_of (f.text, "0", i * LLM_CLIP);
+    expect_text_of (f.text, "two", i * LLM_CLIP);
+    expect_text_of (two, "two", i * LLM_CLIP);
+  }
+  /* Streams of their own, that all end. */
+  event = llm_wait_event (two, GST_EVENT_STREAM_START);
+  gst_event_parse_stream_start (event, &of_two);
+  fail_unless (g_str_has_suffix (of_two, "/captions_two"), "%s", of_two);
+  gst_event_unref (event);
+  event = llm_wait_event (none, GST_EVENT_STREAM_START);
+  gst_event_parse_stream_start (event, &of_none);
+  fail_unless (g_str_has_suffix (of_none, "/captions_none"), "%s", of_none);
+  gst_event_unref (event);
+  gst_event_unref (llm_wait_event (two, GST_EVENT_EOS));
+  gst_event_unref (llm_wait_event (none, GST_EVENT_GAP));
+  gst_event_unref (llm_wait_event (none, GST_EVENT_EOS));
+  fail_unless_equals_int (gst_harness_buffers_in_queue (none), 0);
+  fail_unless_equals_int (gst_harness_buffers_in_queue (two), 0);
+  gst_element_set_state (f.llm, GST_STATE_NULL);
+  gst_harness_teardown (none);
+  gst_harness_teardown (two);
+  llm_clear (&f);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_single_question_has_an_id_too)
 {
   Llm f;
@@ -453,6 +497,7 @@ llm_prompts_suite (void)
 
   suite_add_tcase (s, tc);
   tcase_add_test (tc, test_all_are_asked_and_answered_in_order);
+  tcase_add_test (tc, test_a_text_pad_may_be_of_one_prompt);
   tcase_add_test (tc, test_a_single_question_has_an_id_too);
   tcase_add_test (tc, test_frames_that_pass_carry_the_newest_caption_of_each);
   tcase_add_test (tc, test_aligned_frames_leave_with_all_captions);
