@@ -224,7 +224,8 @@ read_vision (const NevaHfReader *mm, NevaConfig *c, NevaNemoInfo *info)
 
   c->tower.select_layer = (gint) neva_hf_int (
       &v, "vision_select_layer", -2, -NEVA_MAX_LAYERS - 1, NEVA_MAX_LAYERS);
-  if (!strcmp (feature, "patch"))
+  info->patches = !strcmp (feature, "patch");
+  if (info->patches)
     c->tower.drop_rows =
         (guint) neva_hf_int (&v, "class_token_length", 1, 0, 64);
   else if (strcmp (feature, "cls_patch"))
@@ -558,6 +559,11 @@ check_pictures (const NevaNemoInfo *info, const NevaHfReader *neva,
         NEVA_ERROR_BAD_FILE,
         "[%u, %u], but the vision tower's pictures are %u×%u", info->crop[0],
         info->crop[1], p->height, p->width);
+  if (info->patches && config->tower.class_tokens &&
+      config->tower.drop_rows != config->tower.class_tokens)
+    neva_hf_fail (&r, "vision_encoder.class_token_length", NEVA_ERROR_BAD_FILE,
+        "%u, but the vision tower has %u class tokens", config->tower.drop_rows,
+        config->tower.class_tokens);
   if (info->patch_dim && info->patch_dim != config->tower.patch_size)
     neva_hf_fail (&r, "vision_encoder.patch_dim", NEVA_ERROR_BAD_FILE,
         "%u, but the vision tower's patches are %u wide", info->patch_dim,

@@ -18,6 +18,7 @@ typedef struct {
   gboolean from_hf;     /* mm_cfg.vision_encoder.from_hf: else Megatron's */
   guint crop[2];        /* height and width of its pictures; 0: not said */
   guint patch_dim;      /* 0: not said */
+  gboolean patches;     /* vision_select_feature: patch, without class tokens */
   char *tokenizer_file; /* sentencepiece model in the bundle; NULL */
   char *tokenizer_name; /* Hugging Face name or folder; NULL */
   char *vocab_file, *merge_file; /* GPT2BPE, in the bundle; NULL */

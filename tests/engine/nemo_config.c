@@ -176,6 +176,9 @@ test_pictures_agree (void)
       {"from_hf: true, crop_size: [28, 28], patch_dim: 7", NULL},
       {"from_hf: true, crop_size: [56, 56]", "crop_size"},
       {"from_hf: true, patch_dim: 14", "patch_dim"},
+      {"from_hf: true, class_token_length: 0", "class_token_length"},
+      {"from_hf: true, class_token_length: 8", "class_token_length"},
+      {"from_hf: true, vision_select_feature: cls_patch", NULL},
       /* not its key without from_hf */
       {"from_hf: false, crop_size: [56, 56]", NULL}};
 
@@ -193,7 +196,7 @@ test_pictures_agree (void)
         .hidden = 12,
         .class_tokens = 1,
         .select_layer = -2,
-        .drop_rows = 1};
+        .drop_rows = c.tower.drop_rows};
     c.preprocess.width = c.preprocess.height = 28;
     neva_nemo_config_finish (&info, "x.nemo", &c, &error);
     CHECK (
