@@ -64,7 +64,8 @@ typedef struct {
 
   NevaDriverSequence *(*sequence_new) (NevaDriver *driver, GError **error);
   /* Begins with the first `length` tokens of `sequence`, which has as many, and
-   * shares their memory where it can. Never NULL. */
+   * shares their memory where it can. Never NULL. May be missing: nothing that
+   * was fed saves work. */
   NevaDriverSequence *(*sequence_fork) (
       NevaDriver *driver, NevaDriverSequence *sequence, gsize length);
   void (*sequence_free) (NevaDriver *driver, NevaDriverSequence *sequence);

@@ -115,7 +115,7 @@ neva_generation_begin (
 
   if (g->sequence)
     return TRUE;
-  if (!g->prompt) {
+  if (!g->prompt && klass->sequence_fork) {
     leader = find_leader (g, running, &common);
     g->sequence = neva_prefixes_take (g->prefixes, g->fed, common, &g->n_fed);
   }

@@ -383,17 +383,6 @@ remote_sequence_new (NevaDriver *driver, GError **error)
   return g_new0 (NevaDriverSequence, 1);
 }
 
-static NevaDriverSequence *
-remote_sequence_fork (
-    NevaDriver *driver, NevaDriverSequence *sequence, gsize length)
-{
-  NevaDriverSequence *fork = g_new0 (NevaDriverSequence, 1);
-
-  (void) driver, (void) sequence;
-  fork->length = length;
-  return fork;
-}
-
 static void
 remote_sequence_free (NevaDriver *driver, NevaDriverSequence *sequence)
 {
@@ -476,7 +465,6 @@ static const NevaDriverClass remote_class = {
     .encode = remote_encode,
     .prompt = remote_prompt,
     .sequence_new = remote_sequence_new,
-    .sequence_fork = remote_sequence_fork,
     .sequence_free = remote_sequence_free,
     .sequence_truncate = remote_sequence_truncate,
     .kv_bytes = remote_kv_bytes,

@@ -207,6 +207,34 @@ test_bad_servers_are_errors (void)
   expect_error ("/refuse", "401");
 }
 
+/* Frames are sent with every question, and nobody here counts words. */
+static void
+test_what_is_counted (void)
+{
+  g_autoptr (NevaModel) model = open_model ("/echo", (NevaModelOptions){0});
+  g_autoptr (NevaEmbedding) frame = show (model, 8, 8, 0x102030);
+  NevaQuestion question = NEVA_QUESTION_DEFAULT;
+  g_autoptr (GError) error = NULL;
+
+  question.frames = &frame;
+  question.n_frames = 1;
+  question.prompt = "0123456789";
+  /* the frame, the question's end, and ten bytes */
+  g_assert_cmpuint (
+      neva_model_measure (model, &question, &error), ==, 1 + 1 + 4);
+  g_assert_no_error (error);
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (NevaRequest) request =
+        neva_model_ask (model, &question, NULL, NULL, NULL, NULL, NULL, &error);
+    const NevaAnswer *answer;
+
+    g_assert_no_error (error);
+    answer = neva_request_wait (request, NULL, &error);
+    g_assert_no_error (error);
+    g_assert_cmpuint (answer->reused_tokens, ==, 0);
+  }
+}
+
 static void
 test_cancel (void)
 {
@@ -278,6 +306,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vision/many", test_many_at_once);
   g_test_add_func ("/vision/busy", test_busy_servers_are_asked_again);
   g_test_add_func ("/vision/bad", test_bad_servers_are_errors);
+  g_test_add_func ("/vision/counted", test_what_is_counted);
   g_test_add_func ("/vision/cancel", test_cancel);
   g_test_add_func ("/vision/refused", test_what_the_protocol_lacks_is_refused);
   r = g_test_run ();
