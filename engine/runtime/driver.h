@@ -111,6 +111,7 @@ struct _NevaDriver {
   NevaModelInfo info; /* strings belong to the driver */
   gsize rgb_bytes;    /* of one preprocessed frame */
   gsize row_floats;   /* of one feature row */
+  gsize pool_from;    /* those before say nothing of the picture */
   gint broken;        /* atomic: its file is gone, nobody should join it */
 };
 

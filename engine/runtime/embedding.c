@@ -46,9 +46,104 @@ embedding_new (NevaModel *model, const NevaFrame *frame, GError **error)
   return embedding;
 }
 
+/* ---- Who waits for it ---- */
+
+typedef struct {
+  void (*func) (NevaEmbedding *embedding, gpointer user_data);
+  gpointer user_data;
+  GDestroyNotify destroy;
+} Watch;
+
+/* Of all embeddings: what it guards is short. */
+static GMutex watch_lock;
+
+static void
+watch_free (gpointer data)
+{
+  Watch *watch = data;
+
+  if (watch->destroy)
+    watch->destroy (watch->user_data);
+  g_free (watch);
+}
+
+static gboolean
+is_done (NevaEmbedding *embedding)
+{
+  const NevaEmbeddingState state = neva_embedding_state (embedding);
+
+  return state == NEVA_EMBEDDING_READY || state == NEVA_EMBEDDING_FAILED;
+}
+
+void
+neva_embedding_when_done (NevaEmbedding *embedding,
+    void (*func) (NevaEmbedding *embedding, gpointer user_data),
+    gpointer user_data, GDestroyNotify destroy)
+{
+  Watch *watch = g_new (Watch, 1);
+  gboolean done;
+
+  *watch = (Watch){func, user_data, destroy};
+  g_mutex_lock (&watch_lock);
+  done = is_done (embedding);
+  if (!done)
+    embedding->watches = g_slist_prepend (embedding->watches, watch);
+  g_mutex_unlock (&watch_lock);
+  if (!done)
+    return;
+  func (embedding, user_data);
+  watch_free (watch);
+}
+
+void
+neva_embedding_tell (NevaEmbedding *embedding)
+{
+  GSList *watches;
+
+  g_mutex_lock (&watch_lock);
+  watches = g_slist_reverse (g_steal_pointer (&embedding->watches));
+  g_mutex_unlock (&watch_lock);
+  for (GSList *l = watches; l; l = l->next)
+    ((Watch *) l->data)->func (embedding, ((Watch *) l->data)->user_data);
+  g_slist_free_full (watches, watch_free);
+}
+
+gboolean
+neva_model_has_features (NevaModel *model)
+{
+  return model->driver->row_floats > model->driver->pool_from &&
+         model->driver->info.tokens_per_frame > 0;
+}
+
+float *
+neva_embedding_pool (NevaEmbedding *embedding, gsize *n)
+{
+  const NevaDriver *driver = embedding->model->driver;
+  const gsize rows = driver->info.tokens_per_frame;
+  const gsize floats = driver->row_floats - driver->pool_from;
+  float *mean;
+
+  if (neva_embedding_state (embedding) != NEVA_EMBEDDING_READY || rows == 0 ||
+      floats == 0)
+    return NULL;
+  mean = g_new0 (float, floats);
+  for (gsize r = 0; r < rows; r++) {
+    const float *row =
+        embedding->features + r * driver->row_floats + driver->pool_from;
+
+    for (gsize i = 0; i < floats; i++)
+      mean[i] += row[i] / (float) rows;
+  }
+  *n = floats;
+  return mean;
+}
+
+/* ---- Its life ---- */
+
 static void
 embedding_free (NevaEmbedding *embedding)
 {
+  g_slist_free_full (embedding->watches, watch_free);
   g_free (embedding->rgb);
   g_free (embedding->features);
   g_clear_error (&embedding->error);

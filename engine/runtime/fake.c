@@ -21,6 +21,7 @@ enum {
 #define FAKE_SIZE 32 /* pixels, both ways */
 #define FAKE_ROWS 4  /* per frame */
 #define FAKE_ROW_FLOATS 4
+#define FAKE_POOL_FROM 2                 /* after the time */
 #define FAKE_SLICE_NS (10 * 1000 * 1000) /* of a delay: one step */
 
 typedef struct {
@@ -473,6 +474,7 @@ neva_fake_driver_open (const char *path, const NevaModelOptions *options,
   driver->klass = &fake_class;
   driver->rgb_bytes = FAKE_SIZE * FAKE_SIZE * 3;
   driver->row_floats = FAKE_ROW_FLOATS;
+  driver->pool_from = FAKE_POOL_FROM;
   driver->info = (NevaModelInfo){.architecture = "fake",
       .weights = "none",
       .image_width = FAKE_SIZE,

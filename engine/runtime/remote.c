@@ -495,6 +495,7 @@ fill_info (RemoteDriver *self, const NevaModelOptions *o, const char *path)
   self->name = g_strdup (path);
   self->parent.rgb_bytes = FRAME_BYTES;
   self->parent.row_floats = FRAME_BYTES / sizeof (float);
+  self->parent.pool_from = self->parent.row_floats;
   self->parent.info = (NevaModelInfo){.name = self->name,
       .architecture = "remote",
       .weights = "none",

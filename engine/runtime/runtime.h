@@ -50,6 +50,7 @@ struct _NevaEmbedding {
   guint8 *rgb;     /* until encoded; worker thread */
   float *features; /* [tokens_per_frame][row_floats]; when READY */
   GError *error;   /* when FAILED */
+  GSList *watches; /* who waits for that; see embedding.c */
 };
 
 struct _NevaRequest {
@@ -119,6 +120,8 @@ void neva_worker_get_stats (NevaWorker *worker, NevaStats *stats);
 /* Returns: FALSE when the last reference is already gone. */
 gboolean neva_embedding_revive (NevaEmbedding *embedding);
 NevaEmbeddingState neva_embedding_state (NevaEmbedding *embedding);
+/* Its state has become READY or FAILED. No lock held. */
+void neva_embedding_tell (NevaEmbedding *embedding);
 
 gboolean neva_request_is_settled (NevaRequest *request);
 /* Calls `partial` unless the request is settled. */

@@ -105,6 +105,7 @@ encode_frames (NevaWorker *worker)
 
   for (guint i = 0; i < n; i++) {
     g_clear_pointer (&batch[i]->rgb, g_free);
+    neva_embedding_tell (batch[i]);
     neva_embedding_unref (batch[i]);
   }
 }

@@ -177,12 +177,15 @@ gst_neva_caption_get_property (
   GstNevaCaption *self = GST_NEVA_CAPTION (object);
 
   if (id == PROP_STATS) {
+    GstStructure *sampler = part_stats (self->parts[SAMPLER]);
     GstStructure *encoder = part_stats (self->parts[ENCODER]);
     GstStructure *llm = part_stats (self->parts[LLM]);
 
-    g_value_take_boxed (value,
-        gst_structure_new ("neva-caption-stats", "encoder", GST_TYPE_STRUCTURE,
-            encoder, "llm", GST_TYPE_STRUCTURE, llm, NULL));
+    g_value_take_boxed (
+        value, gst_structure_new ("neva-caption-stats", "sampler",
+                   GST_TYPE_STRUCTURE, sampler, "encoder", GST_TYPE_STRUCTURE,
+                   encoder, "llm", GST_TYPE_STRUCTURE, llm, NULL));
+    gst_structure_free (sampler);
     gst_structure_free (encoder);
     gst_structure_free (llm);
     return;
@@ -327,7 +330,7 @@ gst_neva_caption_class_init (GstNevaCaptionClass *klass)
   object_class->get_property = gst_neva_caption_get_property;
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "The statistics of the encoder and of nevallm", GST_TYPE_STRUCTURE,
+          "The statistics of the three elements", GST_TYPE_STRUCTURE,
           G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
   for (guint i = 0; i < N_PARTS; i++)
     install_part_properties (object_class, i, &next_id);

@@ -148,6 +148,9 @@ gst_neva_clip_event_new (const GstNevaClip *clip)
       clip->end, NULL);
   gst_structure_take_value (s, "running-times", &running);
   gst_structure_take_value (s, "timestamps", &pts);
+  if (clip->verdict)
+    gst_structure_set (
+        s, "verdict", GST_TYPE_NEVA_VERDICT, clip->verdict, NULL);
   return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, s);
 }
 
@@ -204,6 +207,7 @@ gst_neva_clip_event_parse (GstEvent *event, GstNevaClip *clip)
   }
   /* Not there, it is not gated. */
   gst_structure_get_boolean (s, "gated", &c.gated);
+  gst_structure_get (s, "verdict", GST_TYPE_NEVA_VERDICT, &c.verdict, NULL);
   *clip = c;
   return TRUE;
 }
@@ -212,4 +216,5 @@ void
 gst_neva_clip_clear (GstNevaClip *clip)
 {
   g_clear_pointer (&clip->times, g_array_unref);
+  g_clear_pointer (&clip->verdict, gst_neva_verdict_unref);
 }

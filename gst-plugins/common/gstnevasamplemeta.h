@@ -33,6 +33,7 @@
 #define GST_NEVA_SAMPLE_META_H
 
 #include <gst/gst.h>
+#include "gstnevaverdict.h"
 
 G_BEGIN_DECLS
 
@@ -95,6 +96,7 @@ typedef struct {
   gboolean gated;          /* nothing happens in it: it is not captioned */
   GstClockTime start, end; /* as in the meta; end is always valid here */
   GArray *times;           /* GstNevaSampleTime, `frames` entries */
+  GstNevaVerdict *verdict; /* of a gate that is still looking, or NULL */
 } GstNevaClip;
 
 /* Returns a new serialized, non-sticky downstream event; clip is borrowed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
-#include "encoderenums.h"
+#include "encoder.h"
 
 GType
 gst_neva_encoder_frames_get_type (void)
@@ -9,12 +9,13 @@ gst_neva_encoder_frames_get_type (void)
 
   if (g_once_init_enter (&type)) {
     static const GEnumValue values[] = {
-        {FRAMES_AUTO,
+        {GST_NEVA_ENCODER_FRAMES_AUTO,
             "All frames, until one comes that nevaframesampler marked; then "
             "the marked ones",
             "auto"},
-        {FRAMES_MARKED, "Only frames that nevaframesampler marked", "marked"},
-        {FRAMES_ALL, "All frames", "all"},
+        {GST_NEVA_ENCODER_FRAMES_MARKED,
+            "Only frames that nevaframesampler marked", "marked"},
+        {GST_NEVA_ENCODER_FRAMES_ALL, "All frames", "all"},
         {0, NULL, NULL},
     };
 
@@ -31,16 +32,37 @@ gst_neva_encoder_overflow_get_type (void)
 
   if (g_once_init_enter (&type)) {
     static const GEnumValue values[] = {
-        {OVERFLOW_AUTO, "Block, on live streams drop", "auto"},
-        {OVERFLOW_BLOCK,
+        {GST_NEVA_ENCODER_OVERFLOW_AUTO, "Block, on live streams drop", "auto"},
+        {GST_NEVA_ENCODER_OVERFLOW_BLOCK,
             "The stream waits for the model and for room in its queue",
             "block"},
-        {OVERFLOW_DROP, "The frame goes on without being encoded", "drop"},
+        {GST_NEVA_ENCODER_OVERFLOW_DROP,
+            "The frame goes on without being encoded", "drop"},
         {0, NULL, NULL},
     };
 
     g_once_init_leave (
         &type, g_enum_register_static ("GstNevaEncoderOverflow", values));
+  }
+  return type;
+}
+
+GType
+gst_neva_encoder_gate_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type)) {
+    static const GEnumValue values[] = {
+        {GST_NEVA_ENCODER_GATE_NONE, "Every clip is captioned", "none"},
+        {GST_NEVA_ENCODER_GATE_EMBEDDING,
+            "Clips that do not look to the model like the last one captioned",
+            "embedding"},
+        {0, NULL, NULL},
+    };
+
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaEncoderGate", values));
   }
   return type;
 }

@@ -29,39 +29,10 @@
 #include "common/gstnevaframe.h"
 #include "common/gstnevamodel.h"
 #include "common/gstnevasamplemeta.h"
-#include "encoderenums.h"
+#include "encoder.h"
 
-GST_DEBUG_CATEGORY_STATIC (neva_encoder_debug);
+GST_DEBUG_CATEGORY (neva_encoder_debug);
 #define GST_CAT_DEFAULT neva_encoder_debug
-
-enum {
-  PROP_0,
-  PROP_FRAMES,
-  PROP_OVERFLOW,
-  PROP_STATS,
-  PROP_MODEL_FIRST /* … and the others of GstNevaModelOptions */
-};
-
-struct _GstNevaEncoder {
-  GstBaseTransform parent;
-
-  GstNevaModelLoader loader; /* has its own lock */
-
-  /* Object lock */
-  GstNevaModelOptions options;
-  GstNevaEncoderFrames frames;
-  GstNevaEncoderOverflow overflow;
-  GCancellable *waiting; /* replaced after each flush */
-  guint64 n_frames, n_submitted, n_not_chosen, n_loading, n_full, n_refused;
-  guint64 n_undecided;
-  guint64 n_reused; /* places in clips beside a submitted frame's first */
-
-  /* Streaming thread, between start and stop */
-  GstVideoInfo info;
-  NevaModel *model;
-  gboolean seen_mark;
-  gboolean live, live_known;
-};
 
 #define CAPS GST_VIDEO_CAPS_MAKE (GST_NEVA_VIDEO_FORMATS)
 
@@ -73,82 +44,6 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
 G_DEFINE_TYPE (GstNevaEncoder, gst_neva_encoder, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE (
     nevaencoder, "nevaencoder", GST_RANK_NONE, GST_TYPE_NEVA_ENCODER)
-
-/* ---- Properties --------------------------------------------------------- */
-
-static GstStructure *
-make_stats (GstNevaEncoder *self)
-{
-  NevaModel *model = gst_neva_model_loader_peek (&self->loader);
-  GstStructure *of_model = gst_neva_model_stats (model), *stats;
-
-  GST_OBJECT_LOCK (self);
-  stats = gst_structure_new ("neva-encoder-stats", "frames", G_TYPE_UINT64,
-      self->n_frames, "submitted", G_TYPE_UINT64, self->n_submitted,
-      "not-chosen", G_TYPE_UINT64, self->n_not_chosen, "dropped-loading",
-      G_TYPE_UINT64, self->n_loading, "dropped-full", G_TYPE_UINT64,
-      self->n_full, "refused", G_TYPE_UINT64, self->n_refused, "undecided",
-      G_TYPE_UINT64, self->n_undecided, "frames-reused", G_TYPE_UINT64,
-      self->n_reused, "model", GST_TYPE_STRUCTURE, of_model, NULL);
-  GST_OBJECT_UNLOCK (self);
-  gst_structure_free (of_model);
-  if (model)
-    neva_model_unref (model);
-  return stats;
-}
-
-static void
-gst_neva_encoder_set_property (
-    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
-{
-  GstNevaEncoder *self = GST_NEVA_ENCODER (object);
-
-  switch (id) {
-    case PROP_FRAMES:
-      GST_OBJECT_LOCK (self);
-      self->frames = (GstNevaEncoderFrames) g_value_get_enum (value);
-      GST_OBJECT_UNLOCK (self);
-      break;
-    case PROP_OVERFLOW:
-      GST_OBJECT_LOCK (self);
-      self->overflow = (GstNevaEncoderOverflow) g_value_get_enum (value);
-      GST_OBJECT_UNLOCK (self);
-      break;
-    default:
-      if (!gst_neva_model_options_set (
-              &self->options, GST_ELEMENT (self), id - PROP_MODEL_FIRST, value))
-        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
-  }
-}
-
-static void
-gst_neva_encoder_get_property (
-    GObject *object, guint id, GValue *value, GParamSpec *pspec)
-{
-  GstNevaEncoder *self = GST_NEVA_ENCODER (object);
-
-  switch (id) {
-    case PROP_FRAMES:
-      GST_OBJECT_LOCK (self);
-      g_value_set_enum (value, (gint) self->frames);
-      GST_OBJECT_UNLOCK (self);
-      break;
-    case PROP_OVERFLOW:
-      GST_OBJECT_LOCK (self);
-      g_value_set_enum (value, (gint) self->overflow);
-      GST_OBJECT_UNLOCK (self);
-      break;
-    case PROP_STATS:
-      g_value_take_boxed (value, make_stats (self));
-      break;
-    default:
-      if (!gst_neva_model_options_get (
-              &self->options, GST_ELEMENT (self), id - PROP_MODEL_FIRST, value))
-        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-      break;
-  }
-}
 
 /* ---- Waiting, and ending it --------------------------------------------- */
 
@@ -181,6 +76,45 @@ gst_neva_encoder_change_state (GstElement *element, GstStateChange transition)
       ->change_state (element, transition);
 }
 
+/* ---- gate=embedding ---- */
+
+/* With the gate's settings as they are now, if there is one. */
+static gboolean
+has_gate (GstNevaEncoder *self)
+{
+  GstNevaEncoderGate gate;
+  GstClockTime heartbeat;
+  double threshold;
+
+  GST_OBJECT_LOCK (self);
+  gate = self->gate;
+  threshold = self->gate_threshold;
+  heartbeat = self->heartbeat;
+  GST_OBJECT_UNLOCK (self);
+  if (gate == GST_NEVA_ENCODER_GATE_NONE)
+    return FALSE;
+  gst_neva_novelty_set (self->novelty, threshold, heartbeat);
+  return TRUE;
+}
+
+/* The same event with a verdict on it, where there is to be one. */
+static GstEvent *
+add_verdict (GstNevaEncoder *self, GstEvent *event)
+{
+  GstEvent *judged;
+  GstNevaClip clip;
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_DOWNSTREAM ||
+      !has_gate (self) || !gst_neva_clip_event_parse (event, &clip))
+    return event;
+  gst_neva_novelty_end_clip (self->novelty, &clip);
+  judged = gst_neva_clip_event_new (&clip);
+  gst_event_set_seqnum (judged, gst_event_get_seqnum (event));
+  gst_neva_clip_clear (&clip);
+  gst_event_unref (event);
+  return judged;
+}
+
 static gboolean
 gst_neva_encoder_sink_event (GstBaseTransform *trans, GstEvent *event)
 {
@@ -191,10 +125,13 @@ gst_neva_encoder_sink_event (GstBaseTransform *trans, GstEvent *event)
     set_flushing (self, TRUE);
   } else if (type == GST_EVENT_FLUSH_STOP) {
     set_flushing (self, FALSE);
+    gst_neva_novelty_reset (self->novelty);
   } else if (type == GST_EVENT_STREAM_START) {
     self->live_known = FALSE;
     self->seen_mark = FALSE;
+    gst_neva_novelty_reset (self->novelty);
   }
+  event = add_verdict (self, event);
   return GST_BASE_TRANSFORM_CLASS (gst_neva_encoder_parent_class)
       ->sink_event (trans, event);
 }
@@ -219,9 +156,10 @@ gst_neva_encoder_start (GstBaseTransform *trans)
   set_flushing (self, FALSE);
   GST_OBJECT_LOCK (self);
   self->n_frames = self->n_submitted = self->n_not_chosen = 0;
-  self->n_loading = self->n_full = self->n_refused = 0;
-  self->n_undecided = self->n_reused = 0;
+  self->n_loading = self->n_full = self->n_refused = self->n_undecided = 0;
+  self->n_reused = 0;
   GST_OBJECT_UNLOCK (self);
+  gst_neva_novelty_clear_counts (self->novelty);
   self->seen_mark = FALSE;
   self->live_known = FALSE;
   return gst_neva_model_loader_start (&self->loader, &self->options);
@@ -232,6 +170,7 @@ gst_neva_encoder_stop (GstBaseTransform *trans)
 {
   GstNevaEncoder *self = GST_NEVA_ENCODER (trans);
 
+  gst_neva_novelty_reset (self->novelty);
   g_clear_pointer (&self->model, neva_model_unref);
   gst_neva_model_loader_stop (&self->loader);
   return TRUE;
@@ -284,11 +223,11 @@ may_wait (GstNevaEncoder *self)
   GST_OBJECT_UNLOCK (self);
 
   switch (overflow) {
-    case OVERFLOW_BLOCK:
+    case GST_NEVA_ENCODER_OVERFLOW_BLOCK:
       return TRUE;
-    case OVERFLOW_DROP:
+    case GST_NEVA_ENCODER_OVERFLOW_DROP:
       return FALSE;
-    case OVERFLOW_AUTO:
+    case GST_NEVA_ENCODER_OVERFLOW_AUTO:
       break;
   }
   return !is_live (self);
@@ -306,11 +245,11 @@ is_chosen (GstNevaEncoder *self, GstBuffer *buffer)
 
   self->seen_mark |= marked;
   switch (frames) {
-    case FRAMES_ALL:
+    case GST_NEVA_ENCODER_FRAMES_ALL:
       return TRUE;
-    case FRAMES_MARKED:
+    case GST_NEVA_ENCODER_FRAMES_MARKED:
       return marked;
-    case FRAMES_AUTO:
+    case GST_NEVA_ENCODER_FRAMES_AUTO:
       break;
   }
   return marked || !self->seen_mark;
@@ -326,7 +265,7 @@ is_undecided (GstNevaEncoder *self, GstBuffer *buffer)
   gboolean undecided = FALSE, all;
 
   GST_OBJECT_LOCK (self);
-  all = self->frames == FRAMES_ALL;
+  all = self->frames == GST_NEVA_ENCODER_FRAMES_ALL;
   GST_OBJECT_UNLOCK (self);
   if (all)
     return FALSE;
@@ -400,6 +339,14 @@ need_model (GstNevaEncoder *self)
         ("No model: set the property 'model'."), (NULL));
     return GST_NEVA_FLOW_STOPPED;
   }
+  if (ret == GST_FLOW_OK && self->model && has_gate (self) &&
+      !neva_model_has_features (self->model)) {
+    GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
+        ("gate=embedding compares what a model sees, and a model behind an "
+         "endpoint does not show that: set gate of nevaframesampler instead."),
+        (NULL));
+    return GST_NEVA_FLOW_STOPPED;
+  }
   return ret == GST_FLOW_ERROR ? GST_NEVA_FLOW_STOPPED : ret;
 }
 
@@ -434,6 +381,8 @@ submit (GstNevaEncoder *self, GstBuffer *buffer)
 
   if (embedding) {
     gst_buffer_add_neva_embedding_meta (buffer, embedding);
+    if (has_gate (self))
+      gst_neva_novelty_add_frame (self->novelty, buffer, embedding);
     count_submitted (self, buffer);
     return GST_FLOW_OK;
   }
@@ -492,29 +441,8 @@ gst_neva_encoder_finalize (GObject *object)
   gst_neva_model_loader_clear (&self->loader);
   gst_neva_model_options_clear (&self->options);
   g_object_unref (self->waiting);
+  gst_neva_novelty_unref (self->novelty);
   G_OBJECT_CLASS (gst_neva_encoder_parent_class)->finalize (object);
-}
-
-static void
-gst_neva_encoder_install_properties (GObjectClass *klass)
-{
-  g_object_class_install_property (klass, PROP_FRAMES,
-      g_param_spec_enum ("frames", "Frames", "Which frames are encoded",
-          GST_TYPE_NEVA_ENCODER_FRAMES, FRAMES_AUTO,
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-              GST_PARAM_MUTABLE_PLAYING | GST_PARAM_DOC_SHOW_DEFAULT));
-  g_object_class_install_property (klass, PROP_OVERFLOW,
-      g_param_spec_enum ("overflow", "Overflow",
-          "What happens while the model is loading or its queue is full",
-          GST_TYPE_NEVA_ENCODER_OVERFLOW, OVERFLOW_AUTO,
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-              GST_PARAM_MUTABLE_PLAYING | GST_PARAM_DOC_SHOW_DEFAULT));
-  g_object_class_install_property (klass, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Frames since the start: all, submitted, not chosen, dropped "
-          "(loading, full), refused; and the model's sums, durations in ns",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-  gst_neva_model_options_install (klass, PROP_MODEL_FIRST);
 }
 
 static void
@@ -527,8 +455,6 @@ gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
   GST_DEBUG_CATEGORY_INIT (
       neva_encoder_debug, "nevaencoder", 0, "NeVA vision encoder");
 
-  object_class->set_property = gst_neva_encoder_set_property;
-  object_class->get_property = gst_neva_encoder_get_property;
   object_class->finalize = gst_neva_encoder_finalize;
   gst_neva_encoder_install_properties (object_class);
 
@@ -540,6 +466,7 @@ gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
       "Hands video frames to a vision-language model and attaches handles",
       "The NeVA for GStreamer authors");
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_FRAMES, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_GATE, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_OVERFLOW, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_WEIGHTS, 0);
 
@@ -561,4 +488,6 @@ gst_neva_encoder_init (GstNevaEncoder *self)
   gst_neva_model_options_init (&self->options);
   gst_neva_model_loader_init (&self->loader, GST_ELEMENT (self));
   self->waiting = g_cancellable_new ();
+  self->novelty = gst_neva_novelty_new ();
+  self->gate_threshold = GST_NEVA_ENCODER_GATE_THRESHOLD;
 }

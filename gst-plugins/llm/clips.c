@@ -45,6 +45,7 @@ gst_neva_llm_clip_unref (GstNevaLlmClip *clip)
     return;
   g_array_unref (clip->times);
   g_array_unref (clip->frames);
+  g_clear_pointer (&clip->verdict, gst_neva_verdict_unref);
   g_clear_pointer (&clip->questions, g_ptr_array_unref);
   g_free (clip->model);
   g_clear_error (&clip->error);

@@ -46,6 +46,7 @@ typedef struct {
   GArray *frames;          /* GstNevaLlmFrame, distinct ones */
   guint next_index;        /* of the next distinct frame */
   gboolean undecided;      /* a gate has not let it pass yet */
+  GstNevaVerdict *verdict; /* of a gate that is still looking, or NULL */
   GstSegment segment;      /* of the video that the clip is from */
   guint32 seqnum;          /* of that segment's event */
 

@@ -139,6 +139,16 @@ make_room (GstNevaLlm *self, GstNevaLlmClip *clip, GstNevaLlmOverflow policy,
   return NULL;
 }
 
+static void
+on_verdict (GstElement *element)
+{
+  GstNevaLlm *self = GST_NEVA_LLM (element);
+
+  g_mutex_lock (&self->lock);
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
 void
 gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
 {
@@ -163,6 +173,8 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
     g_array_unref (clip->times);
     clip->times = g_array_ref (end->times);
     clip->undecided = FALSE;
+    if (end->verdict && !clip->verdict)
+      clip->verdict = gst_neva_verdict_ref (end->verdict);
     if (!end->complete || end->end < end->start || end->gated) {
       self->counts.gated += end->gated;
       self->counts.skipped += !end->gated;
@@ -180,6 +192,8 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
   g_mutex_unlock (&self->lock);
   if (dropped)
     gst_neva_llm_report_drop (self, dropped);
+  if (end->verdict)
+    gst_neva_verdict_watch (end->verdict, GST_ELEMENT (self), on_verdict);
   /* Nothing will be said of it: text need not wait any longer. */
   if (end->gated)
     gst_neva_llm_passed (self, newest);

@@ -204,6 +204,29 @@ round_partial (GstNevaLlm *self)
   return TRUE;
 }
 
+/* The first complete clip, as soon as it is known that it is gated. */
+static gboolean
+round_gate (GstNevaLlm *self)
+{
+  GstNevaLlmClip *clip =
+      gst_neva_llm_clips_first (&self->clips, GST_NEVA_LLM_CLIP_WAITING);
+  GstClockTime newest = self->newest;
+
+  if (!clip || !clip->verdict ||
+      gst_neva_verdict_get (clip->verdict) != GST_NEVA_VERDICT_GATED)
+    return FALSE;
+  self->counts.clips--;
+  self->counts.gated++;
+  gst_neva_llm_decide (self, clip, NULL);
+  clip = gst_neva_llm_clips_remove (&self->clips, clip);
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+  gst_neva_llm_clip_unref (clip);
+  gst_neva_llm_passed (self, newest);
+  g_mutex_lock (&self->lock);
+  return TRUE;
+}
+
 static gboolean
 round_ask (GstNevaLlm *self, guint max_inflight)
 {
@@ -213,6 +236,8 @@ round_ask (GstNevaLlm *self, guint max_inflight)
   g_autoptr (GPtrArray) frames = NULL;
 
   if (!clip || self->n_asked >= max_inflight ||
+      (clip->verdict &&
+          gst_neva_verdict_get (clip->verdict) != GST_NEVA_VERDICT_PASS) ||
       !gst_neva_llm_clip_is_encoded (clip))
     return FALSE;
   gst_neva_llm_clip_ref (clip);
@@ -273,7 +298,7 @@ worker_main (gpointer user_data)
     GST_OBJECT_UNLOCK (self);
     g_mutex_lock (&self->lock);
     if (self->flushing || self->failed ||
-        (!round_deliver (self) && !round_partial (self) &&
+        (!round_deliver (self) && !round_partial (self) && !round_gate (self) &&
             !round_ask (self, max_inflight) && !round_encode (self))) {
       if (self->running)
         g_cond_wait (&self->cond, &self->lock);

@@ -21,6 +21,7 @@ typedef struct {
   GString *clips;       /* per clip: "." gated, "!" passed, "x" incomplete */
   guint undecided;      /* frames that were marked so */
   GstClockTime reached; /* by GAP events */
+  gboolean ended;
 } Gate;
 
 static void
@@ -96,6 +97,7 @@ take_event (Gate *g, GstEvent *e)
   GstClockTime pts, duration;
   GstNevaClip c;
 
+  g->ended |= GST_EVENT_TYPE (e) == GST_EVENT_EOS;
   if (GST_EVENT_TYPE (e) == GST_EVENT_GAP) {
     gst_event_parse_gap (e, &pts, &duration);
     g->reached = MAX (g->reached, pts + duration);
@@ -391,20 +393,82 @@ GST_START_TEST (test_text_goes_on_by_gaps)
       "nevaframesampler gate=motion " SECOND_WINDOWS
       " ! nevallm overflow=block model=\"fake:a thing\" output=text",
       "RGB");
-  GstEvent *e;
-  gboolean ended = FALSE;
-
   push (&g, 51, -1, 0);
   gst_harness_push_event (g.h, gst_event_new_eos ());
   /* Text leaves on a thread of its own. */
-  while (!ended && (e = gst_harness_pull_event (g.h))) {
-    ended = GST_EVENT_TYPE (e) == GST_EVENT_EOS;
-    take_event (&g, e);
-  }
-  fail_unless (ended);
+  while (!g.ended)
+    take_event (&g, gst_harness_pull_event (g.h));
   fail_unless (g.reached >= 5 * GST_SECOND, "%" GST_TIME_FORMAT,
       GST_TIME_ARGS (g.reached));
   fail_unless_equals_int (gst_harness_buffers_received (g.h), 0);
+  gate_stop (&g);
+}
+GST_END_TEST;
+
+static void
+push_level (Gate *g, guint n, int level)
+{
+  for (guint i = 0; i < n; i++)
+    fail_unless_equals_int (
+        gst_harness_push (g->h, picture (g, -1, level)), GST_FLOW_OK);
+  drain (g);
+}
+
+#define EMBEDDING " ! nevaencoder overflow=block gate=embedding "
+
+/* A fake model sees the first pixel. */
+GST_START_TEST (test_embedding_passes_what_looks_new)
+{
+  static const struct {
+    const char *heartbeat;
+    guint captions, heartbeats;
+  } cases[] = {{"", 3, 0}, {"heartbeat=3000000000", 4, 1}};
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *line = g_strdup_printf (
+        "nevaframesampler " SECOND_WINDOWS EMBEDDING
+        "%s model=\"fake:a thing?encode=5\" ! nevallm overflow=block",
+        cases[i].heartbeat);
+    Gate g = gate_start (line, "GRAY8");
+
+    push_level (&g, 50, 40); /* the first clip, and no other */
+    push_level (&g, 10, 90); /* new */
+    push_level (&g, 20, 40); /* and back again */
+    gst_harness_push_event (g.h, gst_event_new_eos ());
+    while (!g.ended)
+      take_event (&g, gst_harness_pull_event (g.h));
+    fail_unless_equals_int (count_captions (&g), cases[i].captions);
+    fail_unless_equals_uint64 (
+        stat (&g, "nevallm", "captions"), cases[i].captions);
+    fail_unless_equals_uint64 (
+        stat (&g, "nevallm", "windows-gated"), 8 - cases[i].captions);
+    fail_unless_equals_uint64 (
+        stat (&g, "nevaencoder", "windows-gated"), 8 - cases[i].captions);
+    fail_unless_equals_uint64 (
+        stat (&g, "nevaencoder", "heartbeats"), cases[i].heartbeats);
+    gate_stop (&g);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_embedding_begins_anew_after_a_flush)
+{
+  Gate g = gate_start ("nevaframesampler " SECOND_WINDOWS EMBEDDING
+                       "model=\"fake:a thing\" ! nevallm overflow=block",
+      "GRAY8");
+  GstSegment segment;
+
+  push_level (&g, 20, 40);
+  gst_harness_push_event (g.h, gst_event_new_flush_start ());
+  gst_harness_push_event (g.h, gst_event_new_flush_stop (TRUE));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (g.h, gst_event_new_segment (&segment));
+  g.next = 0;
+  push_level (&g, 20, 40);
+  gst_harness_push_event (g.h, gst_event_new_eos ());
+  /* Whether the first one was said before the flush is open. */
+  fail_unless (stat (&g, "nevaencoder", "windows") >= 2);
+  fail_unless (stat (&g, "nevallm", "captions") >= 1);
   gate_stop (&g);
 }
 GST_END_TEST;
@@ -429,6 +493,8 @@ gate_suite (void)
   tcase_add_test (tc, test_frames_that_cannot_be_read_are_one_error);
   tcase_add_test (tc, test_still_windows_cost_neither_answers_nor_frames);
   tcase_add_test (tc, test_text_goes_on_by_gaps);
+  tcase_add_test (tc, test_embedding_passes_what_looks_new);
+  tcase_add_test (tc, test_embedding_begins_anew_after_a_flush);
   return s;
 }
 

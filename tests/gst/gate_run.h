@@ -9,9 +9,12 @@
 typedef struct {
   guint events, found;  /* found: a window that holds some of it passed */
   guint still, skipped; /* windows that hold nothing of any event */
+  gboolean after; /* set: nor does the window before them, and there is one:
+                     for a gate that compares with what was captioned last */
 } GateScore;
 
-/* gate: of nevaframesampler, with what else is to be set. bitrate: kbit/s, 0
+/* gate: of nevaframesampler, with what else is to be set; or elements from "!"
+ * on, of which the last one judges and is named "s". bitrate: kbit/s, 0
  * for no encoder. Adds to score; verbose: says what was wrong. FALSE, with a
  * word on stderr, when the pipeline fails. */
 gboolean gate_run (GateKind kind, guint32 seed, double seconds, guint bitrate,

@@ -2,6 +2,8 @@
 /* Prints how well the gates tell events from stillness:
  *
  *   gst-gate-table [SEED [CLIPS [SECONDS [KIND]]]]
+ *
+ * With NEVA_GATE_MODEL=MODEL instead of that: gate=embedding of that model.
  */
 #include "config.h"
 #include <stdlib.h>
@@ -34,7 +36,13 @@ main (int argc, char **argv)
   const guint clips = argc > 2 ? (guint) atoi (argv[2]) : 4;
   const double seconds = argc > 3 ? atof (argv[3]) : 60;
   const char *only = argc > 4 ? argv[4] : NULL; /* and says what was wrong */
-  GateScore motion = {0}, scene = {0};
+  const char *model = g_getenv ("NEVA_GATE_MODEL");
+  g_autofree char *embedding =
+      model ? g_strdup_printf ("! nevaencoder name=s overflow=block "
+                               "gate=embedding model=%s",
+                  model)
+            : NULL;
+  GateScore motion = {.after = model != NULL}, scene = motion;
 
   gst_init (NULL, NULL);
   g_print ("seeds %u to %u, clips of %.0f s, windows of 2 s\n\n", seed,
@@ -46,18 +54,24 @@ main (int argc, char **argv)
       const gboolean cut = kind == GATE_CUT;
       g_autofree char *rate =
           rates[r] ? g_strdup_printf ("%u", rates[r]) : g_strdup ("raw");
-      GateScore s = {0};
+      const char *name = model ? "embed." : cut ? "scene" : "motion";
+      GateScore s = {.after = model != NULL};
 
       if (only && !g_str_equal (only, gate_kind_name (kind)))
         continue;
       for (guint i = 0; i < clips; i++)
         if (!gate_run (kind, seed + i, seconds, rates[r],
-                cut ? "gate=scene" : "gate=motion", only != NULL, &s))
+                model ? embedding
+                : cut ? "gate=scene"
+                      : "gate=motion",
+                only != NULL, &s))
           return EXIT_FAILURE;
-      print_row (cut ? "scene" : "motion", gate_kind_name (kind), rate, &s);
+      print_row (name, gate_kind_name (kind), rate, &s);
       add (cut ? &scene : &motion, &s);
     }
-  print_row ("motion", "all", "all", &motion);
-  print_row ("scene", "all", "all", &scene);
+  if (motion.events > 0)
+    print_row (model ? "embed." : "motion", "all", "all", &motion);
+  if (scene.events > 0)
+    print_row (model ? "embed." : "scene", "all", "all", &scene);
   return EXIT_SUCCESS;
 }

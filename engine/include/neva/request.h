@@ -46,6 +46,16 @@ NevaModel *neva_embedding_get_model (
     NevaEmbedding *embedding);                            /* (transfer none) */
 gint64 neva_embedding_get_pts (NevaEmbedding *embedding); /* ns, or -1 */
 gboolean neva_embedding_is_ready (NevaEmbedding *embedding);
+/* Calls `func` once, when the frame is encoded or could not be: on the model's
+ * worker thread, where it must not block, or, if it is so already, at once.
+ * `destroy` frees user_data after that, or when the embedding goes before. */
+void neva_embedding_when_done (NevaEmbedding *embedding,
+    void (*func) (NevaEmbedding *embedding, gpointer user_data),
+    gpointer user_data, GDestroyNotify destroy);
+/* The mean of the frame's visual tokens: [*n], (transfer full). NULL while they
+ * are not ready, and of a model behind an endpoint, which shows none. */
+float *neva_embedding_pool (NevaEmbedding *embedding, gsize *n);
+gboolean neva_model_has_features (NevaModel *model);
 
 /* ---- Questions ---------------------------------------------------------- */
 

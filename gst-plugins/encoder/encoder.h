@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of this folder know of the element.
+ *
+ *   gstnevaencoder.c   class, states, frames
+ *   encoderenums.c     the types of enumerations that are properties
+ *   encoderproperties.c  properties, statistics
+ *   novelty.c          gate=embedding
+ */
+#ifndef GST_NEVA_ENCODER_PRIVATE_H
+#define GST_NEVA_ENCODER_PRIVATE_H
+
+#include <gst/video/video.h>
+#include "common/gstnevamodel.h"
+#include "gstnevaencoder.h"
+#include "novelty.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  GST_NEVA_ENCODER_FRAMES_AUTO,
+  GST_NEVA_ENCODER_FRAMES_MARKED,
+  GST_NEVA_ENCODER_FRAMES_ALL
+} GstNevaEncoderFrames;
+
+typedef enum {
+  GST_NEVA_ENCODER_OVERFLOW_AUTO,
+  GST_NEVA_ENCODER_OVERFLOW_BLOCK,
+  GST_NEVA_ENCODER_OVERFLOW_DROP
+} GstNevaEncoderOverflow;
+
+typedef enum {
+  GST_NEVA_ENCODER_GATE_NONE,
+  GST_NEVA_ENCODER_GATE_EMBEDDING
+} GstNevaEncoderGate;
+
+#define GST_NEVA_ENCODER_GATE_THRESHOLD 0.01
+
+#define GST_TYPE_NEVA_ENCODER_FRAMES (gst_neva_encoder_frames_get_type ())
+GType gst_neva_encoder_frames_get_type (void);
+#define GST_TYPE_NEVA_ENCODER_OVERFLOW (gst_neva_encoder_overflow_get_type ())
+GType gst_neva_encoder_overflow_get_type (void);
+#define GST_TYPE_NEVA_ENCODER_GATE (gst_neva_encoder_gate_get_type ())
+GType gst_neva_encoder_gate_get_type (void);
+
+struct _GstNevaEncoder {
+  GstBaseTransform parent;
+
+  GstNevaModelLoader loader; /* has its own lock */
+  GstNevaNovelty *novelty;   /* the same */
+
+  /* Object lock */
+  GstNevaModelOptions options;
+  GstNevaEncoderFrames frames;
+  GstNevaEncoderOverflow overflow;
+  GstNevaEncoderGate gate;
+  double gate_threshold;
+  GstClockTime heartbeat;
+  GCancellable *waiting; /* replaced after each flush */
+  guint64 n_frames, n_submitted, n_not_chosen, n_loading, n_full, n_refused;
+  guint64 n_undecided;
+  guint64 n_reused; /* places in clips beside a submitted frame's first */
+
+  /* Streaming thread, between start and stop */
+  GstVideoInfo info;
+  NevaModel *model;
+  gboolean seen_mark;
+  gboolean live, live_known;
+};
+
+/* Also sets the class's functions for properties. */
+void gst_neva_encoder_install_properties (GObjectClass *klass);
+
+G_END_DECLS
+
+#endif /* GST_NEVA_ENCODER_PRIVATE_H */

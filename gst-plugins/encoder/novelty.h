@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* gate=embedding: does a clip look to the model like the last one that passed?
+ *
+ *   streaming thread   frames ---> clips in progress
+ *                      clip event -> queue, with an open verdict on the event
+ *   model's thread     frame encoded: the first clips of the queue whose frames
+ *                      are all encoded are compared, in order
+ *
+ * Every function takes the object's own lock, which is held for no longer than
+ * adding up a few vectors. */
+#ifndef GST_NEVA_NOVELTY_H
+#define GST_NEVA_NOVELTY_H
+
+#include <neva/request.h>
+#include "common/gstnevasamplemeta.h"
+
+G_BEGIN_DECLS
+
+typedef struct _GstNevaNovelty GstNevaNovelty;
+
+typedef struct {
+  guint64 windows, gated, heartbeats;
+} GstNevaNoveltyCounts;
+
+GstNevaNovelty *gst_neva_novelty_new (void);
+GstNevaNovelty *gst_neva_novelty_ref (GstNevaNovelty *novelty);
+void gst_neva_novelty_unref (GstNevaNovelty *novelty);
+
+/* threshold: distance, 0..2, from which on a clip is new. heartbeat: ns, 0 =
+ * none. Hold from the next clip that is compared. */
+void gst_neva_novelty_set (
+    GstNevaNovelty *novelty, double threshold, GstClockTime heartbeat);
+/* A flush, a new stream: clips in progress and queued ones are let pass; the
+ * next one is the first. */
+void gst_neva_novelty_reset (GstNevaNovelty *novelty);
+/* Also forgets what was counted. */
+void gst_neva_novelty_clear_counts (GstNevaNovelty *novelty);
+GstNevaNoveltyCounts gst_neva_novelty_get_counts (GstNevaNovelty *novelty);
+
+/* The frame was shown to the model; it belongs to the clips of its metas. */
+void gst_neva_novelty_add_frame (
+    GstNevaNovelty *novelty, GstBuffer *buffer, NevaEmbedding *embedding);
+/* The clip is over: sets clip->verdict. A clip that is gated already, or is not
+ * complete, has none. */
+void gst_neva_novelty_end_clip (GstNevaNovelty *novelty, GstNevaClip *clip);
+
+G_END_DECLS
+
+#endif /* GST_NEVA_NOVELTY_H */
