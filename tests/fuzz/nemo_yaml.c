@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* model_config.yaml: what is accepted is within the bounds that the loader
- * relies on. */
+/* model_config.yaml, of a NeVA and of a CLIP model: what is accepted is within
+ * the bounds that the loader relies on. */
 #include "config.h"
 #include <math.h>
 #include <stdlib.h>
+#include "checkpoint/nemo_clip.h"
 #include "checkpoint/nemo_config.h"
 #include "fuzz.h"
 
@@ -23,6 +24,10 @@ const FuzzSeed fuzz_seeds[] = {
                      "neva: {prompts: huggingface, eos: [2], rope: linear, "
                      "rope_factor: 2.5, window_layers: [1], "
                      "tokenizer_files: [y]}\n"),
+    FUZZ_SEED ("mcore_gpt: true\nvision: {img_h: 28, img_w: 28, patch_dim: 7, "
+               "hidden_size: 24, num_attention_heads: 4, num_layers: 3, "
+               "class_token_length: 8, activation: approx-gelu, "
+               "normalization: layernorm1p}\n"),
     FUZZ_SEED ("a: &a [1, 2]\nb: [*a, *a]\nc: !!str 3\n"),
 };
 const gsize fuzz_n_seeds = G_N_ELEMENTS (fuzz_seeds);
@@ -42,6 +47,24 @@ check (const NevaConfig *c)
     abort ();
 }
 
+static void
+check_tower (const guint8 *data, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  NevaConfig c = {.tower = {.select_layer = 1}};
+  const NevaTowerConfig *t = &c.tower;
+  const gboolean ok = neva_nemo_clip_config_parse (
+      (const char *) data, size, "fuzz", &c, &error);
+
+  if (!ok == !error)
+    abort ();
+  if (ok && (!t->heads || t->hidden % t->heads || !t->patch_size ||
+                t->image_size % t->patch_size || !t->layers ||
+                t->layers > NEVA_MAX_LAYERS || !c.preprocess.width ||
+                t->select_layer != (gint) t->layers))
+    abort ();
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
@@ -53,6 +76,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 
   if (!ok == !error)
     abort ();
+  check_tower (data, size);
   if (!ok)
     return 0;
   config.tower.layers = 3, config.tower.image_size = 28;
