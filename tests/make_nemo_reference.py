@@ -48,7 +48,7 @@ MEDIA = {"default": ["<extra_id_%d>" % i for i in (3, 4, 5)],
          "llama_3": ["<|reserved_special_token_%d|>" % i for i in (3, 4, 5)]}
 # Small enough for the repository.
 CHECKED_IN = ["legacy-swiglu-tp2", "lora-unfused-tp2", "gpt2bpe", "sp-legacy", "lita-pool",
-              "clip-tp2", "lita-ends"]
+              "clip-tp2", "lita-ends", "projector-lora"]
 SMALL = dict(layers=2, hidden=32, head_dim=8, ffn=32, heads=2, groups=2, image=14, patch=7,
              size=(20, 16), tower_layers=2, tower_hidden=12, tower_heads=2, tower_ffn=16,
              select=-2, pieces=330, steps=6)
