@@ -29,6 +29,17 @@ neva_quantization_check (
   return FALSE;
 }
 
+gboolean
+neva_model_is_quantized (const char *model)
+{
+  NevaConfig config;
+
+  return neva_model_is_path (model) &&
+         g_file_test (model, G_FILE_TEST_IS_DIR) &&
+         neva_hf_config_read (model, &config, NULL) &&
+         (config.awq || config.int8);
+}
+
 /* ---- Tensors of the source ---------------------------------------------- */
 
 static gboolean

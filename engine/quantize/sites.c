@@ -66,8 +66,9 @@ add_tower (GPtrArray *sites, const NevaTowerConfig *t)
         g_strdup_printf (NEVA_TOWER_PREFIX "encoder.layers.%d.", i);
 
     add_attention (sites, stem, "layer_norm1", "self_attn.out_proj", t->hidden,
-        t->heads, t->heads, t->hidden / t->heads, FALSE);
-    add (sites, stem, fc1, t->hidden, NEVA_FOLD_NORM, "layer_norm2");
+        t->heads, t->heads, t->hidden / t->heads, t->norms_1p);
+    add (sites, stem, fc1, t->hidden, NEVA_FOLD_NORM, "layer_norm2")->plus_one =
+        t->norms_1p;
     add (sites, stem, fc2, t->ffn,
         t->act == NEVA_ACT_RELU2 ? NEVA_FOLD_SQUARED : NEVA_FOLD_NONE,
         t->act == NEVA_ACT_RELU2 ? "mlp.fc1" : NULL);

@@ -87,10 +87,13 @@ open_model (App *app, GError **error)
   const Options *o = &app->options;
   const Quantize how = {o, app->file, app->store,
       o->threads ? o->threads : app->parallel.threads, app->cancellable};
+  /* trainer.precision is about numbers, not about codes */
+  const gboolean codes =
+      !o->weights_given && neva_model_is_quantized (o->neva_model_file);
   const NevaModelOptions options = {.base_model = o->base_model_file,
       .vision_tower = o->vision_tower,
       .lora = o->lora,
-      .weights = o->weights,
+      .weights = codes ? NEVA_WEIGHTS_AUTO : o->weights,
       .device = o->device,
       .threads = o->threads ? o->threads : app->parallel.threads,
       .context_length = o->context_length,

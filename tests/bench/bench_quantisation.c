@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bench-quantisation [--clips N] MODEL…: what weights of fewer bits do to a
- * model's logits and to its greedy answers.
+/* bench-quantisation [--clips N] [--random] MODEL…: what weights of fewer bits
+ * do to a model's logits and to its greedy answers.
  *
  * N (24) clips of a disc or a square that moves over a plain background, drawn
  * from a fixed seed, are described greedily with bf16 weights. The others are
@@ -12,18 +12,28 @@
  *   tokens   how many of bf16's tokens they would have chosen, too
  *   answers  how many of their own answers are bf16's to the last token
  *
- * Of an AWQ checkpoint, all but "as stored" (weights=auto: its codes) start
- * from what the codes stand for. */
+ *   int8, int4     quantised at load (weights=)
+ *   int8_sq, awq   calibrated on N other clips, saved and opened as they are
+ *   awq, no search the same files, rounded to nearest
+ *
+ * --random: random models of several shapes, too, in which some channels are 20
+ * times as large as the others, as in large models. Of a checkpoint that is
+ * quantised already, all but "as stored" start from what the codes stand for.
+ */
 #include "config.h"
+#include <ftw.h>
+#include <glib/gstdio.h>
 #include <math.h>
+#include <neva/quantize.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "model/lita.h"
 #include "model/llava.h"
+#include "random_model.h"
 #include "text/prompt.h"
 
-enum { MAX_ANSWER = 40, SEED = 20240607 };
+enum { MAX_ANSWER = 40, SEED = 20240607, OTHER_SEED = 20240608 };
 
 typedef struct {
   guint8 **frames;        /* [n_frames][height][width][3] */
@@ -78,9 +88,9 @@ draw_frame (const NevaPreprocess *p, const double *scene, double time)
 }
 
 static Clip *
-draw_clips (const NevaConfig *c, guint n)
+draw_clips (const NevaConfig *c, guint n, guint32 seed)
 {
-  g_autoptr (GRand) rand = g_rand_new_with_seed (SEED);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
   Clip *clips = g_new0 (Clip, n);
 
   for (guint i = 0; i < n; i++) {
@@ -111,9 +121,11 @@ free_clips (Clip *clips, guint n, guint n_frames)
 /* ---- Running ------------------------------------------------------------ */
 
 static void
-open_run (Run *r, const char *path, NevaWeights weights)
+open_run (
+    Run *r, const char *path, NevaWeights weights, NevaCalibration *calibration)
 {
-  const NevaModelOptions options = {.weights = weights};
+  const NevaModelOptions options = {
+      .weights = weights, .calibration = calibration};
   g_autoptr (NevaTokenizer) tokenizer = NULL;
   NevaPromptSpec spec = {0};
   GError *error = NULL;
@@ -240,7 +252,7 @@ learn (const char *path, Clip *clips, guint n)
 {
   Run r;
 
-  open_run (&r, path, NEVA_WEIGHTS_BF16);
+  open_run (&r, path, NEVA_WEIGHTS_BF16, NULL);
   for (guint i = 0; i < n; i++) {
     const gsize vocab = r.config->text.vocab;
 
@@ -280,15 +292,15 @@ compare_clip (Run *r, Clip *clip, float *logits, Sum *sum)
 }
 
 static void
-compare (const char *path, NevaWeights weights, const char *name, Clip *clips,
-    guint n)
+compare (const char *model, const char *path, NevaWeights weights,
+    const char *name, Clip *clips, guint n)
 {
-  g_autofree char *base = g_path_get_basename (path);
+  g_autofree char *base = g_path_get_basename (model);
   g_autofree float *logits = NULL;
   Sum sum = {0};
   Run r;
 
-  open_run (&r, path, weights);
+  open_run (&r, path, weights, NULL);
   logits = g_new (float, MAX_ANSWER *r.config->text.vocab);
   for (guint i = 0; i < n; i++)
     compare_clip (&r, &clips[i], logits, &sum);
@@ -298,6 +310,82 @@ compare (const char *path, NevaWeights weights, const char *name, Clip *clips,
       100.0 * (double) sum.equal / (double) sum.tokens, sum.same, n);
   close_run (&r);
 }
+
+/* ---- Calibrated --------------------------------------------------------- */
+
+static int
+remove_one (
+    const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+  (void) st, (void) kind, (void) where;
+  return remove (path);
+}
+
+static void
+remove_all (const char *folder)
+{
+  nftw (folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static NevaCalibration *
+calibrate (const char *path, guint n)
+{
+  NevaCalibration *c = neva_calibration_new ();
+  g_autofree float *logits = NULL;
+  gint32 ids[MAX_ANSWER];
+  guint n_frames;
+  Clip *clips;
+  Run r;
+
+  open_run (&r, path, NEVA_WEIGHTS_BF16, c);
+  logits = g_new (float, MAX_ANSWER *r.config->text.vocab);
+  n_frames = r.config->num_frames;
+  clips = draw_clips (r.config, n, OTHER_SEED);
+  for (guint i = 0; i < n; i++) {
+    encode (&r, &clips[i]);
+    answer (&r, ids, 0, logits);
+  }
+  close_run (&r);
+  free_clips (clips, n, n_frames);
+  return c;
+}
+
+static void
+on_note (const char *text, gpointer unused)
+{
+  (void) unused;
+  printf ("  %s\n", text);
+}
+
+static void
+compare_saved (const char *path, NevaQuantization algorithm, NevaCalibration *c,
+    const char *name, Clip *clips, guint n)
+{
+  g_autofree char *parent = g_dir_make_tmp ("bench-XXXXXX", NULL);
+  g_autofree char *folder = g_build_filename (parent, "model", NULL);
+  const NevaQuantizeOptions options = {
+      .algorithm = algorithm, .note = c ? on_note : NULL};
+  g_autoptr (GError) error = NULL;
+
+  if (neva_quantize (path, folder, c, &options, &error))
+    compare (path, folder, NEVA_WEIGHTS_AUTO, name, clips, n);
+  else
+    printf ("  %s: %s\n", name, error->message);
+  remove_all (parent);
+}
+
+static void
+compare_calibrated (const char *path, Clip *clips, guint n)
+{
+  g_autoptr (NevaCalibration) c = calibrate (path, n);
+
+  compare_saved (path, NEVA_QUANTIZE_INT8_SQ, c, "int8_sq", clips, n);
+  compare (path, path, NEVA_WEIGHTS_INT4, "int4", clips, n);
+  compare_saved (path, NEVA_QUANTIZE_AWQ, NULL, "awq, no search", clips, n);
+  compare_saved (path, NEVA_QUANTIZE_AWQ, c, "awq", clips, n);
+}
+
+/* ---- One model after the other ------------------------------------------ */
 
 static void
 report (const char *path, guint n)
@@ -312,23 +400,59 @@ report (const char *path, guint n)
   if (!(l = neva_llava_load (path, NULL, NULL, NULL, NULL, &error)))
     die (path, error);
   stored = g_strdup_printf ("as stored: %s", neva_llava_weights_name (l));
-  coded = neva_llava_config (l)->awq != NEVA_AWQ_NONE;
+  coded = neva_llava_config (l)->awq || neva_llava_config (l)->int8;
   n_frames = neva_llava_config (l)->num_frames;
-  clips = draw_clips (neva_llava_config (l), n);
+  clips = draw_clips (neva_llava_config (l), n, SEED);
   neva_llava_free (l);
   learn (path, clips, n);
-  compare (path, NEVA_WEIGHTS_F32, "f32", clips, n);
-  compare (path, NEVA_WEIGHTS_INT8, "int8", clips, n);
-  compare (path, NEVA_WEIGHTS_INT4, "int4", clips, n);
-  if (coded)
-    compare (path, NEVA_WEIGHTS_AUTO, stored, clips, n);
+  compare (path, path, NEVA_WEIGHTS_F32, "f32", clips, n);
+  compare (path, path, NEVA_WEIGHTS_INT8, "int8", clips, n);
+  if (coded) {
+    compare (path, path, NEVA_WEIGHTS_INT4, "int4", clips, n);
+    compare (path, path, NEVA_WEIGHTS_AUTO, stored, clips, n);
+  } else {
+    compare_calibrated (path, clips, n);
+  }
   free_clips (clips, n, n_frames);
+}
+
+/* The tokenizer is the demo model's, in the folder where this is run. */
+static void
+report_random (guint n)
+{
+  static const RandomModel shapes[] = {
+      {"llama-no-outliers", "llama", NULL, FALSE, 512, 4, 8, 8, 64, 1408, 0,
+          FALSE, 256, 4, 1024, 3, 0, "BF16"},
+      {"llama", "llama", NULL, FALSE, 512, 4, 8, 8, 64, 1408, 0, FALSE, 256, 4,
+          1024, 3, 6, "BF16"},
+      {"qwen2-gqa", "qwen2", NULL, FALSE, 384, 6, 6, 2, 64, 1024, 0, TRUE, 128,
+          4, 512, 3, 6, "BF16"},
+      {"nemotron", "nemotron", NULL, FALSE, 512, 4, 8, 2, 64, 2048, 0, FALSE,
+          256, 4, 1024, 3, 6, "BF16"},
+      {"mixtral", "mixtral", NULL, FALSE, 256, 4, 4, 2, 64, 512, 8, FALSE, 128,
+          4, 512, 3, 4, "BF16"},
+      {"narrow-tower", "llama", NULL, TRUE, 256, 8, 4, 4, 64, 640, 0, TRUE, 72,
+          4, 200, 3, 4, "BF16"},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++) {
+    g_autofree char *parent = g_dir_make_tmp ("bench-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename (parent, shapes[i].name, NULL);
+    GError *error = NULL;
+
+    g_mkdir (path, 0700);
+    if (!random_model_write (&shapes[i], path, "models/demo", SEED, &error))
+      die (path, error);
+    report (path, n);
+    remove_all (parent);
+  }
 }
 
 int
 main (int argc, char **argv)
 {
   guint64 n = 24;
+  gboolean random = FALSE;
   int first = 1;
 
   if (argc > 2 && g_str_equal (argv[1], "--clips")) {
@@ -336,11 +460,18 @@ main (int argc, char **argv)
       argc = 0;
     first = 3;
   }
-  if (argc <= first) {
-    fprintf (stderr, "usage: bench-quantisation [--clips N] MODEL...\n");
+  if (argc > first && g_str_equal (argv[first], "--random")) {
+    random = TRUE;
+    first++;
+  }
+  if (argc <= first && !random) {
+    fprintf (
+        stderr, "usage: bench-quantisation [--clips N] [--random] MODEL...\n");
     return 2;
   }
   for (int i = first; i < argc; i++)
     report (argv[i], (guint) n);
+  if (random)
+    report_random ((guint) n);
   return EXIT_SUCCESS;
 }

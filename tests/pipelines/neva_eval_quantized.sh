@@ -59,7 +59,9 @@ for algorithm in awq int8_sq; do
   [ "$(answers $algorithm-1.jsonl | wc -l)" = 4 ] || fail "$algorithm: rows"
   [ "$(answers $algorithm-1.jsonl)" = "$(answers plain.jsonl)" ] \
     || fail "$algorithm: other answers of the demo model"
-  run "$algorithm-again.jsonl" neva_model_file="$tmp/$algorithm-1" weights=auto
+  # whatever neva_inference.yaml says of the un-quantised weights
+  run "$algorithm-again.jsonl" neva_model_file="$tmp/$algorithm-1" \
+    trainer.precision=bf16
   [ "$(answers $algorithm-again.jsonl)" = "$(answers $algorithm-1.jsonl)" ] \
     || fail "$algorithm: other answers when it is opened again"
   echo "ok: $algorithm"
