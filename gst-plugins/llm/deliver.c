@@ -237,6 +237,20 @@ alert_of (GstNevaLlm *self, const char *prompt_id)
   return alert;
 }
 
+/* Nobody asks it any more. */
+static gboolean
+is_of_no_question (gpointer prompt_id, gpointer alert, gpointer questions)
+{
+  const GPtrArray *all = questions;
+
+  (void) alert;
+  for (guint i = 0; i < all->len; i++)
+    if (g_str_equal (
+            ((GstNevaLlmQuestion *) all->pdata[i])->prompt->id, prompt_id))
+      return FALSE;
+  return TRUE;
+}
+
 /* The caption says what the alert is after its clip. Returns: what the clip did
  * to it. */
 static GstNevaLlmAlertChange
@@ -255,6 +269,8 @@ update_alert (GstNevaLlm *self, const GstNevaLlmClip *clip,
     g_hash_table_remove_all (self->alerts);
     self->alert_serial = serial;
   }
+  g_hash_table_foreach_remove (
+      self->alerts, is_of_no_question, clip->questions);
   if (self->serial == serial) {
     GstNevaLlmAlert *alert = alert_of (self, question->prompt->id);
 
