@@ -7,8 +7,8 @@
 #include "runtime_helpers.h"
 #include "text/prompt.h"
 
-#define FRAMES 3
-#define MAX_TOKENS 8
+#define FRAMES 2
+#define MAX_TOKENS 6
 
 static const char *const prompts[] = {"Describe the video.",
     "How many objects are there, and what colour has each of them?",
@@ -217,7 +217,7 @@ check_leader_cancelled (guint32 seed)
   g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
   g_autofree char *long_text = g_strnfill (3000, 'x');
 
-  for (guint round = 0; round < 40; round++) {
+  for (guint round = 0; round < 20; round++) {
     NevaEmbedding *frame = encode (model, round, NULL, NULL);
     NevaRequest *requests[4];
 
