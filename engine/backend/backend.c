@@ -8,7 +8,7 @@
 NevaBackend *
 neva_backend_new (const char *device, guint threads, GError **error)
 {
-  return neva_backend_new_part (device, threads, 0, 1, error);
+  return neva_backend_new_part (device, threads, 0, 1, 0, error);
 }
 
 /* "cuda" or "cuda:N" */
@@ -30,10 +30,10 @@ parse_cuda (const char *device, guint *number)
 
 /* The first GPU, or the CPU and a line that says why. */
 static NevaBackend *
-choose (guint threads, guint part, guint parts)
+choose (guint threads, guint part, guint parts, guint gpu)
 {
   g_autoptr (GError) error = NULL;
-  NevaBackend *b = neva_backend_cuda_new (0, threads, part, parts, &error);
+  NevaBackend *b = neva_backend_cuda_new (gpu, threads, part, parts, &error);
 
   if (b)
     return b;
@@ -42,17 +42,17 @@ choose (guint threads, guint part, guint parts)
 }
 
 NevaBackend *
-neva_backend_new_part (
-    const char *device, guint threads, guint part, guint parts, GError **error)
+neva_backend_new_part (const char *device, guint threads, guint part,
+    guint parts, guint gpu, GError **error)
 {
   guint number;
 
   if (!device || !*device || g_str_equal (device, "cpu"))
     return neva_backend_cpu_new (threads, part, parts);
   if (g_str_equal (device, "auto"))
-    return choose (threads, part, parts);
+    return choose (threads, part, parts, gpu);
   if (parse_cuda (device, &number))
-    return neva_backend_cuda_new (number, threads, part, parts, error);
+    return neva_backend_cuda_new (number + gpu, threads, part, parts, error);
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
       "device '%s' is unknown (cpu, cuda, cuda:N, auto)", device);
   return NULL;

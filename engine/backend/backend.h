@@ -133,13 +133,13 @@ struct _NevaBackend {
 NevaBackend *neva_backend_new (
     const char *device, guint threads, GError **error);
 NevaBackend *neva_backend_cpu_new (guint threads, guint part, guint parts);
-/* GPU number device + part. */
 NevaBackend *neva_backend_cuda_new (
-    guint device, guint threads, guint part, guint parts, GError **error);
+    guint gpu, guint threads, guint part, guint parts, GError **error);
 /* For rank `part` of the `parts` ranks of this process: its share of the
- * threads, and its own GPU. */
-NevaBackend *neva_backend_new_part (
-    const char *device, guint threads, guint part, guint parts, GError **error);
+ * threads. gpu: its number among the ranks of this machine, each of which has a
+ * GPU of its own, from "cuda:N" on. */
+NevaBackend *neva_backend_new_part (const char *device, guint threads,
+    guint part, guint parts, guint gpu, GError **error);
 
 static inline void
 neva_backend_free (NevaBackend *b)

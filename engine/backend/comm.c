@@ -6,6 +6,7 @@
 #include <string.h>
 
 static NevaTeam *the_team;
+static guint local_rank;
 
 void
 neva_comm_set_team (NevaTeam *team)
@@ -17,6 +18,18 @@ NevaTeam *
 neva_comm_team (void)
 {
   return the_team;
+}
+
+void
+neva_comm_set_local_rank (guint rank)
+{
+  local_rank = rank;
+}
+
+guint
+neva_comm_local_rank (void)
+{
+  return local_rank;
 }
 
 gint64

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Ranks that compute one model together: threads of this process, processes
- * (MPI), later GPUs.
+ * (MPI), each with its GPU or its share of the CPU.
  *
  * A NevaComm is one rank's end of a group; one thread at a time uses it. All
  * ranks of a group make the same collective calls in the same order. Like a
@@ -25,7 +25,7 @@ typedef struct _NevaComm NevaComm;
 #define NEVA_COMM_TIMEOUT 300
 
 typedef struct {
-  const char *name; /* "threads", "mpi" */
+  const char *name; /* "threads", "mpi", "device" */
   void (*free) (NevaComm *c);
   void (*all_reduce) (NevaComm *c, NevaBackend *b, float *x, gsize n);
   void (*all_gather) (
@@ -73,6 +73,17 @@ typedef struct _NevaTeam {
  * (transfer none) */
 void neva_comm_set_team (NevaTeam *team);
 NevaTeam *neva_comm_team (void);
+
+/* This process's number among those of its machine. */
+void neva_comm_set_local_rank (guint rank);
+guint neva_comm_local_rank (void);
+
+/* Collective: the ranks of `inner` with operations on memory of their backends
+ * too, GPUs by NCCL. It fails when `inner` does; free it before that, and
+ * before the backend. Cannot be split. Returns: (transfer full) or NULL with
+ * error. */
+NevaComm *neva_comm_device_new (
+    NevaComm *inner, NevaBackend *b, GError **error);
 
 static inline void
 neva_comm_free (NevaComm *c)

@@ -437,13 +437,15 @@ static void
 find_local_size (void)
 {
   MPI_Comm machine;
-  int n = 1;
+  int n = 1, rank = 0;
 
   if (MPI_Comm_split_type (MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0,
           MPI_INFO_NULL, &machine) != MPI_SUCCESS)
     return;
   MPI_Comm_size (machine, &n);
+  MPI_Comm_rank (machine, &rank);
   MPI_Comm_free (&machine);
+  neva_comm_set_local_rank ((guint) rank);
   local_size = (guint) MAX (n, 1);
 }
 

@@ -3,6 +3,9 @@
 #include "config.h"
 #include "cuda_backend.h"
 
+/* Looks at the stream for one at the groups. */
+#define LOOKS 64u
+
 gboolean
 neva_cuda_check (NevaBackendCuda *c, int status, const char *what)
 {
@@ -21,13 +24,58 @@ neva_cuda_enter (NevaBackendCuda *c)
          neva_cuda_check (c, c->api->run.set_device (c->device), "device");
 }
 
+/* One of the groups is lost, or time is up. */
+static gboolean
+groups_are_lost (NevaBackendCuda *c, gboolean late)
+{
+  GError **fault = c->fault ? NULL : &c->fault;
+  gboolean lost = late;
+
+  for (guint i = 0; i < c->comms->len && !lost; i++)
+    lost = !neva_comm_device_well (c->comms->pdata[i], fault);
+  if (late && !c->fault)
+    c->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "GPU %d: a rank has not answered for %" G_GINT64_FORMAT " s", c->device,
+        neva_comm_timeout_us () / G_USEC_PER_SEC);
+  return lost;
+}
+
+static int
+wait_with_others (NevaBackendCuda *c)
+{
+  const gint64 until = g_get_monotonic_time () + neva_comm_timeout_us ();
+  int status;
+
+  for (guint i = 1;
+       (status = c->api->run.stream_query (c->stream)) == NEVA_CUDA_NOT_READY;
+       i++) {
+    if (i % LOOKS == 0 &&
+        groups_are_lost (c, g_get_monotonic_time () > until)) {
+      for (guint j = 0; j < c->comms->len; j++)
+        neva_comm_device_give_up (c->comms->pdata[j]);
+      return c->api->run.stream_wait (c->stream);
+    }
+    g_thread_yield ();
+  }
+  return status;
+}
+
+gboolean
+neva_cuda_wait (NevaBackendCuda *c)
+{
+  const int status = c->comms->len ? wait_with_others (c)
+                                   : c->api->run.stream_wait (c->stream);
+
+  return neva_cuda_check (c, status, "kernels") && !c->fault;
+}
+
 static gboolean
 cuda_synchronize (NevaBackend *b, GError **error)
 {
   NevaBackendCuda *c = neva_cuda (b);
 
   if (neva_cuda_enter (c))
-    neva_cuda_check (c, c->api->run.stream_wait (c->stream), "kernels");
+    neva_cuda_wait (c);
   if (!c->fault)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&c->fault));
@@ -55,6 +103,7 @@ cuda_free (NevaBackend *b)
   }
   neva_backend_free (c->cpu);
   g_clear_pointer (&c->spans, g_byte_array_unref);
+  g_ptr_array_unref (c->comms);
   g_clear_error (&c->fault);
   g_free (c);
 }
@@ -100,7 +149,7 @@ count_devices (const NevaCudaApi *api, int *count, GError **error)
 
 NevaBackend *
 neva_backend_cuda_new (
-    guint device, guint threads, guint part, guint parts, GError **error)
+    guint gpu, guint threads, guint part, guint parts, GError **error)
 {
   static gsize filled;
   const NevaCudaApi *api = neva_cuda_load (error);
@@ -109,10 +158,10 @@ neva_backend_cuda_new (
 
   if (!api || !count_devices (api, &count, error))
     return NULL;
-  if (device + part >= (guint) count) {
+  if (gpu >= (guint) count) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
-        "device 'cuda:%u': this machine has %d NVIDIA GPU%s", device + part,
-        count, count == 1 ? "" : "s");
+        "device 'cuda:%u': this machine has %d NVIDIA GPU%s", gpu, count,
+        count == 1 ? "" : "s");
     return NULL;
   }
   if (g_once_init_enter (&filled)) {
@@ -122,7 +171,8 @@ neva_backend_cuda_new (
   c = g_new0 (NevaBackendCuda, 1);
   c->base.klass = &cuda_class;
   c->api = api;
-  c->device = (int) (device + part);
+  c->comms = g_ptr_array_new ();
+  c->device = (int) gpu;
   c->cpu = neva_backend_cpu_new (threads, part, parts);
   if (neva_cuda_enter (c) &&
       neva_cuda_check (c, api->run.stream_new (&c->stream), "stream"))

@@ -5,7 +5,7 @@
 #ifndef NEVA_BACKEND_CUDA_H
 #define NEVA_BACKEND_CUDA_H
 
-#include "backend.h"
+#include "comm.h"
 #include "cuda/api.h"
 
 /* Small arrays of the host that kernels read: copied through pinned memory into
@@ -35,7 +35,8 @@ typedef struct {
   GByteArray *spans;   /* as last staged, and where */
   const guint8 *spans_device;
   guint spans_lap;
-  GError *fault; /* first fault since the last synchronize () */
+  GPtrArray *comms; /* groups whose kernels may be in the stream; borrowed */
+  GError *fault;    /* first fault since the last synchronize () */
 } NevaBackendCuda;
 
 static inline NevaBackendCuda *
@@ -48,6 +49,15 @@ neva_cuda (NevaBackend *b)
 gboolean neva_cuda_enter (NevaBackendCuda *c);
 /* Keeps the first fault; FALSE when status is one. */
 gboolean neva_cuda_check (NevaBackendCuda *c, int status, const char *what);
+
+/* Waits for the stream; FALSE with the fault set. Where other ranks' GPUs have
+ * a part in it: until one of them is lost. */
+gboolean neva_cuda_wait (NevaBackendCuda *c);
+
+/* comm_device.c: is the group of this NevaComm well? */
+gboolean neva_comm_device_well (NevaComm *comm, GError **error);
+/* Ends what NCCL has in the stream. */
+void neva_comm_device_give_up (NevaComm *comm);
 
 /* cuda_library.c: the table of NEVA_CUDA_LIBRARY, of the library beside this
  * program or plugin, or of the installed one; loaded once. */

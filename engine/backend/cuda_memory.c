@@ -87,7 +87,7 @@ neva_cuda_download (NevaBackend *b, void *host, const void *src, gsize bytes)
   if (!neva_cuda_enter (c) ||
       !neva_cuda_check (
           c, c->api->run.download (host, src, bytes, c->stream), "download") ||
-      !neva_cuda_check (c, c->api->run.stream_wait (c->stream), "kernels"))
+      !neva_cuda_wait (c))
     memset (host, 0, bytes);
 }
 
@@ -137,7 +137,7 @@ stage_turn (NevaBackendCuda *c, gsize bytes)
 {
   NevaCudaStage *s = &c->stage;
 
-  if (!neva_cuda_check (c, c->api->run.stream_wait (c->stream), "kernels"))
+  if (!neva_cuda_wait (c))
     return FALSE;
   s->used = 0;
   s->laps++;

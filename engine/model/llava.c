@@ -10,8 +10,7 @@ neva_llava_free (NevaLlava *l)
   if (l->planner)
     neva_planner_tell (l->planner, NEVA_PLAN_QUIT);
   neva_planner_free (l->planner);
-  neva_comm_free (l->shard.stage_comm);
-  neva_comm_free (l->threads);
+  neva_llava_leave_group (l);
   neva_kv_pool_clear (&l->pool);
   neva_tower_free (l->tower);
   neva_lm_free (l->lm);

@@ -145,21 +145,57 @@ init_scratch (NevaLlava *l, GError **error)
   return l->scratch != NULL;
 }
 
+/* Every rank its own; all ranks get theirs, or all the same error. With GPUs
+ * the groups are then those that know their memory. */
+static gboolean
+open_backend (NevaLlava *l, const NevaModelOptions *options, GError **error)
+{
+  NevaShard *s = &l->shard;
+  const gboolean threads = s->group && !neva_comm_team ();
+  const guint part = threads ? s->group->rank : 0;
+  GError *fault = NULL;
+
+  l->backend = neva_backend_new_part (options->device, options->threads, part,
+      threads ? s->group->size : 1, threads ? part : neva_comm_local_rank (),
+      &fault);
+  if (l->backend && options->calibration)
+    l->backend =
+        neva_calibration_attach (options->calibration, &l->config, l->backend);
+  if (!s->group) {
+    if (fault)
+      g_propagate_error (error, fault);
+    return l->backend != NULL;
+  }
+  if (!neva_comm_agree (s->group, fault, error))
+    return FALSE;
+  if (!options->device || g_str_equal (options->device, "cpu"))
+    return TRUE;
+  l->gpu_group = neva_comm_device_new (s->group, l->backend, error);
+  if (!l->gpu_group)
+    return FALSE;
+  s->group = l->gpu_group;
+  if (!s->stage_comm)
+    return TRUE;
+  l->host_stage = s->stage_comm;
+  s->stage_comm = neva_comm_device_new (l->host_stage, l->backend, error);
+  return s->stage_comm != NULL;
+}
+
+void
+neva_llava_leave_group (NevaLlava *l)
+{
+  g_clear_pointer (&l->shard.stage_comm, neva_comm_free);
+  g_clear_pointer (&l->host_stage, neva_comm_free);
+  g_clear_pointer (&l->gpu_group, neva_comm_free);
+  g_clear_pointer (&l->threads, neva_comm_free);
+}
+
 static gboolean
 load_weights_and_plan (NevaLlava *l, const NevaModelOptions *options,
     Sizes *sizes, NevaProgressFunc progress, gpointer user_data,
     GCancellable *cancellable, GError **error)
 {
-  const guint parts =
-      l->shard.group && !neva_comm_team () ? l->shard.group->size : 1;
-
-  l->backend = neva_backend_new_part (options->device, options->threads,
-      parts > 1 ? l->shard.group->rank : 0, parts, error);
-  if (l->backend && options->calibration)
-    l->backend =
-        neva_calibration_attach (options->calibration, &l->config, l->backend);
-  if (!l->backend ||
-      !load_weights (l, options, progress, user_data, cancellable, error) ||
+  if (!load_weights (l, options, progress, user_data, cancellable, error) ||
       !plan_cache (l, options->kv_cache_bytes, sizes, error))
     return FALSE;
   sizes->rows = neva_lm_batch (l->lm, SCRATCH_BYTES);
@@ -194,7 +230,8 @@ neva_llava_load_share (NevaLlava *l, const NevaModelOptions *options,
   Sizes sizes = {0};
   gboolean ok;
 
-  if (!split_group (l, options, group, error))
+  if (!split_group (l, options, group, error) ||
+      !open_backend (l, options, error))
     return FALSE;
   ok = load_weights_and_plan (
       l, options, &sizes, progress, user_data, cancellable, &fault);
@@ -265,8 +302,7 @@ load_with_threads (NevaLlava *l, const NevaModelOptions *options,
   if (ok) {
     l->planner = neva_planner_new (l->threads);
   } else { /* they have `start` */
-    g_clear_pointer (&l->shard.stage_comm, neva_comm_free);
-    g_clear_pointer (&l->threads, neva_comm_free);
+    neva_llava_leave_group (l);
   }
   return ok;
 }

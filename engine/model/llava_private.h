@@ -43,6 +43,9 @@ struct _NevaLlava {
 
   NevaShard shard;
   NevaComm *threads; /* the group, when it is threads of this process; owned */
+  /* GPUs: shard.group and shard.stage_comm are these, around those of the
+   * host's memory; owned */
+  NevaComm *gpu_group, *host_stage;
   NevaPlanner *planner; /* the leader's, when there are others */
   NevaTeam *team;       /* leader: of which the group is; borrowed */
   guint32 last_id;      /* of a sequence */
@@ -71,6 +74,8 @@ gboolean neva_llava_encode_share (NevaLlava *llava, const guint8 *const *frames,
 gboolean neva_llava_load_share (NevaLlava *llava,
     const NevaModelOptions *options, NevaComm *group, NevaProgressFunc progress,
     gpointer user_data, GCancellable *cancellable, GError **error);
+/* Frees the groups, and ends that of threads. */
+void neva_llava_leave_group (NevaLlava *llava);
 /* Opens the checkpoint: config, source, tokenizer. */
 gboolean neva_llava_open_checkpoint (NevaLlava *llava, const char *path,
     const NevaModelOptions *options, GError **error);

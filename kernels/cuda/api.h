@@ -28,7 +28,8 @@ enum { NEVA_CUDA_BLAS = 10000, NEVA_CUDA_NCCL = 20000 };
 enum {
   NEVA_CUDA_OUT_OF_MEMORY = 2,
   NEVA_CUDA_NO_DRIVER = 35,
-  NEVA_CUDA_NO_DEVICE = 100
+  NEVA_CUDA_NO_DEVICE = 100,
+  NEVA_CUDA_NOT_READY = 600
 };
 
 /* ---- Launchers ---------------------------------------------------------- */
@@ -150,6 +151,9 @@ NEVA_CUDA_LAUNCHERS (NEVA_CUDA_DECLARE)
 
 /* cuBLAS, on one stream. */
 typedef struct NevaCudaBlas NevaCudaBlas;
+/* One rank's end of an NCCL communicator. */
+typedef struct NevaCudaNccl NevaCudaNccl;
+#define NEVA_CUDA_NCCL_ID 128 /* bytes */
 
 typedef struct {
   /* in words; until the thread's next call of error_text () */
@@ -174,6 +178,8 @@ typedef struct {
   int (*stream_new) (NevaCudaStream *stream);
   int (*stream_free) (NevaCudaStream stream);
   int (*stream_wait) (NevaCudaStream stream); /* the host waits */
+  /* 0: all is done; NEVA_CUDA_NOT_READY; or what failed */
+  int (*stream_query) (NevaCudaStream stream);
   int (*event_new) (NevaCudaEvent *event);
   int (*event_free) (NevaCudaEvent event);
   int (*event_record) (NevaCudaEvent event, NevaCudaStream stream);
@@ -192,6 +198,27 @@ typedef struct {
   int (*blas_gemm) (NevaCudaBlas *blas, float *dst, size_t ldd, const void *x,
       size_t ldx, const void *w, NevaDType type, size_t m, size_t n, size_t k,
       bool add);
+
+  /* NCCL is loaded when first asked for. One rank makes the id, all make the
+   * communicator with it, each on its own device. Calls are queued; all ranks
+   * make the same ones in the same order. */
+  int (*nccl_id) (char *host_id);
+  int (*nccl_new) (
+      NevaCudaNccl **nccl, const char *host_id, int size, int rank);
+  /* abort: without waiting for what is queued */
+  void (*nccl_free) (NevaCudaNccl *nccl, bool abort);
+  /* what went wrong since, or 0; never waits */
+  int (*nccl_error) (NevaCudaNccl *nccl);
+  int (*nccl_all_reduce) (
+      NevaCudaNccl *nccl, float *x, size_t n, NevaCudaStream stream);
+  int (*nccl_all_gather) (NevaCudaNccl *nccl, void *dst, const void *src,
+      size_t bytes, NevaCudaStream stream);
+  int (*nccl_broadcast) (NevaCudaNccl *nccl, void *data, size_t bytes, int root,
+      NevaCudaStream stream);
+  int (*nccl_send) (NevaCudaNccl *nccl, const void *src, size_t bytes, int to,
+      NevaCudaStream stream);
+  int (*nccl_recv) (NevaCudaNccl *nccl, void *dst, size_t bytes, int from,
+      NevaCudaStream stream);
 } NevaCudaRuntime;
 
 #define NEVA_CUDA_FIELD(field, DECL) NEVA_DECL_CUDA_##DECL ((*field));

@@ -128,6 +128,17 @@ stream_wait (cudaStream_t stream)
   return cudaStreamSynchronize (stream);
 }
 
+/* Not ready is an answer, not an error for the next launch to report. */
+static int
+stream_query (cudaStream_t stream)
+{
+  const cudaError_t error = cudaStreamQuery (stream);
+
+  if (error == cudaErrorNotReady)
+    cudaGetLastError ();
+  return error;
+}
+
 static int
 event_new (cudaEvent_t *event)
 {
@@ -209,6 +220,7 @@ neva_cuda_runtime ()
   run.stream_new = stream_new;
   run.stream_free = stream_free;
   run.stream_wait = stream_wait;
+  run.stream_query = stream_query;
   run.event_new = event_new;
   run.event_free = event_free;
   run.event_record = event_record;
@@ -219,5 +231,6 @@ neva_cuda_runtime ()
   run.graph_launch = graph_launch;
   run.graph_free = graph_free;
   neva_cuda_blas_fill (&run);
+  neva_cuda_nccl_fill (&run);
   return run;
 }

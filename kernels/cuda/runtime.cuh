@@ -10,6 +10,8 @@ NevaCudaRuntime neva_cuda_runtime ();
 
 /* Fills the blas_ fields. */
 void neva_cuda_blas_fill (NevaCudaRuntime *run);
+/* Fills the nccl_ fields. */
+void neva_cuda_nccl_fill (NevaCudaRuntime *run);
 
 /* A library of CUDA by its file name, loaded once; NULL with a text for
  * error_text (). The emulation gives itself. */

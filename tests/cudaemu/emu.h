@@ -4,6 +4,7 @@
 #ifndef NEVA_EMU_H
 #define NEVA_EMU_H
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include "include/emu_memory.h"
@@ -64,6 +65,10 @@ std::string broken_canary ();
 
 /* stream.cc */
 cudaError_t enqueue (cudaStream_t stream, std::function<void ()> work);
+/* Work that is asked again until it is done: it waits for other devices. */
+cudaError_t enqueue_poll (cudaStream_t stream, std::function<bool ()> poll);
+/* How long such work may take: then it is a deadlock. */
+std::chrono::milliseconds deadline ();
 void set_sticky (cudaError_t error, const std::string &text);
 cudaError_t sticky ();
 std::string sticky_text ();

@@ -13,11 +13,12 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 using namespace neva_emu;
 
-typedef std::function<void ()> Work;
+typedef std::function<bool ()> Work; /* whether it is done */
 
 struct CUgraph_st {
   std::vector<Work> work;
@@ -114,17 +115,39 @@ give_error (cudaError_t error)
 
 /* ---- Streams ------------------------------------------------------------ */
 
-static void
-flush (cudaStream_t stream)
+std::chrono::milliseconds
+deadline ()
+{
+  const char *text = getenv ("NEVA_CUDAEMU_DEADLOCK_MS");
+
+  return std::chrono::milliseconds (text ? atoi (text) : 60000);
+}
+
+/* Runs what can run; FALSE when something waits for another device. */
+static bool
+advance (cudaStream_t stream)
 {
   const std::lock_guard<std::recursive_mutex> guard (stream->lock);
 
   while (!stream->queue.empty ()) {
-    const Work work = std::move (stream->queue.front ());
-
+    if (!sticky () && !stream->queue.front () ())
+      return false;
     stream->queue.pop_front ();
-    if (!sticky ())
-      work ();
+  }
+  return true;
+}
+
+static void
+flush (cudaStream_t stream)
+{
+  const auto until = std::chrono::steady_clock::now () + deadline ();
+
+  while (!advance (stream)) {
+    if (std::chrono::steady_clock::now () > until)
+      set_sticky (cudaErrorLaunchFailure, "deadlock: GPU " +
+                                              std::to_string (stream->device) +
+                                              " waits for other GPUs for ever");
+    std::this_thread::yield ();
   }
 }
 
@@ -144,15 +167,25 @@ flush_device ()
     flush (s);
 }
 
+cudaError_t
+enqueue (cudaStream_t stream, std::function<void ()> work)
+{
+  return enqueue_poll (stream, [=] {
+    work ();
+    return true;
+  });
+}
+
 /* A NULL stream waits for all others and runs at once. */
 cudaError_t
-enqueue (cudaStream_t stream, Work work)
+enqueue_poll (cudaStream_t stream, Work work)
 {
   if (sticky ())
     return sticky ();
   if (!stream) {
     flush_device ();
-    work ();
+    while (!work () && !sticky ())
+      std::this_thread::yield ();
     return give_error (sticky ());
   }
   const std::lock_guard<std::recursive_mutex> guard (stream->lock);
@@ -186,7 +219,7 @@ dynamic_limit (const void *kernel)
 
 cudaError_t
 launch (const char *name, const void *kernel, dim3 grid, dim3 block,
-    size_t shared_bytes, cudaStream_t stream, Work body)
+    size_t shared_bytes, cudaStream_t stream, std::function<void ()> body)
 {
   const uint64_t threads = (uint64_t) block.x * block.y * block.z;
 
@@ -322,6 +355,18 @@ cudaStreamSynchronize (cudaStream_t stream)
     return give_error (cudaErrorStreamCaptureUnsupported);
   }
   flush (stream);
+  return give_error (sticky ());
+}
+
+cudaError_t
+cudaStreamQuery (cudaStream_t stream)
+{
+  if (stream->capture) {
+    stream->capture_failed = true;
+    return give_error (cudaErrorStreamCaptureUnsupported);
+  }
+  if (!advance (stream))
+    return cudaErrorNotReady; /* not an error of the device's */
   return give_error (sticky ());
 }
 
@@ -500,7 +545,7 @@ cudaError_t
 cudaGraphLaunch (cudaGraphExec_t exec, cudaStream_t stream)
 {
   for (const Work &work : exec->work) {
-    const cudaError_t error = enqueue (stream, work);
+    const cudaError_t error = enqueue_poll (stream, work);
 
     if (error)
       return error;
