@@ -360,6 +360,14 @@ CHECKED_IN = {
         rope="linear", tied=True, attention_bias=False, mlp_bias=False, dtype="float16",
         shards=1, spelling=4, tokenizer="bpe", frames=2, size=(20, 26),
         vocab=280, prompt="<image>\nWhat?"),
+    # 2, 4 and 8 ranks can share it, and 2 or 4 stages
+    "clip-llama-8-heads": dict(
+        clip=True, family="llama", patch=7, heads=8, kv_heads=8, image=14, tower_heads=2,
+        tower_hidden=16, tower_ffn=24, tower_layers=2, select=-2, full=False,
+        projector_bias=True, head_dim=8, hidden=32, ffn=48, layers=4, window=None,
+        rope="default", tied=False, attention_bias=False, mlp_bias=False, dtype="bfloat16",
+        shards=1, spelling=5, tokenizer="sentencepiece", frames=2, size=(22, 18),
+        vocab=315, prompt="<image>\nWhat?"),
 }
 
 

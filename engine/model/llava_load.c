@@ -335,17 +335,37 @@ load_anyhow (NevaLlava *l, const char *path, const NevaModelOptions *options,
       l, options, NULL, progress, user_data, cancellable, error);
 }
 
+/* A GPU was there, and what the model needs of it was not: "auto" may go on. */
+static gboolean
+is_too_large (
+    const NevaLlava *l, const NevaModelOptions *options, const GError *fault)
+{
+  return !neva_comm_team () && options->device &&
+         g_str_equal (options->device, "auto") && l->backend &&
+         g_str_equal (l->backend->klass->name, "cuda") &&
+         g_error_matches (fault, NEVA_ERROR, NEVA_ERROR_DEVICE);
+}
+
 NevaLlava *
 neva_llava_load (const char *path, const NevaModelOptions *options,
     NevaProgressFunc progress, gpointer user_data, GCancellable *cancellable,
     GError **error)
 {
   static const NevaModelOptions defaults;
+  NevaModelOptions o = options ? *options : defaults;
   NevaLlava *l = g_new0 (NevaLlava, 1);
+  g_autoptr (GError) fault = NULL;
+  gboolean again;
 
-  if (load_anyhow (l, path, options ? options : &defaults, progress, user_data,
-          cancellable, error))
+  if (load_anyhow (l, path, &o, progress, user_data, cancellable, &fault))
     return l;
+  again = is_too_large (l, &o, fault);
   neva_llava_free (l);
-  return NULL;
+  if (!again) {
+    g_propagate_error (error, g_steal_pointer (&fault));
+    return NULL;
+  }
+  neva_warning ("device 'auto' is the CPU: %s", fault->message);
+  o.device = "cpu";
+  return neva_llava_load (path, &o, progress, user_data, cancellable, error);
 }

@@ -127,8 +127,10 @@ gst_neva_model_options_install (GObjectClass *klass, guint first_id)
           "model is loaded",
           GST_TYPE_NEVA_WEIGHTS, NEVA_WEIGHTS_AUTO, FLAGS));
   g_object_class_install_property (klass, first_id + DEVICE,
-      g_param_spec_string (
-          "device", "Device", "Where the model runs: cpu", "cpu", FLAGS));
+      g_param_spec_string ("device", "Device",
+          "Where the model runs: cpu, cuda, cuda:N, or auto (the first GPU, "
+          "else the CPU)",
+          "cpu", FLAGS));
   g_object_class_install_property (klass, first_id + THREADS,
       g_param_spec_uint ("threads", "Threads",
           "Compute threads, shared by all models of the process; the first "
