@@ -38,8 +38,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaCalibration, neva_calibration_unref)
 gboolean neva_quantization_check (
     NevaQuantization algorithm, const char *device, GError **error);
 
-/* Is a model of neva_model_open () a folder whose matrices are codes? FALSE, too,
- * for what cannot be read. */
+/* Is a model of neva_model_open () a folder whose matrices are codes? FALSE,
+ * too, for what cannot be read. */
 gboolean neva_model_is_quantized (const char *model);
 
 /* Zero-initialise; every zero is the default. */
