@@ -285,9 +285,14 @@ check_errors (Camera *cameras)
 {
   for (guint i = 0; i < CAMERAS; i++) {
     g_autoptr (GstBus) bus = gst_element_get_bus (cameras[i].pipeline);
-    g_autoptr (GstMessage) error = gst_bus_pop (bus);
+    g_autoptr (GstMessage) message = gst_bus_pop (bus);
+    g_autoptr (GError) error = NULL;
+    g_autofree char *details = NULL;
 
-    fail_unless (error == NULL, "camera %u: an error was posted", i);
+    if (message)
+      gst_message_parse_error (message, &error, &details);
+    fail_unless (!message, "camera %u: %s (%s)", i, error ? error->message : "",
+        details ? details : "");
   }
 }
 
