@@ -257,6 +257,8 @@ ask_one (GstNevaLlm *self, GstNevaLlmClip *clip, GstNevaLlmQuestion *q,
   GError *error = NULL;
   gboolean gone;
 
+  question.stream = self->share.stream;
+  question.priority = g_atomic_int_get (&self->share.priority);
   q->text =
       make_text (self, clip, model, q->prompt, &question, settings, &q->memory);
   question.prompt = q->text;

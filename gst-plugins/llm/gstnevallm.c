@@ -25,7 +25,8 @@ GST_DEBUG_CATEGORY (gst_neva_llm_debug);
 enum {
   PROP_0,
   PROP_MODEL_FIRST,
-  PROP_STATS = PROP_MODEL_FIRST + GST_NEVA_MODEL_N_PROPERTIES
+  PROP_STATS = PROP_MODEL_FIRST + GST_NEVA_MODEL_N_PROPERTIES,
+  PROP_PRIORITY
 };
 
 G_DEFINE_TYPE (GstNevaLlm, gst_neva_llm, GST_TYPE_ELEMENT)
@@ -247,6 +248,10 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
   if (gst_neva_model_options_set (&self->options, GST_ELEMENT_CAST (self),
           id - PROP_MODEL_FIRST, value))
     return;
+  if (id == PROP_PRIORITY) {
+    gst_neva_share_set (&self->share, value);
+    return;
+  }
   if (id == GST_NEVA_LLM_PROP_PROMPTS) {
     gst_neva_llm_set_prompts (self, value);
     return;
@@ -280,6 +285,10 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 
   if (id == PROP_STATS) {
     g_value_take_boxed (value, get_stats (self));
+    return;
+  }
+  if (id == PROP_PRIORITY) {
+    gst_neva_share_get (&self->share, value);
     return;
   }
   if (gst_neva_model_options_get (&self->options, GST_ELEMENT_CAST (self),
@@ -333,6 +342,7 @@ gst_neva_llm_class_init (GstNevaLlmClass *klass)
 
   gst_neva_model_options_install (object_class, PROP_MODEL_FIRST);
   gst_neva_llm_settings_install (object_class);
+  gst_neva_share_install (object_class, PROP_PRIORITY);
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Clips, captions, drops, and what the model spent its time on, since "
@@ -376,6 +386,7 @@ gst_neva_llm_init (GstNevaLlm *self)
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   gst_video_info_init (&self->info);
   gst_neva_model_options_init (&self->options);
+  gst_neva_share_init (&self->share);
   gst_neva_llm_settings_init (&self->settings);
   self->max_delay = self->settings.max_delay;
   gst_neva_model_loader_init (&self->loader, GST_ELEMENT_CAST (self));

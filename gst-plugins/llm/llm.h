@@ -29,6 +29,7 @@
 #include <gst/video/video.h>
 #include "clips.h"
 #include "common/gstnevamodel.h"
+#include "common/gstnevashare.h"
 #include "gstnevallm.h"
 #include "settings.h"
 #include "textstream.h"
@@ -67,6 +68,7 @@ struct _GstNevaLlm {
 
   /* Object lock. */
   GstNevaModelOptions options;
+  GstNevaShare share;
   GstNevaLlmSettings settings;
 
   GMutex lock;

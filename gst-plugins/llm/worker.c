@@ -65,8 +65,8 @@ gst_neva_llm_wait_for_model (GstNevaLlm *self, GstNevaLlmClip *clip)
 }
 
 static NevaEmbedding *
-encode (NevaModel *model, GstBuffer *buffer, const GstVideoInfo *info,
-    GCancellable *cancel, GError **error)
+encode (GstNevaLlm *self, NevaModel *model, GstBuffer *buffer,
+    const GstVideoInfo *info, GCancellable *cancel, GError **error)
 {
   const GstClockTime pts = GST_BUFFER_PTS (buffer);
   NevaEmbedding *embedding = NULL;
@@ -87,9 +87,11 @@ encode (NevaModel *model, GstBuffer *buffer, const GstVideoInfo *info,
     return NULL;
   }
   if (gst_neva_frame_init (
-          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1))
+          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1)) {
+    frame.stream = self->share.stream;
+    frame.priority = g_atomic_int_get (&self->share.priority);
     embedding = neva_model_encode (model, &frame, cancel, error);
-  else
+  } else
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
         "frames of format %s are not understood: put videoconvert before "
         "nevallm",
@@ -128,7 +130,7 @@ encode_frame (GstNevaLlm *self, GstNevaLlmClip *clip, GstBuffer *buffer,
 
   if (!model || !gst_neva_llm_settle_handles (self, clip, model))
     return;
-  embedding = encode (model, buffer, info, cancel, &error);
+  embedding = encode (self, model, buffer, info, cancel, &error);
   g_mutex_lock (&self->lock);
   if (!embedding) {
     set_failed (self, clip, error);
