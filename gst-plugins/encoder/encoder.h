@@ -11,6 +11,7 @@
 
 #include <gst/video/video.h>
 #include "common/gstnevamodel.h"
+#include "common/gstnevashare.h"
 #include "gstnevaencoder.h"
 #include "novelty.h"
 
@@ -47,6 +48,7 @@ struct _GstNevaEncoder {
 
   GstNevaModelLoader loader; /* has its own lock */
   GstNevaNovelty *novelty;   /* the same */
+  GstNevaShare share;
 
   /* Object lock */
   GstNevaModelOptions options;

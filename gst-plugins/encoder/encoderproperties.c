@@ -9,6 +9,7 @@ enum {
   PROP_GATE,
   PROP_GATE_THRESHOLD,
   PROP_HEARTBEAT,
+  PROP_PRIORITY,
   PROP_STATS,
   PROP_MODEL_FIRST /* … and the others of GstNevaModelOptions */
 };
@@ -68,6 +69,9 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
       self->heartbeat = g_value_get_uint64 (value);
       GST_OBJECT_UNLOCK (self);
       break;
+    case PROP_PRIORITY:
+      gst_neva_share_set (&self->share, value);
+      break;
     default:
       if (!gst_neva_model_options_set (
               &self->options, GST_ELEMENT (self), id - PROP_MODEL_FIRST, value))
@@ -107,6 +111,9 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
       g_value_set_uint64 (value, self->heartbeat);
       GST_OBJECT_UNLOCK (self);
       break;
+    case PROP_PRIORITY:
+      gst_neva_share_get (&self->share, value);
+      break;
     case PROP_STATS:
       g_value_take_boxed (value, make_stats (self));
       break;
@@ -143,16 +150,14 @@ gst_neva_encoder_install_properties (GObjectClass *klass)
   g_object_class_install_property (klass, PROP_GATE_THRESHOLD,
       g_param_spec_double ("gate-threshold", "Gate threshold",
           "gate=embedding: how far a clip's mean visual token must be from "
-          "that "
-          "from that of the last clip that passed, as a part of its length",
+          "that of the last clip that passed, as a part of its length",
           0, 2, GST_NEVA_ENCODER_GATE_THRESHOLD,
           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
               GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (klass, PROP_HEARTBEAT,
       g_param_spec_uint64 ("heartbeat", "Heartbeat",
           "With a gate: from one captioned clip to the next it is never "
-          "longer, "
-          "ns, even if nothing happens; 0 = no limit",
+          "longer, ns, even if nothing happens; 0 = no limit",
           0, G_MAXINT64, 0,
           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
               GST_PARAM_MUTABLE_PLAYING));
@@ -161,5 +166,6 @@ gst_neva_encoder_install_properties (GObjectClass *klass)
           "Frames since the start: all, submitted, not chosen, dropped "
           "(loading, full), refused; and the model's sums, durations in ns",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  gst_neva_share_install (klass, PROP_PRIORITY);
   gst_neva_model_options_install (klass, PROP_MODEL_FIRST);
 }

@@ -372,9 +372,11 @@ submit (GstNevaEncoder *self, GstBuffer *buffer)
     GST_OBJECT_UNLOCK (self);
   }
   if (gst_neva_frame_init (
-          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1))
+          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1)) {
+    frame.stream = self->share.stream;
+    frame.priority = g_atomic_int_get (&self->share.priority);
     embedding = neva_model_encode (self->model, &frame, waiting, &error);
-  else
+  } else
     g_set_error (&error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
         "pictures of this format cannot be encoded");
   gst_video_frame_unmap (&mapped);
@@ -486,6 +488,7 @@ gst_neva_encoder_init (GstNevaEncoder *self)
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
   gst_base_transform_set_gap_aware (GST_BASE_TRANSFORM (self), TRUE);
   gst_neva_model_options_init (&self->options);
+  gst_neva_share_init (&self->share);
   gst_neva_model_loader_init (&self->loader, GST_ELEMENT (self));
   self->waiting = g_cancellable_new ();
   self->novelty = gst_neva_novelty_new ();

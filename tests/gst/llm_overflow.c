@@ -171,6 +171,33 @@ GST_START_TEST (test_files_wait_until_the_state_changes)
 }
 GST_END_TEST;
 
+/* ---- Several streams on one model ---- */
+
+/* Room for the answer to one question at a time: the urgent stream's only
+ * question does not wait until all of the other's are answered. */
+GST_START_TEST (test_an_urgent_stream_goes_first)
+{
+  static const char model[] = "model=fake:x?delay=100&kv=40 max-inflight=8";
+  g_autofree char *urgent = g_strconcat (model, " priority=10", NULL);
+  Llm usual, hasty;
+
+  llm_init (&usual, model, 0);
+  llm_init (&hasty, urgent, 0);
+  llm_play (&usual);
+  llm_play (&hasty);
+  for (guint i = 0; i < 6; i++)
+    fail_unless_equals_int (llm_push_clip (&usual, i), GST_FLOW_OK);
+  llm_wait_stat_from (&usual, "in-flight", 6);
+  fail_unless_equals_int (llm_push_clip (&hasty, 0), GST_FLOW_OK);
+  llm_expect_caption (&hasty, "x", 0);
+  fail_unless (llm_stat (&usual, "captions") < 6, "the urgent one came last");
+  for (guint i = 0; i < 6; i++)
+    llm_expect_caption (&usual, "x", i);
+  llm_clear (&usual);
+  llm_clear (&hasty);
+}
+GST_END_TEST;
+
 static Suite *
 llm_overflow_suite (void)
 {
@@ -186,6 +213,7 @@ llm_overflow_suite (void)
   tcase_add_test (tc, test_questions_in_flight_are_answered_in_order);
   tcase_add_test (tc, test_files_wait_when_the_queue_is_full_until_a_flush);
   tcase_add_test (tc, test_files_wait_until_the_state_changes);
+  tcase_add_test (tc, test_an_urgent_stream_goes_first);
   return s;
 }
 
