@@ -54,7 +54,7 @@ gboolean neva_cuda_check (NevaBackendCuda *c, int status, const char *what);
  * a part in it: until one of them is lost. */
 gboolean neva_cuda_wait (NevaBackendCuda *c);
 
-/* comm_device.c: is the group of this NevaComm well? */
+/* cuda_comm.c: is the group of this NevaComm well? */
 gboolean neva_comm_device_well (NevaComm *comm, GError **error);
 /* Ends what NCCL has in the stream. */
 void neva_comm_device_give_up (NevaComm *comm);
