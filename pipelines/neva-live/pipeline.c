@@ -85,7 +85,7 @@ has_property (GstElement *element, const char *name)
          NULL;
 }
 
-/* Network cameras: little buffering, and no old pictures. */
+/* RTSP cameras: little buffering, and no old pictures. */
 static void
 on_source_setup (GstElement *bin, GstElement *source, gpointer data)
 {
@@ -95,9 +95,47 @@ on_source_setup (GstElement *bin, GstElement *source, gpointer data)
   if (has_property (source, "drop-on-latency")) /* rtspsrc */
     g_object_set (source, "latency", (guint) (o->latency / GST_MSECOND),
         "drop-on-latency", TRUE, NULL);
-  else if (self->source->kind == SOURCE_NETWORK &&
-           has_property (source, "do-timestamp"))
-    g_object_set (source, "do-timestamp", TRUE, NULL);
+}
+
+/* A camera that sends JPEGs over HTTP says nothing about time: a frame is of
+ * when it came. */
+static GstPadProbeReturn
+on_untimed_frame (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  Pipeline *self = data;
+  const GstClockTime now =
+      gst_element_get_current_running_time (self->pipeline);
+  g_autoptr (GstEvent) event =
+      gst_pad_get_sticky_event (pad, GST_EVENT_SEGMENT, 0);
+  const GstSegment *segment;
+  GstBuffer *buffer;
+
+  if (!GST_CLOCK_TIME_IS_VALID (now) || !event)
+    return GST_PAD_PROBE_DROP; /* before the clock runs */
+  gst_event_parse_segment (event, &segment);
+  buffer = gst_buffer_make_writable (info->data);
+  GST_BUFFER_PTS (buffer) =
+      gst_segment_position_from_running_time (segment, GST_FORMAT_TIME, now);
+  GST_BUFFER_DURATION (buffer) = GST_CLOCK_TIME_NONE;
+  info->data = buffer;
+  return GST_PAD_PROBE_OK;
+}
+
+static void
+on_inner_element (
+    GstBin *bin, GstBin *where, GstElement *element, gpointer data)
+{
+  Pipeline *self = data;
+  GstElementFactory *factory = gst_element_get_factory (element);
+  g_autoptr (GstPad) pad = NULL;
+
+  if (!factory || !g_str_equal (GST_OBJECT_NAME (factory), "multipartdemux"))
+    return;
+  /* or a second stream is waited for */
+  g_object_set (element, "single-stream", TRUE, NULL);
+  pad = gst_element_get_static_pad (self->entry, "sink");
+  gst_pad_add_probe (
+      pad, GST_PAD_PROBE_TYPE_BUFFER, on_untimed_frame, self, NULL);
 }
 
 static gboolean
@@ -128,6 +166,8 @@ add_source (Pipeline *self, GError **error)
   g_signal_connect (source, "pad-added", G_CALLBACK (on_pad), self);
   g_signal_connect (source, "no-more-pads", G_CALLBACK (on_no_more_pads), self);
   g_signal_connect (source, "source-setup", G_CALLBACK (on_source_setup), self);
+  g_signal_connect (
+      source, "deep-element-added", G_CALLBACK (on_inner_element), self);
   return TRUE;
 }
 
