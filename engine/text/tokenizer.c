@@ -450,7 +450,7 @@ neva_tokenizer_decode_unnamed (
   for (gsize i = 0; i < n_ids; i++) {
     const NevaPiece *piece = piece_at (self, ids[i]);
 
-    if (piece && !piece->named)
+    if (piece && !piece->named && !(piece->additional && !self->nemo_tokens))
       g_array_append_val (kept, ids[i]);
   }
   return neva_tokenizer_decode_text (

@@ -12,8 +12,8 @@
 #define NEVA_MAX_TOKENIZER_BYTES ((gsize) 128 << 20)
 
 /* A key of tokenizer_config.json that transformers does not have: the
- * additional tokens that a .nemo names, which NeMo leaves out of its texts in
- * place of the tokenizer's own additional ones. */
+ * additional tokens that a .nemo names. Where there are some, NeMo leaves them
+ * out of its texts in place of the tokenizer's own additional ones. */
 #define NEVA_NEMO_TOKENS "nemo_special_tokens"
 
 typedef struct _NevaTokenizer NevaTokenizer;
@@ -46,8 +46,8 @@ char *neva_tokenizer_decode (const NevaTokenizer *tokenizer, const gint32 *ids,
 char *neva_tokenizer_decode_text (const NevaTokenizer *tokenizer,
     const gint32 *ids, gsize n_ids, gboolean skip_special);
 /* As NeMo decodes with Hugging Face's tokenizers: without the tokens that the
- * files name (bos, eos, …) and those of NEVA_NEMO_TOKENS. Other special tokens,
- * of which Llama 3 has many, stay. (transfer full) */
+ * files name (bos, eos, …) and the additional ones, see NEVA_NEMO_TOKENS. Other
+ * special tokens, of which Llama 3 has many, stay. (transfer full) */
 char *neva_tokenizer_decode_unnamed (
     const NevaTokenizer *tokenizer, const gint32 *ids, gsize n_ids);
 /* As NeMo's sentencepiece_legacy decodes: texts and the tokens that were added

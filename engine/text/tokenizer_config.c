@@ -47,6 +47,7 @@ add_special (NevaTokenizer *self, const char *text)
   if (found >= 0) {
     NevaPiece *piece = &g_array_index (self->pieces, NevaPiece, found);
 
+    piece->additional = TRUE;
     /* a special token is looked for in the text already */
     if (piece->special || self->sp) {
       piece->special = TRUE;
@@ -55,8 +56,10 @@ add_special (NevaTokenizer *self, const char *text)
   }
   json_object_set_string_member (token, "content", text);
   json_object_set_boolean_member (token, "special", TRUE);
-  /* cannot fail: the id is free and nothing is normalised */
-  neva_tokenizer_add_token (self, self->pieces->len, token, NULL);
+  /* fails only when there are too many: the id is free */
+  if (neva_tokenizer_add_token (self, self->pieces->len, token, NULL))
+    g_array_index (self->pieces, NevaPiece, neva_tokenizer_find (self, text))
+        .additional = TRUE;
 }
 
 /* Both files name the special tokens alike; "bos_token": null means none. */
@@ -83,6 +86,7 @@ read_names (NevaTokenizer *self, JsonObject *object)
 static void
 read_nemo_names (NevaTokenizer *self, JsonArray *names)
 {
+  self->nemo_tokens = names && json_array_get_length (names) > 0;
   for (guint i = 0; names && i < json_array_get_length (names); i++)
     mark_special (self, json_array_get_element (names, i), NULL);
 }

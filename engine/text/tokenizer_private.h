@@ -16,12 +16,13 @@
 #define NEVA_MAX_TOKENS (1u << 22)
 
 typedef struct {
-  char *text;       /* NULL: a hole in the vocabulary */
-  char *surface;    /* what it decodes to, where that is not its text */
-  gboolean special; /* left out when special tokens are skipped */
-  gboolean named;   /* the tokenizer's bos, eos, …; NEVA_NEMO_TOKENS */
-  gboolean silent;  /* decodes to nothing */
-  gboolean literal; /* never a byte, whatever it looks like */
+  char *text;          /* NULL: a hole in the vocabulary */
+  char *surface;       /* what it decodes to, where that is not its text */
+  gboolean special;    /* left out when special tokens are skipped */
+  gboolean named;      /* the tokenizer's bos, eos, …; NEVA_NEMO_TOKENS */
+  gboolean additional; /* one of its additional special tokens */
+  gboolean silent;     /* decodes to nothing */
+  gboolean literal;    /* never a byte, whatever it looks like */
 } NevaPiece;
 
 struct _NevaTokenizer {
@@ -33,6 +34,7 @@ struct _NevaTokenizer {
   gint32 bos, eos;
   gint adds_bos; /* -1: the files did not say */
   gboolean legacy;
+  gboolean nemo_tokens; /* NEVA_NEMO_TOKENS stand for the additional ones */
 
   /* by tokenizer.json */
   NevaNormalizer *normalizer;
