@@ -169,9 +169,31 @@ put_data (GString *out, const NevaConfig *c)
     g_string_append_printf (out, "  num_time_tokens: %u\n", c->time_tokens);
 }
 
+/* What a legacy sentencepiece wrapper adds to its model. */
 static void
-put_tokenizer (GString *out, const NevaConfig *c, const NevaNemoFiles *files)
+put_special_tokens (GString *out, const NevaFileSet *files)
 {
+  g_autoptr (JsonNode) root =
+      neva_file_set_find (files, "tokenizer_config.json")
+          ? neva_file_set_json (
+                files, "tokenizer_config.json", NEVA_MAX_TOKENIZER_BYTES, NULL)
+          : NULL;
+  JsonNode *list = root ? json_object_get_member (
+                              json_node_get_object (root), NEVA_NEMO_TOKENS)
+                        : NULL;
+  g_autofree char *text = NULL;
+
+  if (!list || !JSON_NODE_HOLDS_ARRAY (list) ||
+      !json_array_get_length (json_node_get_array (list)))
+    return;
+  text = json_to_string (list, FALSE);
+  g_string_append_printf (out, "  additional_special_tokens: %s\n", text);
+}
+
+static void
+put_tokenizer (GString *out, const NevaOrigin *o, const NevaNemoFiles *files)
+{
+  const NevaConfig *c = &o->config;
   const char *file =
       files->tokenizer_model ? files->tokenizer_model : files->tokenizer_json;
   g_autofree char *name = g_strconcat ("nemo:", file, NULL);
@@ -184,6 +206,8 @@ put_tokenizer (GString *out, const NevaConfig *c, const NevaNemoFiles *files)
       "  vocab_file: null\n  merge_file: null\n  delimiter: null\n"
       "  sentencepiece_legacy: %s\n",
       yes_no (c->legacy_tokenizer));
+  if (c->legacy_tokenizer)
+    put_special_tokens (out, o->checkpoint.tokenizer);
 }
 
 /* What media tokens the model has: by its template unless NeMo said. */
@@ -231,7 +255,7 @@ neva_nemo_yaml (const NevaOrigin *o, const NevaNemoShape *shape,
   put_multimodal (out, c, files->vision, model_type (c));
   put_lita (out, c);
   put_data (out, c);
-  put_tokenizer (out, c, files);
+  put_tokenizer (out, o, files);
   g_string_append (out,
       "precision: bf16\n"
       "target: nemo.collections.multimodal.models.multimodal_llm.neva."
