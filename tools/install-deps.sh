@@ -17,8 +17,8 @@ run="gcc g++ meson ninja-build pkg-config ca-certificates
   gstreamer1.0-x"
 test="clang clang-format libgstreamer-plugins-bad1.0-dev binutils git"
 # The sanitizer and fuzzer runtimes of clang have the version in their name.
-# MPI: tested where it can be had.
-optional="libclang-rt-dev fonts-dejavu-core libopenmpi-dev openmpi-bin"
+# MPI and a browser, for neva-live's page: tested where they can be had.
+optional="libclang-rt-dev fonts-dejavu-core chromium libopenmpi-dev openmpi-bin"
 
 wanted=$run
 [ "$what" = test ] && wanted="$run $test"

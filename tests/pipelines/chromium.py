@@ -16,8 +16,11 @@ import urllib.request
 def find():
     """The browser's path, or None."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if shutil.which(name):
-            return shutil.which(name)
+        path = shutil.which(name)
+        # some distributions install a script that only says where to get it
+        if path and subprocess.run([path, "--version"], timeout=60,
+                                   capture_output=True).returncode == 0:
+            return path
     return None
 
 
@@ -136,7 +139,9 @@ class Page:
         return result["result"].get("value")
 
     def wait(self, expression, timeout=None):
-        """Until the expression is true; its value. None when it never is."""
+        """Until the expression is true; its value, True for an element. None
+        when it never is."""
+        expression = f"((v) => v instanceof Node || v) ({expression})"
         end = time.monotonic() + (timeout or self.timeout)
         while time.monotonic() < end:
             try:
