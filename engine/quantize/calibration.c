@@ -7,6 +7,8 @@
 #include "convert/origin.h"
 #include "quantize/sites.h"
 
+#define BLOCK_ROWS 32 /* that are looked at together */
+
 struct _NevaCalibration {
   gint refs; /* atomic */
   GMutex lock;
@@ -33,7 +35,6 @@ input_new (const char *name, gsize k)
   input->k = k;
   input->sum = g_new0 (double, k);
   input->max = g_new0 (float, k);
-  input->sample = g_new (float, NEVA_SAMPLE_ROWS *k);
   input->state = g_str_hash (name) | 1;
   return input;
 }
@@ -71,13 +72,39 @@ neva_calibration_unref (NevaCalibration *c)
 
 /* ---- Looking ------------------------------------------------------------ */
 
-/* Vitter's algorithm R, on xorshift64. */
+/* Room for one more row of the sample. Large models have many places and some
+ * of them see little, so it grows. */
+static gboolean
+has_room (NevaInput *input)
+{
+  const gsize room = MIN (MAX (2 * input->room, 8), input->most);
+  float *larger;
+
+  if (input->n_sample < input->room)
+    return TRUE;
+  if (room == input->room)
+    return FALSE;
+  larger =
+      g_try_realloc_n (input->sample, room, input->k * sizeof *input->sample);
+  if (larger) {
+    input->sample = larger;
+    input->room = room;
+  } else {
+    input->most = input->room;
+  }
+  return larger != NULL;
+}
+
+/* Vitter's algorithm R, on xorshift64. Of a sample that is full, the row to
+ * replace, or one behind its end. */
 static gsize
 place_of (NevaInput *input)
 {
   guint64 x = input->state;
 
-  if (input->rows < NEVA_SAMPLE_ROWS)
+  if (!input->rows)
+    input->most = NEVA_SAMPLE_ROWS;
+  if (input->rows == input->n_sample && has_room (input))
     return input->n_sample++;
   x ^= x << 13, x ^= x >> 7, x ^= x << 17;
   input->state = x;
@@ -97,7 +124,7 @@ neva_input_look (NevaInput *input, const float *x, gsize ldx, gsize m)
       input->sum[i] += a;
       input->max[i] = a > input->max[i] ? a : input->max[i];
     }
-    if (place < NEVA_SAMPLE_ROWS)
+    if (place < input->n_sample)
       memcpy (input->sample + place * input->k, x, input->k * sizeof *x);
   }
 }
@@ -111,13 +138,15 @@ neva_calibration_look (NevaCalibration *c, NevaBackend *b, const NevaMatrix *m,
   g_mutex_lock (&c->lock);
   if ((input = g_hash_table_lookup (c->watched, m))) {
     const gboolean dense = ldx == input->k;
-    const gsize step = dense ? MAX (rows, 1) : 1;
+    const gsize step = dense ? BLOCK_ROWS : 1;
     g_autofree float *host = g_new (float, step * input->k);
 
     for (gsize r = 0; r < rows; r += step) {
+      const gsize n = MIN (step, rows - r);
+
       neva_backend_download (
-          b, host, x + r * ldx, step * input->k * sizeof (float));
-      neva_input_look (input, host, input->k, step);
+          b, host, x + r * ldx, n * input->k * sizeof (float));
+      neva_input_look (input, host, input->k, n);
     }
   }
   g_mutex_unlock (&c->lock);

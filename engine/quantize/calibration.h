@@ -18,9 +18,11 @@ typedef struct {
   guint64 rows;  /* seen */
   double *sum;   /* [k] of |x| */
   float *max;    /* [k] of |x| */
-  float *sample; /* [n_sample][k] */
+  float *sample; /* [n_sample][k]; NULL: none yet */
   gsize n_sample;
-  guint64 state; /* of the draws: the same rows give the same sample */
+  gsize room, most; /* rows that are allocated; that may be: NEVA_SAMPLE_ROWS,
+                       or 0 until the first row, less when memory is short */
+  guint64 state;    /* of the draws: the same rows give the same sample */
 } NevaInput;
 
 /* Rows x [m, k] on the host. */

@@ -32,7 +32,6 @@ new_input (gsize k)
   input->k = k;
   input->sum = g_new0 (double, k);
   input->max = g_new0 (float, k);
-  input->sample = g_new0 (float, NEVA_SAMPLE_ROWS *k);
   input->state = 88172645463325252;
   return input;
 }
