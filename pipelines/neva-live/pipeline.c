@@ -328,6 +328,9 @@ pipeline_init (Pipeline *self, Hub *hub, guint index, GError **error)
 void
 pipeline_clear (Pipeline *self)
 {
+  /* Straight to NULL, uridecodebin of GStreamer 1.22 leaves a decodebin that
+   * failed on its way to PAUSED in READY, and complains when it is freed. */
+  gst_element_set_state (self->pipeline, GST_STATE_READY);
   gst_element_set_state (self->pipeline, GST_STATE_NULL);
   gst_object_unref (self->pipeline);
   g_mutex_clear (&self->lock);
