@@ -66,15 +66,16 @@ describe (NevaBackendCuda *c, NevaCudaHeads *out, const NevaHeads *h,
     const NevaSpan *spans, gsize n_spans)
 {
   const gsize page = neva_kv_page_bytes (h->type, h->head_dim);
-  gsize rows = 0;
+  gsize rows = 0, keys = 0;
 
   if (!n_spans || !neva_cuda_enter (c))
     return FALSE;
   for (gsize i = 0; i < n_spans; i++)
-    rows = MAX (rows, spans[i].rows);
+    rows = MAX (rows, spans[i].rows), keys = MAX (keys, spans[i].kv_len);
   *out = (NevaCudaHeads){.spans = stage_spans (c, spans, n_spans),
       .n_spans = (guint32) n_spans,
       .max_rows = (guint32) rows,
+      .max_kv = (guint32) keys,
       .heads = (guint32) h->heads,
       .kv_heads = (guint32) h->kv_heads,
       .head_dim = (guint32) h->head_dim,
@@ -105,8 +106,12 @@ neva_cuda_attend (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
 {
   NevaBackendCuda *c = neva_cuda (b);
   NevaCudaHeads heads;
+  gsize work;
 
-  if (describe (c, &heads, h, spans, n_spans))
+  if (!describe (c, &heads, h, spans, n_spans))
+    return;
+  work = neva_cuda_attention_work (&heads);
+  if (!work || (heads.work = neva_cuda_scratch (c, &c->sum, work)))
     neva_cuda_check (c, c->api->attention (&heads, dst, ldd, q, ldq, c->stream),
         "attention");
 }

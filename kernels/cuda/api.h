@@ -112,7 +112,35 @@ typedef struct {
   float scale;
   size_t head_offset; /* bytes from a block to its K page of head 0 */
   size_t page_bytes;  /* of a K page; the V page follows it */
+  uint32_t max_kv;    /* attention: no span's kv_len is more */
+  float *work; /* attention: neva_cuda_attention_work () bytes, aligned to 16,
+                  or NULL: the same bits, slower where rows are few */
 } NevaCudaHeads;
+
+/* Keys of which attention keeps sums of their own: pieces that blocks may take
+ * apart without a bit changing. */
+#define NEVA_CUDA_CHUNK 256
+/* Query rows times heads that a block takes; fewer in all: 16. */
+#define NEVA_CUDA_ATTENTION_TILE 64
+
+/* Bytes of work with which blocks share out the cache, too; 0: the rows alone
+ * are blocks enough for a GPU, or would need too much. */
+static inline size_t
+neva_cuda_attention_work (const NevaCudaHeads *h)
+{
+  const size_t chunks =
+      ((size_t) h->max_kv + NEVA_CUDA_CHUNK - 1) / NEVA_CUDA_CHUNK;
+  const size_t items = (size_t) h->max_rows * (h->heads / h->kv_heads);
+  const size_t blocks = (items + NEVA_CUDA_ATTENTION_TILE - 1) /
+                        NEVA_CUDA_ATTENTION_TILE * h->kv_heads * h->n_spans;
+  const size_t bytes = chunks * h->n_spans * h->max_rows * h->heads *
+                       (h->head_dim + 4) * sizeof (float);
+
+  return h->type == NEVA_DTYPE_BF16 && chunks > 1 && blocks < 132 &&
+                 bytes <= (size_t) 64 << 20
+             ? bytes
+             : 0;
+}
 
 /* k, v [..][kv_heads * head_dim]. Class: exact. */
 #define NEVA_DECL_CUDA_KV_STORE(name)                                          \

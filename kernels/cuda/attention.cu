@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Attention over pages (kernels/attention.h): storing keys and values, and a
- * softmax that goes page by page. A block of 64 threads has one query row of
- * one head: for the scores each thread takes a key of the page, for the sums it
- * takes every 64th number of a value. */
+/* Attention over pages (kernels/attention.h): storing keys and values, and the
+ * exact kernel, for f32 and for head sizes that attention_mma.cu does not take.
+ * A block of 64 threads has one query row of one head: for the scores each
+ * thread takes a key of the page, for the sums it takes every 64th number of a
+ * value. */
 #include "api.h"
 #include "numbers.cuh"
+#include "pages.cuh"
 
 static const unsigned STORE_THREADS = 256;
-static const unsigned PAGE = NEVA_KV_PAGE;
 static const unsigned MAX_DIM = 256;
 
 /* Element of a K page, of a V page. */
@@ -23,15 +24,6 @@ v_index (NevaDType type, size_t head_dim, size_t slot, size_t d)
 {
   return type == NEVA_DTYPE_F32 ? slot * head_dim + d
                                 : (slot / 2 * head_dim + d) * 2 + slot % 2;
-}
-
-static __device__ __forceinline__ uint8_t *
-k_page (const NevaCudaHeads &h, const NevaCudaSpan &s, size_t page, size_t head)
-{
-  uint8_t *const *blocks =
-      (uint8_t *const *) ((const uint8_t *) h.spans + s.blocks_at);
-
-  return load (blocks + page) + h.head_offset + head * 2 * h.page_bytes;
 }
 
 static __device__ __forceinline__ void
@@ -85,15 +77,6 @@ extern "C" NEVA_DECL_CUDA_KV_STORE (neva_cuda_kv_store)
     return 0;
   return NEVA_LAUNCH (
       kv_store, grid, dim3 (STORE_THREADS), 0, stream, h, k, ldk, v, ldv);
-}
-
-/* [first, last] keys that a position sees; first > last: none. */
-static __device__ __forceinline__ void
-visible_keys (const NevaCudaHeads &h, const NevaCudaSpan &s, size_t pos,
-    size_t *first, size_t *end)
-{
-  *first = h.window && pos >= h.window ? pos - h.window + 1 : 0;
-  *end = h.causal && pos + 1 < s.kv_len ? pos + 1 : s.kv_len;
 }
 
 __global__ static void
@@ -168,6 +151,8 @@ extern "C" NEVA_DECL_CUDA_ATTENTION (neva_cuda_attention)
 
   if (!h.max_rows || !h.n_spans)
     return 0;
+  if (h.type == NEVA_DTYPE_BF16 && neva_cuda_mma_takes (h.head_dim))
+    return neva_cuda_attention_mma (h, dst, ldd, q, ldq, stream);
   return NEVA_LAUNCH (attention, dim3 (h.max_rows, h.heads, h.n_spans),
       dim3 (PAGE), 0, stream, h, dst, ldd, q, ldq);
 }

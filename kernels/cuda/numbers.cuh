@@ -27,6 +27,20 @@ to_bf16 (float x)
 #endif
 }
 
+/* Two numbers in a register, the first in the low half. */
+static __device__ __forceinline__ uint32_t
+pack_bf16 (float low, float high)
+{
+#ifdef __CUDACC__
+  uint32_t both;
+
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+  return both;
+#else
+  return to_bf16 (low) | (uint32_t) to_bf16 (high) << 16;
+#endif
+}
+
 static __device__ __forceinline__ float
 from_f16 (uint16_t h)
 {
