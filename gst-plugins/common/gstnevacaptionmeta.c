@@ -4,6 +4,7 @@
 #include "gstnevacaptionmeta.h"
 #include "gstnevaanalytics.h"
 #include "gstnevacustommeta.h"
+#include "gstnevaregion.h"
 
 void
 gst_neva_caption_meta_init (void)
@@ -74,8 +75,8 @@ gst_buffer_add_neva_caption_meta (
   g_return_if_fail (gst_buffer_is_writable (buffer));
 
   gst_buffer_add_neva_custom_meta (buffer, GST_NEVA_CAPTION_META_NAME, caption);
-  gst_neva_analytics_add_text (
-      buffer, gst_structure_get_string (caption, "text"));
+  gst_neva_analytics_add_caption (buffer, caption);
+  gst_neva_region_relate (buffer, caption);
 }
 
 const GstStructure *

@@ -27,6 +27,10 @@
  *   prompt         string   as asked, placeholders replaced
  *   memory         uint     captions of earlier clips in it
  *   finish         string   "stop", "length"; "" while not final
+ *   region-id, region-mtd  int, region-type  string, region-x, region-y,
+ *   region-width, region-height  int64, region-confidence  double
+ *                  with nevaencoder region=roi: the object that it speaks of,
+ *                  see gstnevaregion.h
  *   prompt-tokens, reused-tokens, tokens   uint
  *   mean-logprob   double   of the generated tokens, natural logarithm
  *   token-ids, logprobs   arrays of int and double, with nevallm's

@@ -5,6 +5,7 @@
  *   encoderenums.c     the types of enumerations that are properties
  *   encoderproperties.c  properties, statistics
  *   novelty.c          gate=embedding
+ *   regions.c          region=roi
  */
 #ifndef GST_NEVA_ENCODER_PRIVATE_H
 #define GST_NEVA_ENCODER_PRIVATE_H
@@ -34,6 +35,12 @@ typedef enum {
   GST_NEVA_ENCODER_GATE_EMBEDDING
 } GstNevaEncoderGate;
 
+typedef enum {
+  GST_NEVA_ENCODER_REGION_FULL_FRAME,
+  GST_NEVA_ENCODER_REGION_ROI
+} GstNevaEncoderRegion;
+
+#define GST_NEVA_ENCODER_MAX_REGIONS 4
 #define GST_NEVA_ENCODER_GATE_THRESHOLD 0.01
 
 #define GST_TYPE_NEVA_ENCODER_FRAMES (gst_neva_encoder_frames_get_type ())
@@ -42,6 +49,8 @@ GType gst_neva_encoder_frames_get_type (void);
 GType gst_neva_encoder_overflow_get_type (void);
 #define GST_TYPE_NEVA_ENCODER_GATE (gst_neva_encoder_gate_get_type ())
 GType gst_neva_encoder_gate_get_type (void);
+#define GST_TYPE_NEVA_ENCODER_REGION (gst_neva_encoder_region_get_type ())
+GType gst_neva_encoder_region_get_type (void);
 
 struct _GstNevaEncoder {
   GstBaseTransform parent;
@@ -57,6 +66,9 @@ struct _GstNevaEncoder {
   GstNevaEncoderGate gate;
   double gate_threshold;
   GstClockTime heartbeat;
+  GstNevaEncoderRegion region;
+  guint max_regions; /* of a frame */
+  guint64 n_regions, n_regions_dropped, n_regions_outside;
   GCancellable *waiting; /* replaced after each flush */
   guint64 n_frames, n_submitted, n_not_chosen, n_loading, n_full, n_refused;
   guint64 n_undecided;
@@ -67,7 +79,24 @@ struct _GstNevaEncoder {
   NevaModel *model;
   gboolean seen_mark;
   gboolean live, live_known;
+  gboolean outside_warned;
 };
+
+/* ---- gstnevaencoder.c; streaming thread ---- */
+
+/* frame: borrowed. *embedding: (transfer full), NULL when the frame goes on
+ * without, which is counted and said. Returns: whether the stream goes on. */
+GstFlowReturn gst_neva_encoder_encode (GstNevaEncoder *self, GstBuffer *buffer,
+    const NevaFrame *frame, NevaEmbedding **embedding);
+
+/* ---- regions.c; streaming thread ---- */
+
+/* region=roi: shows the pictures of the frame's objects to the model and
+ * attaches the handles. frame: the whole picture. */
+GstFlowReturn gst_neva_encoder_encode_regions (
+    GstNevaEncoder *self, GstBuffer *buffer, const NevaFrame *frame);
+
+/* ---- encoderproperties.c ---- */
 
 /* Also sets the class's functions for properties. */
 void gst_neva_encoder_install_properties (GObjectClass *klass);

@@ -66,3 +66,24 @@ gst_neva_encoder_gate_get_type (void)
   }
   return type;
 }
+
+GType
+gst_neva_encoder_region_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type)) {
+    static const GEnumValue values[] = {
+        {GST_NEVA_ENCODER_REGION_FULL_FRAME, "The picture is captioned",
+            "full-frame"},
+        {GST_NEVA_ENCODER_REGION_ROI,
+            "Each object that was found in the picture is captioned, by itself",
+            "roi"},
+        {0, NULL, NULL},
+    };
+
+    g_once_init_leave (
+        &type, g_enum_register_static ("GstNevaEncoderRegion", values));
+  }
+  return type;
+}

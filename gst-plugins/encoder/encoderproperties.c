@@ -10,6 +10,8 @@ enum {
   PROP_GATE_THRESHOLD,
   PROP_HEARTBEAT,
   PROP_PRIORITY,
+  PROP_REGION,
+  PROP_MAX_REGIONS,
   PROP_STATS,
   PROP_MODEL_FIRST /* … and the others of GstNevaModelOptions */
 };
@@ -30,7 +32,9 @@ make_stats (GstNevaEncoder *self)
       G_TYPE_UINT64, self->n_undecided, "frames-reused", G_TYPE_UINT64,
       self->n_reused, "windows", G_TYPE_UINT64, c.windows, "windows-gated",
       G_TYPE_UINT64, c.gated, "heartbeats", G_TYPE_UINT64, c.heartbeats,
-      "model", GST_TYPE_STRUCTURE, of_model, NULL);
+      "regions", G_TYPE_UINT64, self->n_regions, "regions-dropped",
+      G_TYPE_UINT64, self->n_regions_dropped, "regions-outside", G_TYPE_UINT64,
+      self->n_regions_outside, "model", GST_TYPE_STRUCTURE, of_model, NULL);
   GST_OBJECT_UNLOCK (self);
   gst_structure_free (of_model);
   if (model)
@@ -71,6 +75,16 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
       break;
     case PROP_PRIORITY:
       gst_neva_share_set (&self->share, value);
+      break;
+    case PROP_REGION:
+      GST_OBJECT_LOCK (self);
+      self->region = (GstNevaEncoderRegion) g_value_get_enum (value);
+      GST_OBJECT_UNLOCK (self);
+      break;
+    case PROP_MAX_REGIONS:
+      GST_OBJECT_LOCK (self);
+      self->max_regions = g_value_get_uint (value);
+      GST_OBJECT_UNLOCK (self);
       break;
     default:
       if (!gst_neva_model_options_set (
@@ -113,6 +127,16 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
       break;
     case PROP_PRIORITY:
       gst_neva_share_get (&self->share, value);
+      break;
+    case PROP_REGION:
+      GST_OBJECT_LOCK (self);
+      g_value_set_enum (value, (gint) self->region);
+      GST_OBJECT_UNLOCK (self);
+      break;
+    case PROP_MAX_REGIONS:
+      GST_OBJECT_LOCK (self);
+      g_value_set_uint (value, self->max_regions);
+      GST_OBJECT_UNLOCK (self);
       break;
     case PROP_STATS:
       g_value_take_boxed (value, make_stats (self));
@@ -159,6 +183,22 @@ gst_neva_encoder_install_properties (GObjectClass *klass)
           "With a gate: from one captioned clip to the next it is never "
           "longer, ns, even if nothing happens; 0 = no limit",
           0, G_MAXINT64, 0,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+              GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (klass, PROP_REGION,
+      g_param_spec_enum ("region", "Region",
+          "What of a chosen frame is shown to the model: all of it, or, one by "
+          "one, the objects that GstVideoRegionOfInterestMeta or GstAnalytics "
+          "name",
+          GST_TYPE_NEVA_ENCODER_REGION, GST_NEVA_ENCODER_REGION_FULL_FRAME,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+              GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (klass, PROP_MAX_REGIONS,
+      g_param_spec_uint ("max-regions", "Most regions",
+          "region=roi: objects of a frame that are shown, the largest ones; "
+          "the "
+          "others are counted",
+          1, 1024, GST_NEVA_ENCODER_MAX_REGIONS,
           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
               GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (klass, PROP_STATS,

@@ -28,6 +28,7 @@
 #include "common/gstnevaerror.h"
 #include "common/gstnevaframe.h"
 #include "common/gstnevamodel.h"
+#include "common/gstnevaregionsmeta.h"
 #include "common/gstnevasamplemeta.h"
 #include "encoder.h"
 
@@ -157,7 +158,9 @@ gst_neva_encoder_start (GstBaseTransform *trans)
   GST_OBJECT_LOCK (self);
   self->n_frames = self->n_submitted = self->n_not_chosen = 0;
   self->n_loading = self->n_full = self->n_refused = self->n_undecided = 0;
-  self->n_reused = 0;
+  self->n_reused = self->n_regions = 0;
+  self->n_regions_dropped = self->n_regions_outside = 0;
+  self->outside_warned = FALSE;
   GST_OBJECT_UNLOCK (self);
   gst_neva_novelty_clear_counts (self->novelty);
   self->seen_mark = FALSE;
@@ -285,6 +288,17 @@ count (GstNevaEncoder *self, guint64 *counter)
   GST_OBJECT_UNLOCK (self);
 }
 
+static gboolean
+wants_regions (GstNevaEncoder *self)
+{
+  gboolean wanted;
+
+  GST_OBJECT_LOCK (self);
+  wanted = self->region == GST_NEVA_ENCODER_REGION_ROI;
+  GST_OBJECT_UNLOCK (self);
+  return wanted;
+}
+
 /* However many clips hold it. */
 static void
 count_submitted (GstNevaEncoder *self, GstBuffer *buffer)
@@ -350,42 +364,22 @@ need_model (GstNevaEncoder *self)
   return ret == GST_FLOW_ERROR ? GST_NEVA_FLOW_STOPPED : ret;
 }
 
-static GstFlowReturn
-submit (GstNevaEncoder *self, GstBuffer *buffer)
+GstFlowReturn
+gst_neva_encoder_encode (GstNevaEncoder *self, GstBuffer *buffer,
+    const NevaFrame *frame, NevaEmbedding **embedding)
 {
-  const GstClockTime pts = GST_BUFFER_PTS (buffer);
-  g_autoptr (NevaEmbedding) embedding = NULL;
   g_autoptr (GCancellable) waiting = NULL;
   g_autoptr (GError) error = NULL;
-  GstVideoFrame mapped;
-  NevaFrame frame;
 
-  if (!gst_video_frame_map (&mapped, &self->info, buffer,
-          GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
-    GST_ELEMENT_ERROR (
-        self, STREAM, FORMAT, ("A frame cannot be read."), (NULL));
-    return GST_NEVA_FLOW_STOPPED;
-  }
   if (may_wait (self)) {
     GST_OBJECT_LOCK (self);
     waiting = g_object_ref (self->waiting);
     GST_OBJECT_UNLOCK (self);
   }
-  if (gst_neva_frame_init (
-          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1)) {
-    frame.stream = self->share.stream;
-    frame.priority = g_atomic_int_get (&self->share.priority);
-    embedding = neva_model_encode (self->model, &frame, waiting, &error);
-  } else
-    g_set_error (&error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "pictures of this format cannot be encoded");
-  gst_video_frame_unmap (&mapped);
-
-  if (embedding) {
-    gst_buffer_add_neva_embedding_meta (buffer, embedding);
+  *embedding = neva_model_encode (self->model, frame, waiting, &error);
+  if (*embedding) {
     if (has_gate (self))
-      gst_neva_novelty_add_frame (self->novelty, buffer, embedding);
-    count_submitted (self, buffer);
+      gst_neva_novelty_add_frame (self->novelty, buffer, *embedding);
     return GST_FLOW_OK;
   }
   if (g_error_matches (error, NEVA_ERROR, NEVA_ERROR_CANCELLED))
@@ -405,6 +399,61 @@ submit (GstNevaEncoder *self, GstBuffer *buffer)
   return GST_NEVA_FLOW_STOPPED;
 }
 
+/* The whole picture, or its objects. */
+static GstFlowReturn
+encode_mapped (GstNevaEncoder *self, GstBuffer *buffer, const NevaFrame *frame)
+{
+  g_autoptr (NevaEmbedding) embedding = NULL;
+  GstFlowReturn ret;
+
+  if (wants_regions (self))
+    return gst_neva_encoder_encode_regions (self, buffer, frame);
+  ret = gst_neva_encoder_encode (self, buffer, frame, &embedding);
+  if (embedding) {
+    gst_buffer_add_neva_embedding_meta (buffer, embedding);
+    count_submitted (self, buffer);
+  }
+  return ret;
+}
+
+static GstFlowReturn
+submit (GstNevaEncoder *self, GstBuffer *buffer)
+{
+  const GstClockTime pts = GST_BUFFER_PTS (buffer);
+  GstFlowReturn ret = GST_NEVA_FLOW_STOPPED;
+  GstVideoFrame mapped;
+  NevaFrame frame;
+
+  if (!gst_video_frame_map (&mapped, &self->info, buffer,
+          GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
+    GST_ELEMENT_ERROR (
+        self, STREAM, FORMAT, ("A frame cannot be read."), (NULL));
+    return GST_NEVA_FLOW_STOPPED;
+  }
+  if (gst_neva_frame_init (
+          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1)) {
+    frame.stream = self->share.stream;
+    frame.priority = g_atomic_int_get (&self->share.priority);
+    ret = encode_mapped (self, buffer, &frame);
+  } else
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("Pictures of this format cannot be encoded."), (NULL));
+  gst_video_frame_unmap (&mapped);
+  return ret;
+}
+
+/* With region=roi nevallm must not show the picture to the model itself. */
+static void
+leave_out (GstNevaEncoder *self, GstBuffer *buffer, guint64 *counter)
+{
+  count (self, counter);
+  if (wants_regions (self)) {
+    g_autoptr (GArray) none = gst_neva_region_handles_new ();
+
+    gst_buffer_add_neva_regions_meta (buffer, none);
+  }
+}
+
 static GstFlowReturn
 gst_neva_encoder_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
 {
@@ -419,16 +468,17 @@ gst_neva_encoder_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   ret = need_model (self);
   if (ret != GST_FLOW_OK)
     return ret;
-  if (is_undecided (self, buffer)) {
+  if (!wants_regions (self) && is_undecided (self, buffer)) {
     count (self, &self->n_undecided);
     return GST_FLOW_OK;
   }
   if (!self->model) {
     GST_LOG_OBJECT (self, "still loading: %" GST_PTR_FORMAT, buffer);
-    count (self, &self->n_loading);
+    leave_out (self, buffer, &self->n_loading);
     return GST_FLOW_OK;
   }
-  if (gst_buffer_get_neva_embedding (buffer, self->model))
+  if (gst_buffer_get_neva_embedding (buffer, self->model) ||
+      gst_buffer_get_neva_regions (buffer))
     return GST_FLOW_OK;
   return submit (self, buffer);
 }
@@ -470,6 +520,7 @@ gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_FRAMES, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_GATE, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_OVERFLOW, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_REGION, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NEVA_WEIGHTS, 0);
 
   trans_class->start = gst_neva_encoder_start;
@@ -493,4 +544,5 @@ gst_neva_encoder_init (GstNevaEncoder *self)
   self->waiting = g_cancellable_new ();
   self->novelty = gst_neva_novelty_new ();
   self->gate_threshold = GST_NEVA_ENCODER_GATE_THRESHOLD;
+  self->max_regions = GST_NEVA_ENCODER_MAX_REGIONS;
 }

@@ -115,8 +115,8 @@ stream_time (const GstNevaLlmClip *clip, GstClockTime running_time)
 }
 
 static char *
-expand_prompt (
-    const GstNevaLlmClip *clip, const char *prompt, const char *memory)
+expand_prompt (const GstNevaLlmClip *clip, const GstNevaLlmObject *object,
+    const char *prompt, const char *memory)
 {
   g_autofree GstClockTime *times = g_new (GstClockTime, clip->times->len);
   const GstNevaTextClip text = {.clip = clip->number,
@@ -124,7 +124,9 @@ expand_prompt (
       .end = stream_time (clip, clip->end),
       .times = times,
       .n_times = clip->times->len,
-      .memory = memory};
+      .memory = memory,
+      .objects = object ? object->objects : clip->objects,
+      .object = object ? object->region->label : NULL};
 
   for (guint i = 0; i < clip->times->len; i++)
     times[i] = gst_segment_to_stream_time (&clip->segment, GST_FORMAT_TIME,
@@ -135,12 +137,14 @@ expand_prompt (
 /* Everything of the question but its text. */
 static NevaQuestion
 make_question (const GstNevaLlmSettings *settings, const GstNevaLlmClip *clip,
-    const GstNevaLlmPrompt *prompt, const GPtrArray *frames)
+    const GstNevaLlmPrompt *prompt, const GstNevaLlmObject *object,
+    const GPtrArray *frames)
 {
   NevaQuestion question = NEVA_QUESTION_DEFAULT;
 
-  question.frames = (NevaEmbedding *const *) frames->pdata;
-  question.n_frames = frames->len;
+  question.frames =
+      object ? &object->embedding : (NevaEmbedding *const *) frames->pdata;
+  question.n_frames = object ? 1 : frames->len;
   if (GST_CLOCK_TIME_IS_VALID (clip->start) &&
       GST_CLOCK_TIME_IS_VALID (clip->end) && clip->end > clip->start)
     question.duration_ns = (gint64) (clip->end - clip->start);
@@ -191,9 +195,9 @@ most_tokens (
 /* The prompt with as many of the lines as fit, the newest ones; *n: how many.
  * base: without any. (transfer full) */
 static char *
-prompt_with (const GstNevaLlmClip *clip, NevaModel *model,
-    const NevaQuestion *asked, const char *base, const char *prompt,
-    const GPtrArray *lines, guint most, guint *n)
+prompt_with (const GstNevaLlmClip *clip, const GstNevaLlmObject *object,
+    NevaModel *model, const NevaQuestion *asked, const char *base,
+    const char *prompt, const GPtrArray *lines, guint most, guint *n)
 {
   g_autofree char *placed = gst_neva_text_place_memory (prompt);
   g_autofree char *best = g_strdup (base);
@@ -206,7 +210,7 @@ prompt_with (const GstNevaLlmClip *clip, NevaModel *model,
       neva_model_get_info (model)->context_length, most);
   while (*n < lines->len) {
     g_autofree char *memory = join_last (lines, *n + 1);
-    g_autofree char *text = expand_prompt (clip, placed, memory);
+    g_autofree char *text = expand_prompt (clip, object, placed, memory);
     gsize tokens;
 
     question.prompt = text;
@@ -223,14 +227,14 @@ prompt_with (const GstNevaLlmClip *clip, NevaModel *model,
 /* A yes/no question remembers nothing: its earlier answers would weigh. */
 static char *
 make_text (GstNevaLlm *self, const GstNevaLlmClip *clip, NevaModel *model,
-    const GstNevaLlmPrompt *prompt, const NevaQuestion *question,
-    const GstNevaLlmSettings *settings, guint *n)
+    const GstNevaLlmPrompt *prompt, const GstNevaLlmObject *object,
+    const NevaQuestion *question, const GstNevaLlmSettings *settings, guint *n)
 {
   const GstNevaLlmMemorySettings *memory = &settings->memory;
   const char *text = prompt->text       ? prompt->text
                      : settings->prompt ? settings->prompt
                                         : neva_model_get_info (model)->prompt;
-  g_autofree char *base = expand_prompt (clip, text, NULL);
+  g_autofree char *base = expand_prompt (clip, object, text, NULL);
   g_autoptr (GPtrArray) lines = NULL;
 
   if (memory->captions == 0 || prompt->alert)
@@ -240,7 +244,7 @@ make_text (GstNevaLlm *self, const GstNevaLlmClip *clip, NevaModel *model,
       &self->memory, prompt->id, clip->epoch, memory->captions);
   g_mutex_unlock (&self->lock);
   return prompt_with (
-      clip, model, question, base, text, lines, memory->tokens, n);
+      clip, object, model, question, base, text, lines, memory->tokens, n);
 }
 
 /* ---- Asking ---- */
@@ -251,7 +255,8 @@ ask_one (GstNevaLlm *self, GstNevaLlmClip *clip, GstNevaLlmQuestion *q,
     NevaModel *model, const GstNevaLlmSettings *settings, GPtrArray *frames,
     GCancellable *cancel)
 {
-  NevaQuestion question = make_question (settings, clip, q->prompt, frames);
+  NevaQuestion question =
+      make_question (settings, clip, q->prompt, q->object, frames);
   Call *call = call_new (self, clip, q);
   NevaRequest *request;
   GError *error = NULL;
@@ -259,8 +264,8 @@ ask_one (GstNevaLlm *self, GstNevaLlmClip *clip, GstNevaLlmQuestion *q,
 
   question.stream = self->share.stream;
   question.priority = g_atomic_int_get (&self->share.priority);
-  q->text =
-      make_text (self, clip, model, q->prompt, &question, settings, &q->memory);
+  q->text = make_text (
+      self, clip, model, q->prompt, q->object, &question, settings, &q->memory);
   question.prompt = q->text;
   request =
       neva_model_ask (model, &question, settings->partial ? on_partial : NULL,
@@ -306,7 +311,8 @@ begin (
   if (clip->state != GST_NEVA_LLM_CLIP_ASKED)
     return FALSE;
   clip->model = g_strdup (neva_model_get_info (model)->name);
-  clip->questions = gst_neva_llm_questions_new (settings);
+  clip->questions = gst_neva_llm_clip_questions (clip, settings);
+  clip->objects = gst_neva_llm_clip_last_objects (clip);
   clip->n_open = clip->questions->len;
   gst_neva_llm_clip_forget_frames (clip);
   return TRUE;

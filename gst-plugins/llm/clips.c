@@ -10,6 +10,8 @@ frame_clear (gpointer data)
 
   g_clear_pointer (&frame->embedding, neva_embedding_unref);
   gst_clear_buffer (&frame->buffer);
+  g_clear_pointer (&frame->regions, g_array_unref);
+  g_free (frame->objects);
 }
 
 static GstNevaLlmClip *
@@ -48,6 +50,7 @@ gst_neva_llm_clip_unref (GstNevaLlmClip *clip)
   g_clear_pointer (&clip->verdict, gst_neva_verdict_unref);
   g_clear_pointer (&clip->questions, g_ptr_array_unref);
   g_free (clip->model);
+  g_free (clip->objects);
   g_clear_error (&clip->error);
   g_free (clip);
 }
@@ -55,10 +58,19 @@ gst_neva_llm_clip_unref (GstNevaLlmClip *clip)
 gint
 gst_neva_llm_clip_next_to_encode (const GstNevaLlmClip *clip)
 {
-  for (guint i = 0; i < clip->frames->len; i++)
-    if (!g_array_index (clip->frames, GstNevaLlmFrame, i).embedding)
-      return (gint) i;
-  return -1;
+  gint first = -1;
+
+  /* Of a clip of objects only those are shown. */
+  for (guint i = 0; i < clip->frames->len; i++) {
+    const GstNevaLlmFrame *frame =
+        &g_array_index (clip->frames, GstNevaLlmFrame, i);
+
+    if (frame->regions)
+      return -1;
+    if (!frame->embedding && first < 0)
+      first = (gint) i;
+  }
+  return first;
 }
 
 gboolean

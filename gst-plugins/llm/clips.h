@@ -13,6 +13,7 @@
 #define GST_NEVA_LLM_CLIPS_H
 
 #include <gst/video/video.h>
+#include "common/gstnevaregionsmeta.h"
 #include "common/gstnevasamplemeta.h"
 #include "question.h"
 
@@ -34,6 +35,9 @@ typedef struct {
   NevaEmbedding *embedding;
   GstBuffer *buffer;
   GstVideoInfo info;
+  GArray *regions; /* GstNevaRegionHandle: the objects of the frame, of which
+                      nothing else is asked then; or NULL */
+  char *objects;   /* what was found in it, for the prompt; or NULL */
 } GstNevaLlmFrame;
 
 typedef struct {
@@ -56,6 +60,7 @@ typedef struct {
   guint n_open;         /* of them: the model has not answered yet */
   guint n_delivered;    /* the first ones */
   char *model;          /* that was asked */
+  char *objects;        /* of its last frame that has any, or NULL */
   GError *error;        /* when FAILED: nothing could be asked */
 } GstNevaLlmClip;
 

@@ -75,6 +75,7 @@ make_caption (GstNevaLlm *self, const GstNevaLlmClip *clip,
   if (final)
     fill_answer (&info, &question->answer);
   caption = gst_neva_caption_to_structure (&info);
+  gst_neva_llm_tell_object (question, caption);
   if (final)
     gst_neva_llm_scores_add (caption, question->scores);
   return caption;
@@ -174,7 +175,10 @@ set_current (GstNevaLlm *self, const GstNevaLlmClip *clip,
 
   g_mutex_lock (&self->lock);
   fresh = self->serial == serial;
-  if (fresh && self->mode == GST_NEVA_LLM_MODE_VIDEO) {
+  if (fresh && self->mode == GST_NEVA_LLM_MODE_VIDEO && question->object) {
+    gst_neva_llm_replace_current_object (
+        self, clip, question, g_steal_pointer (&caption));
+  } else if (fresh && self->mode == GST_NEVA_LLM_MODE_VIDEO) {
     replace_current (self, clip, question, g_steal_pointer (&caption));
   } else if (fresh && final) {
     gst_neva_llm_decide (self, clip, g_steal_pointer (&caption));

@@ -230,10 +230,11 @@ get_stats (GstNevaLlm *self)
   gst_structure_set (stats, "clips", G_TYPE_UINT64, c.clips, "captions",
       G_TYPE_UINT64, c.answered, "dropped", G_TYPE_UINT64, c.dropped,
       "captions-failed", G_TYPE_UINT64, c.failed, "skipped", G_TYPE_UINT64,
-      c.skipped, "windows-gated", G_TYPE_UINT64, c.gated, "late", G_TYPE_UINT64,
-      c.late, "pending", G_TYPE_UINT, waiting, "in-flight", G_TYPE_UINT, asked,
-      "frames", G_TYPE_UINT64, c.frames, "frames-reused", G_TYPE_UINT64,
-      c.reused, "remembered", G_TYPE_UINT, remembered, NULL);
+      c.skipped, "windows-gated", G_TYPE_UINT64, c.gated, "without-objects",
+      G_TYPE_UINT64, c.empty, "late", G_TYPE_UINT64, c.late, "pending",
+      G_TYPE_UINT, waiting, "in-flight", G_TYPE_UINT, asked, "frames",
+      G_TYPE_UINT64, c.frames, "frames-reused", G_TYPE_UINT64, c.reused,
+      "remembered", G_TYPE_UINT, remembered, NULL);
   g_clear_pointer (&model, neva_model_unref);
   return stats;
 }

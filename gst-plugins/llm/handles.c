@@ -44,6 +44,7 @@ gst_neva_llm_check_bare (GstNevaLlm *self, GstBuffer *buffer)
   const GstVideoFormat format = GST_VIDEO_INFO_FORMAT (&self->info);
 
   if (self->bare_checked || !gst_buffer_get_neva_sample_meta (buffer) ||
+      gst_buffer_get_neva_regions (buffer) ||
       gst_buffer_get_neva_embedding (buffer, NULL))
     return;
   self->bare_checked = TRUE;
@@ -91,6 +92,9 @@ gst_neva_llm_take_handle (GstNevaLlm *self, GstNevaLlmFrame *frame,
 {
   NevaEmbedding *handle = gst_buffer_get_neva_embedding (buffer, model);
 
+  gst_neva_llm_take_objects (frame, buffer);
+  if (frame->regions)
+    return;
   if (handle)
     frame->embedding = neva_embedding_ref (handle);
   if (!handle || (!model && gst_neva_model_loader_is_named (&self->loader))) {

@@ -8,6 +8,7 @@
  *   worker.c      the element's thread: encode, ask, wait for answers
  *   ask.c         what is asked about a clip: prompts.c, question.c, memory.c
  *   handles.c     what nevaencoder left on the frames, or did not
+ *   regions.c     the objects of frames, which are asked about one by one
  *   deliver.c     an answer becomes message, text and meta
  *   aligned.c     video held back until its captions are known
  *   textstream.c  the text pads; clips.c the pending clips; text.c formatting
@@ -55,7 +56,7 @@ typedef struct {
 } GstNevaLlmDecision;
 
 typedef struct {
-  guint64 clips, answered, dropped, failed, skipped, late, gated;
+  guint64 clips, answered, dropped, failed, skipped, late, gated, empty;
   guint64 frames,
       reused; /* chosen frames; places in clips beside their first */
 } GstNevaLlmCounts;
@@ -216,6 +217,30 @@ void gst_neva_llm_take_handle (GstNevaLlm *self, GstNevaLlmFrame *frame,
  * handles are of another model, so that their frames must be encoded. */
 gboolean gst_neva_llm_settle_handles (
     GstNevaLlm *self, GstNevaLlmClip *clip, NevaModel *model);
+
+/* ---- regions.c; lock held ---- */
+
+/* What was found in a chosen frame; and the handles that it carries. */
+void gst_neva_llm_take_objects (GstNevaLlmFrame *frame, GstBuffer *buffer);
+/* Its objects are asked about, not the clip. */
+gboolean gst_neva_llm_clip_has_regions (const GstNevaLlmClip *clip);
+guint gst_neva_llm_clip_count_objects (const GstNevaLlmClip *clip);
+/* (transfer none) (nullable): any */
+NevaEmbedding *gst_neva_llm_clip_peek_embedding (const GstNevaLlmClip *clip);
+/* What is asked about the clip, or about each of its objects. (transfer full)
+ * (element-type GstNevaLlmQuestion) */
+GPtrArray *gst_neva_llm_clip_questions (
+    const GstNevaLlmClip *clip, const GstNevaLlmSettings *settings);
+/* (transfer full) (nullable): for the prompt */
+char *gst_neva_llm_clip_last_objects (const GstNevaLlmClip *clip);
+/* Sets the caption's fields about the object, if there is one. No lock. */
+void gst_neva_llm_tell_object (
+    const GstNevaLlmQuestion *question, GstStructure *caption);
+/* Captions of objects stay beside others of the same clip, and go with the next
+ * clip. caption: (transfer full) (nullable). */
+void gst_neva_llm_replace_current_object (GstNevaLlm *self,
+    const GstNevaLlmClip *clip, const GstNevaLlmQuestion *question,
+    GstStructure *caption);
 
 /* ---- deliver.c ---- */
 

@@ -8,6 +8,12 @@ question_free (gpointer data)
   GstNevaLlmQuestion *question = data;
 
   gst_neva_llm_prompt_unref (question->prompt);
+  if (question->object) {
+    gst_neva_region_unref (question->object->region);
+    neva_embedding_unref (question->object->embedding);
+    g_free (question->object->objects);
+    g_free (question->object);
+  }
   g_clear_pointer (&question->request, neva_request_unref);
   g_free (question->text);
   g_free (question->partial);

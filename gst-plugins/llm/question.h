@@ -5,6 +5,7 @@
 #define GST_NEVA_LLM_QUESTION_H
 
 #include <neva/request.h>
+#include "common/gstnevaregion.h"
 #include "prompts.h"
 #include "settings.h"
 
@@ -16,17 +17,27 @@ typedef enum {
   GST_NEVA_LLM_QUESTION_FAILED
 } GstNevaLlmQuestionState;
 
+/* An object of a frame. */
+typedef struct {
+  GstNevaRegion *region;
+  NevaEmbedding *embedding;
+  guint index;      /* among the clip's objects */
+  GstClockTime pts; /* of its frame, or NONE */
+  char *objects;    /* that were found in it, or NULL */
+} GstNevaLlmObject;
+
 typedef struct {
   GstNevaLlmPrompt *prompt; /* owned */
   GstNevaLlmQuestionState state;
-  NevaRequest *request; /* owned; once the model has it */
-  char *text;           /* as asked */
-  guint memory;         /* earlier captions in it */
-  char *partial;        /* news that were not delivered yet, or NULL */
-  gboolean scored;      /* scores are wanted */
-  NevaAnswer answer;    /* when ANSWERED; answer.text is owned */
-  GstStructure *scores; /* when ANSWERED, or NULL; see scores.h */
-  GError *error;        /* when FAILED */
+  NevaRequest *request;     /* owned; once the model has it */
+  char *text;               /* as asked */
+  GstNevaLlmObject *object; /* that it is about, owned, or NULL: the clip */
+  guint memory;             /* earlier captions in it */
+  char *partial;            /* news that were not delivered yet, or NULL */
+  gboolean scored;          /* scores are wanted */
+  NevaAnswer answer;        /* when ANSWERED; answer.text is owned */
+  GstStructure *scores;     /* when ANSWERED, or NULL; see scores.h */
+  GError *error;            /* when FAILED */
 } GstNevaLlmQuestion;
 
 /* What these settings ask about a clip, in order, at least one. (transfer full)

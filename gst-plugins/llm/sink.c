@@ -155,8 +155,8 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
   g_autoptr (GstNevaLlmClip) clip = NULL, dropped = NULL;
   GstNevaLlmOverflow policy;
   GstClockTime newest;
+  gboolean live, empty = FALSE;
   guint max_pending;
-  gboolean live;
 
   g_mutex_lock (&self->lock);
   live = self->live;
@@ -175,9 +175,12 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
     clip->undecided = FALSE;
     if (end->verdict && !clip->verdict)
       clip->verdict = gst_neva_verdict_ref (end->verdict);
-    if (!end->complete || end->end < end->start || end->gated) {
+    empty = gst_neva_llm_clip_has_regions (clip) &&
+            gst_neva_llm_clip_count_objects (clip) == 0;
+    if (!end->complete || end->end < end->start || end->gated || empty) {
       self->counts.gated += end->gated;
-      self->counts.skipped += !end->gated;
+      self->counts.empty += empty && !end->gated;
+      self->counts.skipped += !end->gated && !empty;
       gst_neva_llm_decide (self, clip, NULL);
       gst_neva_llm_clip_unref (gst_neva_llm_clips_remove (&self->clips, clip));
     } else {
@@ -195,7 +198,7 @@ gst_neva_llm_finish_clip (GstNevaLlm *self, const GstNevaClip *end)
   if (end->verdict)
     gst_neva_verdict_watch (end->verdict, GST_ELEMENT (self), on_verdict);
   /* Nothing will be said of it: text need not wait any longer. */
-  if (end->gated)
+  if (end->gated || empty)
     gst_neva_llm_passed (self, newest);
 }
 

@@ -163,6 +163,10 @@ append_placeholder (GString *s, const char *name, const GstNevaTextClip *clip)
     append_clock (s, clip->start);
   else if (g_str_equal (name, "end-clock"))
     append_clock (s, clip->end);
+  else if (g_str_equal (name, "objects"))
+    g_string_append (s, clip->objects ? clip->objects : "none");
+  else if (g_str_equal (name, "object"))
+    g_string_append (s, clip->object ? clip->object : "");
   else if (g_str_equal (name, "memory"))
     g_string_append (s, clip->memory ? clip->memory : "");
   else

@@ -28,12 +28,14 @@ typedef struct {
   GstClockTime start, end;   /* the window, [start, end) */
   const GstClockTime *times; /* [n_times] of the chosen frames; borrowed */
   gsize n_times;
-  const char *memory; /* lines of gst_neva_text_remember (); NULL: none */
+  const char *objects; /* that were found, or NULL: none */
+  const char *object;  /* that the question is about, or NULL */
+  const char *memory;  /* lines of gst_neva_text_remember (); NULL: none */
 } GstNevaTextClip;
 
 /* Replaces {clip}, {frames}, {start}, {end}, {duration}, {times} (seconds, one
- * decimal, a point in every locale), {start-clock}, {end-clock} (H:MM:SS), and
- * {memory} as it is.
+ * decimal, a point in every locale), {start-clock}, {end-clock} (H:MM:SS),
+ * {objects} ("none" if there are none), {object} and {memory} as they are.
  * An unknown time reads as "?". Anything else in braces stays as it is, so
  * that a prompt may hold JSON.
  * Returns: (transfer full): NULL if prompt is NULL. */

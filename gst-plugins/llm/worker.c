@@ -38,6 +38,7 @@ NevaModel *
 gst_neva_llm_wait_for_model (GstNevaLlm *self, GstNevaLlmClip *clip)
 {
   NevaModel *model = NULL;
+  NevaEmbedding *shown;
   const GstFlowReturn flow = gst_neva_model_loader_wait (&self->loader, &model);
 
   if (flow == GST_FLOW_ERROR)
@@ -46,13 +47,9 @@ gst_neva_llm_wait_for_model (GstNevaLlm *self, GstNevaLlmClip *clip)
     return model;
 
   g_mutex_lock (&self->lock);
-  for (guint i = 0; i < clip->frames->len && !model; i++) {
-    const GstNevaLlmFrame *frame =
-        &g_array_index (clip->frames, GstNevaLlmFrame, i);
-
-    if (frame->embedding)
-      model = neva_model_ref (neva_embedding_get_model (frame->embedding));
-  }
+  shown = gst_neva_llm_clip_peek_embedding (clip);
+  if (shown)
+    model = neva_model_ref (neva_embedding_get_model (shown));
   g_mutex_unlock (&self->lock);
   if (!model) {
     const GError error = {NEVA_ERROR, NEVA_ERROR_NOT_FOUND,
@@ -149,6 +146,9 @@ clip_embeddings (const GstNevaLlmClip *clip)
   GPtrArray *all =
       g_ptr_array_new_with_free_func ((GDestroyNotify) neva_embedding_unref);
 
+  /* Each question has a picture of its own. */
+  if (gst_neva_llm_clip_has_regions (clip))
+    return all;
   for (guint i = 0; i < n; i++) {
     const guint k = MIN (i, clip->frames->len - 1);
 

@@ -59,6 +59,13 @@ typedef struct {
   gint priority;  /* as a question's (request.h) */
 } NevaFrame;
 
+/* Makes it a part of the picture that it was: [x, x + width) × [y, y + height),
+ * in pixels, widened to whole chroma samples. Nothing is copied.
+ * Returns: FALSE, and leaves it as it is, where nothing of the part lies
+ * within; what lies outside is cut off. */
+gboolean neva_frame_crop (
+    NevaFrame *frame, gint64 x, gint64 y, gint64 width, gint64 height);
+
 G_END_DECLS
 
 #endif /* NEVA_FRAME_H */
