@@ -280,7 +280,12 @@ def check_mcore(s, w, x, want):
         torch.distributed.init_process_group(
             "gloo", init_method="tcp://127.0.0.1:29519", rank=0, world_size=1)
         parallel_state.initialize_model_parallel()
-    acts = {"silu": F.silu, "gelu": F.gelu, "squared-relu": lambda x: F.relu(x) ** 2}
+    # as NeMo's activation_to_func () chooses; mcore fuses what is F.gelu itself
+    acts = {"silu": F.silu, "gelu": F.gelu, "geglu": F.gelu,
+            "squared-relu": lambda x: F.relu(x) ** 2,
+            "approx-gelu": lambda x: x * torch.sigmoid(1.702 * x)}
+    act = (lambda x: F.gelu(x, approximate="tanh")) if s["openai"] else acts[s["act"]]
+    fused = s["fused"] and act is F.gelu and (s["bias"] or s["gated"])
 
     class Norm(torch.nn.Module):
         def __init__(self, config, hidden_size, eps=1e-5, **unused):
@@ -295,9 +300,9 @@ def check_mcore(s, w, x, want):
         num_layers=s["layers"], hidden_size=s["hidden"], ffn_hidden_size=s["ffn"],
         num_attention_heads=s["heads"], num_query_groups=s["groups"],
         kv_channels=s["head_dim"], gated_linear_unit=s["gated"],
-        activation_func=acts[s["act"]], add_bias_linear=s["bias"],
+        activation_func=act, add_bias_linear=s["bias"], add_qkv_bias=s["qkv_bias"],
         hidden_dropout=0, attention_dropout=0, use_cpu_initialization=True,
-        perform_initialization=False, bias_activation_fusion=False,
+        perform_initialization=False, bias_activation_fusion=fused,
         masked_softmax_fusion=False, apply_rope_fusion=False,
         gradient_accumulation_fusion=False, persist_layer_norm=False)
     spec = get_gpt_layer_local_spec()
