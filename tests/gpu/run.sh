@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The whole proof of the CUDA backend in one call, in a folder that pack.sh
+# made. Needs bash, coreutils, sed, grep; a driver and CUDA 13 (cuBLAS).
+#   usage: run.sh [--emulation] [REPORT.md]
+# The report (default: report.md here) is written as far as the run got; what
+# the steps printed is in logs/ beside it. Exit status: 0 all steps that ran
+# agree, 1 not, or no device.
+# --emulation: the folder holds the emulation; for the test of this script.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+emulation=
+if [ "${1:-}" = --emulation ]; then
+  emulation=1
+  shift
+fi
+if [ -n "$emulation" ] && [ ! -e "$here/EMULATION" ] ||
+  [ -z "$emulation" ] && [ -e "$here/EMULATION" ]; then
+  echo "run.sh: --emulation and what the folder holds do not fit"
+  exit 1
+fi
+report=$(realpath "${1:-$here/report.md}")
+logs=$(dirname "$report")/logs
+mkdir -p "$logs"
+: >"$report" || exit 1
+
+# ---- the machine
+
+# Folders of the machine that hold CUDA's libraries; ours come first.
+paths=$here/lib
+cublas=
+if [ -z "$emulation" ]; then
+  for folder in /usr/local/cuda/lib64 /usr/local/cuda-13*/lib64 \
+    /usr/local/cuda*/targets/x86_64-linux/lib /usr/local/nvidia/lib64 \
+    /usr/local/nvidia/lib /usr/local/cuda/compat /usr/lib/x86_64-linux-gnu \
+    /usr/lib64 /usr/lib/wsl/lib /opt/cuda/lib64 \
+    ${LD_LIBRARY_PATH:+${LD_LIBRARY_PATH//:/ }} \
+    $(timeout 60 find / -xdev \( -name 'libcublas.so.13*' -o \
+      -name 'libnccl.so.2' \) -printf '%h\n' 2>/dev/null | sort -u); do
+    [ -d "$folder" ] || continue
+    paths=$paths:$folder
+    [ -n "$cublas" ] || ! [ -e "$folder/libcublas.so.13" ] ||
+      cublas=$folder/libcublas.so.13
+  done
+fi
+loader=$(echo "$here"/lib/ld-linux*)
+
+# Runs a program of the folder with its own glibc.
+own () {
+  local program=$1
+  shift
+  "$loader" --library-path "$paths" "$here/bin/$program" "$@"
+}
+
+# Plugins are ours alone; GPU kernels of the folder, for every program.
+export NEVA_CUDA_LIBRARY=$here/bin/libnevacuda.so NEVA_REQUIRE_DEVICE=1
+export GST_PLUGIN_PATH_1_0=$here/plugins GST_PLUGIN_SYSTEM_PATH_1_0=
+export GST_REGISTRY_FORK=no HOME="${HOME:-/tmp}" LC_ALL=C
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+export GST_REGISTRY=$temporary/registry NEVA_SOURCE=$here
+
+smi () {
+  command -v nvidia-smi >/dev/null && timeout 60 nvidia-smi "$@" 2>/dev/null
+}
+gpus=$(smi --query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm \
+  --format=csv,noheader)
+gpu_count=$(printf '%s' "$gpus" | grep -c .)
+[ -z "$emulation" ] || gpus="none: the emulation"
+
+say () {
+  printf '%s\n' "$*" | tee -a "$report"
+}
+
+say "# The CUDA backend on a device"
+say ""
+say "| | |"
+say "|---|---|"
+say "| commit | $(cat "$here/COMMIT") |"
+say "| date | $(date -u '+%Y-%m-%d %H:%M UTC') |"
+while read -r line; do
+  say "| GPU (name, driver, memory, capability, clock) | $line |"
+done <<<"${gpus:-nvidia-smi does not say}"
+say "| driver | $(head -n 1 /proc/driver/nvidia/version 2>/dev/null ||
+  echo 'not told by /proc') |"
+say "| cuBLAS | ${cublas:-not found in the usual places} |"
+say "| CPU | $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), \
+$(nproc) cores |"
+say ""
+say "| Step | Result | Seconds | Last line |"
+say "|---|---|---|---|"
+
+# ---- steps
+
+# what the emulation does in minutes, a device does in seconds
+seeds="1 2 3" references="*" forms="bf16 int8 int4"
+max_tokens=24 window=1s
+if [ -n "$emulation" ]; then
+  seeds=1 references="clip-llama-*" forms=bf16
+  max_tokens=3 window=60s
+fi
+failed=0
+ran=0
+
+# name, seconds at most, command: its exit status decides; 77 is not a pass.
+step () {
+  local name=$1 limit=$2 log status start=$SECONDS result last
+  shift 2
+  log=$logs/${name//[^a-zA-Z0-9._-]/-}.log
+  timeout -k 10 "$limit" bash -c '"$@"' step "$@" >"$log" 2>&1
+  status=$?
+  case $status in
+    0) result=ok ;;
+    77) result="**nothing judged**" ;;
+    124 | 137) result="**longer than $limit s**" ;;
+    *) result="**failed ($status)**" ;;
+  esac
+  [ $status = 0 ] || failed=1
+  ran=$((ran + 1))
+  last=$(grep -v '^$' "$log" | tail -n 1 | cut -c 1-100 | tr '|' '/')
+  say "| $name | $result | $((SECONDS - start)) | $last |"
+  return $status
+}
+
+not_run () {
+  say "| $1 | not run | | $2 |"
+}
+
+caption () { # device weights
+  own neva-caption -q -m "$here/model" --device="$1" --weights="$2" \
+    --max-tokens="$max_tokens" --window="$window" "$here/model/circle.avi"
+}
+
+same_captions () {
+  caption cpu f32 >"$temporary/cpu" || return 1
+  caption cuda f32 >"$temporary/cuda" || return 1
+  [ -s "$temporary/cpu" ] || { echo "no captions"; return 1; }
+  diff "$temporary/cpu" "$temporary/cuda" || return 1
+  cat "$temporary/cuda"
+}
+
+sanitize () { # tool, cases of checkback
+  compute-sanitizer --tool "$1" --error-exitcode 9 \
+    "$loader" --library-path "$paths" "$here/bin/checkback" 1 --only "$2"
+}
+
+# Steps are commands of shells of their own, under a time limit.
+export here loader paths temporary max_tokens window
+export -f own caption same_captions sanitize
+for seed in $seeds; do
+  step "checkback, seed $seed" 1200 own checkback $seed
+done
+for reference in "$here"/references/$references; do
+  step "reference $(basename "$reference")" 600 own check-reference \
+    --device cuda "$reference"
+done
+step "captions equal the CPU's" 900 same_captions
+for weights in $forms; do
+  step "captions, $weights" 600 caption cuda $weights
+done
+if [ "${gpu_count:-0}" -gt 1 ] || [ "${NEVA_CUDAEMU_DEVICES:-1}" -gt 1 ]; then
+  step "reference, 2 GPUs" 600 own check-reference --device cuda --ranks 2x1 \
+    "$here/references/clip-llama-8-heads"
+else
+  not_run "reference, 2 GPUs" "one GPU"
+fi
+if command -v compute-sanitizer >/dev/null; then
+  for tool in memcheck racecheck synccheck initcheck; do
+    for name in rms_norm layer_norm rope copy_rows gather act_mul; do
+      step "$tool $name" 300 sanitize $tool $name
+    done
+  done
+else
+  not_run compute-sanitizer "it is not on this machine"
+fi
+if [ -n "$emulation" ]; then
+  not_run benchmarks "the emulation has no speed"
+else
+  step benchmarks 3600 env NEVA_BENCH_DEVICE=cuda TMPDIR="$temporary" \
+    "$loader" --library-path "$paths" "$here/bin/bench-model"
+  say ""
+  say "Benchmarks (\`limit\`: the same rate if only the GPU's bandwidth or"
+  say "arithmetic, measured in this run, counted):"
+  say ""
+  say '```'
+  grep -v '^$' "$logs/benchmarks.log" | tee -a "$report"
+  say '```'
+fi
+say ""
+if [ $failed = 0 ]; then
+  say "All $ran steps agree."
+else
+  say "**Not all of the $ran steps agree**; \`logs/\` has what they printed."
+fi
+exit $failed
