@@ -250,7 +250,7 @@ neva_awq_read (const NevaAwq *a, gsize n0, gsize rows, gsize k0, gsize k,
     for (gsize r = n0 / ROWS * ROWS; r < n0 + rows; r += ROWS) {
       decode_tile (a, r, c, tile);
       for (gsize i = MAX (r, n0); i < MIN (r + ROWS, n0 + rows); i++)
-        memcpy (codes + (i - n0) * k + from - k0, tile[i - r] + from - c,
+        memcpy (codes + (i - n0) * k + (from - k0), tile[i - r] + (from - c),
             to - from);
     }
   }
