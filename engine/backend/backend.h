@@ -81,6 +81,10 @@ typedef enum {
   NEVA_OP_ATTENTION
 } NevaOp;
 
+/* Queues operations, and nothing else: no downloads, no waiting, no messages to
+ * other ranks. */
+typedef void (*NevaStepFunc) (gpointer data);
+
 typedef struct {
   const char *name;
   void (*free) (NevaBackend *b);
@@ -121,6 +125,7 @@ typedef struct {
       gsize n_spans, const float *k, gsize ldk, const float *v, gsize ldv);
   void (*attention) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
       gsize n_spans, float *dst, gsize ldd, const float *q, gsize ldq);
+  void (*step) (NevaBackend *b, guint64 key, NevaStepFunc func, gpointer data);
 } NevaBackendClass;
 
 struct _NevaBackend {
@@ -307,6 +312,17 @@ neva_backend_attention (NevaBackend *b, const NevaHeads *h,
     gsize ldq)
 {
   b->klass->attention (b, h, spans, n_spans, dst, ldd, q, ldq);
+}
+
+/* Runs the operations that `func` queues, as a whole that comes again: with the
+ * same key they are the same operations on the same memory of the backend, but
+ * for what is in arrays of the host (uploads of the same size, ids, spans).
+ * func may be called several times; its own state must not change by that. */
+static inline void
+neva_backend_step (
+    NevaBackend *b, guint64 key, NevaStepFunc func, gpointer data)
+{
+  b->klass->step (b, key, func, data);
 }
 
 #endif /* NEVA_BACKEND_H */

@@ -156,6 +156,12 @@ cpu_supports (NevaBackend *b, NevaOp op, NevaDType type)
 }
 
 static void
+cpu_step (NevaBackend *b, guint64 key, NevaStepFunc func, gpointer data)
+{
+  func (data);
+}
+
+static void
 cpu_free (NevaBackend *b)
 {
   NevaBackendCpu *c = neva_cpu (b);
@@ -190,6 +196,7 @@ static const NevaBackendClass cpu_class = {
     .add_rows = neva_cpu_add_rows,
     .kv_store = neva_cpu_kv_store,
     .attention = neva_cpu_attention,
+    .step = cpu_step,
 };
 
 /* A tier and all below it. */

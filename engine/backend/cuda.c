@@ -9,6 +9,7 @@
 gboolean
 neva_cuda_check (NevaBackendCuda *c, int status, const char *what)
 {
+  neva_cuda_sign (c, &what, sizeof what);
   if (!status)
     return TRUE;
   if (!c->fault)
@@ -96,6 +97,7 @@ cuda_free (NevaBackend *b)
   if (!c->api->run.set_device (c->device)) {
     if (c->stream)
       c->api->run.stream_wait (c->stream);
+    neva_cuda_steps_free (c);
     neva_cuda_memory_free (c);
     c->api->run.blas_free (c->blas);
     if (c->stream)
@@ -125,6 +127,7 @@ static NevaBackendClass cuda_class = {
     .gated = neva_cuda_gated,
     .kv_store = neva_cuda_store_kv,
     .attention = neva_cuda_attend,
+    .step = neva_cuda_step,
 };
 
 /* How many GPUs there are; FALSE with error when there is none. */

@@ -6,10 +6,23 @@
 
 #include <string.h>
 
+/* Lists have room for whole runs of these: that a sequence has taken one more
+ * page does not make the step another one (cuda_step.c). */
+#define LIST_BLOCKS 16u
+/* Nor is it for every token that there are more keys to divide up. */
+#define KEYS_STEP 512u
+
 static gsize
 span_blocks (const NevaSpan *s)
 {
   return (s->kv_len + NEVA_KV_PAGE - 1) / NEVA_KV_PAGE;
+}
+
+static gsize
+list_bytes (const NevaSpan *s)
+{
+  return (span_blocks (s) + LIST_BLOCKS - 1) / LIST_BLOCKS * LIST_BLOCKS *
+         sizeof (void *);
 }
 
 /* [n_spans] spans, then their lists of blocks. */
@@ -20,13 +33,14 @@ lay_out (const NevaSpan *spans, gsize n_spans)
   GByteArray *blob;
 
   for (gsize i = 0; i < n_spans; i++)
-    bytes += span_blocks (&spans[i]) * sizeof (void *);
+    bytes += list_bytes (&spans[i]);
   blob = g_byte_array_sized_new ((guint) bytes);
   g_byte_array_set_size (blob, (guint) bytes);
   bytes = n_spans * sizeof (NevaCudaSpan);
   for (gsize i = 0; i < n_spans; i++) {
     const NevaSpan *s = &spans[i];
     const gsize list = span_blocks (s) * sizeof (void *);
+    const gsize room = list_bytes (s);
     NevaCudaSpan to;
 
     memset (&to, 0, sizeof to);
@@ -37,7 +51,8 @@ lay_out (const NevaSpan *spans, gsize n_spans)
     to.kv_len = (guint32) s->kv_len;
     memcpy (blob->data + i * sizeof to, &to, sizeof to);
     memcpy (blob->data + bytes, s->blocks, list);
-    bytes += list;
+    memset (blob->data + bytes + list, 0, room - list);
+    bytes += room;
   }
   return blob;
 }
@@ -72,6 +87,8 @@ describe (NevaBackendCuda *c, NevaCudaHeads *out, const NevaHeads *h,
     return FALSE;
   for (gsize i = 0; i < n_spans; i++)
     rows = MAX (rows, spans[i].rows), keys = MAX (keys, spans[i].kv_len);
+  keys = (keys + KEYS_STEP - 1) / KEYS_STEP * KEYS_STEP;
+  memset (out, 0, sizeof *out); /* gaps, too: it is signed */
   *out = (NevaCudaHeads){.spans = stage_spans (c, spans, n_spans),
       .n_spans = (guint32) n_spans,
       .max_rows = (guint32) rows,
@@ -85,6 +102,8 @@ describe (NevaBackendCuda *c, NevaCudaHeads *out, const NevaHeads *h,
       .scale = h->scale,
       .head_offset = h->layer * h->kv_heads * 2 * page,
       .page_bytes = page};
+  /* a graph holds these numbers */
+  neva_cuda_sign (c, out, sizeof *out);
   return out->spans != NULL;
 }
 

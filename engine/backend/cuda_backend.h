@@ -22,9 +22,16 @@ typedef struct {
   gsize bytes;
 } NevaCudaScratch;
 
+/* What happens to operations. */
+typedef enum {
+  NEVA_CUDA_RUN,    /* they are queued */
+  NEVA_CUDA_RECORD, /* they become a graph */
+  NEVA_CUDA_REPLAY  /* they are in a graph: only arrays of the host are new */
+} NevaCudaMode;
+
 typedef struct {
   NevaBackend base;
-  const NevaCudaApi *api;
+  const NevaCudaApi *api; /* in REPLAY one whose launchers do nothing */
   int device;
   NevaCudaStream stream;
   NevaCudaBlas *blas;
@@ -35,8 +42,12 @@ typedef struct {
   GByteArray *spans;   /* as last staged, and where */
   const guint8 *spans_device;
   guint spans_lap;
-  GPtrArray *comms; /* groups whose kernels may be in the stream; borrowed */
-  GError *fault;    /* first fault since the last synchronize () */
+  NevaCudaMode mode;
+  GHashTable *steps; /* guint64 key -> step; cuda_step.c */
+  guint64 signature; /* of the step's operations so far */
+  gboolean broken;   /* the step cannot be a graph, or not this one */
+  GPtrArray *comms;  /* groups whose kernels may be in the stream; borrowed */
+  GError *fault;     /* first fault since the last synchronize () */
 } NevaBackendCuda;
 
 static inline NevaBackendCuda *
@@ -77,6 +88,17 @@ void *neva_cuda_scratch (NevaBackendCuda *c, NevaCudaScratch *s, gsize bytes);
  * with the fault set. */
 void *neva_cuda_stage (NevaBackendCuda *c, const void *host, gsize bytes);
 void neva_cuda_memory_free (NevaBackendCuda *c);
+
+void neva_cuda_stage_free (NevaBackendCuda *c, NevaCudaStage *s);
+gboolean neva_cuda_stage_new (
+    NevaBackendCuda *c, NevaCudaStage *s, gsize bytes);
+
+/* cuda_step.c */
+void neva_cuda_step (
+    NevaBackend *b, guint64 key, NevaStepFunc func, gpointer data);
+void neva_cuda_steps_free (NevaBackendCuda *c);
+/* What must be the same for a graph to be used again. */
+void neva_cuda_sign (NevaBackendCuda *c, const void *data, gsize bytes);
 
 /* cuda_matrix.c */
 gboolean neva_cuda_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,

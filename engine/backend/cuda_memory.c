@@ -70,10 +70,20 @@ void
 neva_cuda_upload (NevaBackend *b, void *dst, const void *host, gsize bytes)
 {
   NevaBackendCuda *c = neva_cuda (b);
+  const void *staged;
 
-  if (bytes && neva_cuda_enter (c))
+  if (!bytes || !neva_cuda_enter (c))
+    return;
+  if (c->mode == NEVA_CUDA_RUN) {
     neva_cuda_check (
         c, c->api->run.upload (dst, host, bytes, c->stream), "upload");
+    return;
+  }
+  /* a graph copies from memory that stays */
+  neva_cuda_sign (c, &dst, sizeof dst);
+  if ((staged = neva_cuda_stage (c, host, bytes)))
+    neva_cuda_check (
+        c, c->api->run.copy (dst, staged, bytes, c->stream), "copy");
 }
 
 /* Callers look at the numbers before they ask for faults: never garbage. */
@@ -94,19 +104,22 @@ neva_cuda_download (NevaBackend *b, void *host, const void *src, gsize bytes)
 void *
 neva_cuda_scratch (NevaBackendCuda *c, NevaCudaScratch *s, gsize bytes)
 {
+  neva_cuda_sign (c, &s->data, sizeof s->data);
   if (bytes <= s->bytes)
     return s->data;
+  if (c->mode != NEVA_CUDA_RUN) {
+    c->broken = TRUE; /* memory cannot be had now */
+    return NULL;
+  }
   neva_cuda_release (&c->base, s->data, s->bytes);
   s->data = neva_cuda_alloc (&c->base, bytes, c->fault ? NULL : &c->fault);
   s->bytes = s->data ? bytes : 0;
   return s->data;
 }
 
-static void
-stage_free (NevaBackendCuda *c)
+void
+neva_cuda_stage_free (NevaBackendCuda *c, NevaCudaStage *s)
 {
-  NevaCudaStage *s = &c->stage;
-
   if (s->device)
     c->api->run.release (s->device);
   if (s->host)
@@ -115,13 +128,9 @@ stage_free (NevaBackendCuda *c)
   s->bytes = s->used = 0;
 }
 
-static gboolean
-stage_grow (NevaBackendCuda *c, gsize bytes)
+gboolean
+neva_cuda_stage_new (NevaBackendCuda *c, NevaCudaStage *s, gsize bytes)
 {
-  NevaCudaStage *s = &c->stage;
-
-  stage_free (c);
-  bytes = MAX (STAGE_BYTES, bytes);
   if (!neva_cuda_check (c, c->api->run.host_alloc ((void **) &s->host, bytes),
           "pinned memory") ||
       !neva_cuda_check (
@@ -137,11 +146,18 @@ stage_turn (NevaBackendCuda *c, gsize bytes)
 {
   NevaCudaStage *s = &c->stage;
 
+  if (c->mode != NEVA_CUDA_RUN) {
+    c->broken = TRUE;
+    return FALSE;
+  }
   if (!neva_cuda_wait (c))
     return FALSE;
   s->used = 0;
   s->laps++;
-  return bytes <= s->bytes || stage_grow (c, bytes * 2);
+  if (bytes <= s->bytes)
+    return TRUE;
+  neva_cuda_stage_free (c, s);
+  return neva_cuda_stage_new (c, s, MAX (STAGE_BYTES, bytes * 2));
 }
 
 void *
@@ -150,6 +166,7 @@ neva_cuda_stage (NevaBackendCuda *c, const void *host, gsize bytes)
   NevaCudaStage *s = &c->stage;
   guint8 *at;
 
+  neva_cuda_sign (c, &bytes, sizeof bytes);
   if (s->used + bytes > s->bytes && !stage_turn (c, bytes))
     return NULL;
   at = s->host + s->used;
@@ -167,7 +184,7 @@ neva_cuda_stage (NevaBackendCuda *c, const void *host, gsize bytes)
 void
 neva_cuda_memory_free (NevaBackendCuda *c)
 {
-  stage_free (c);
+  neva_cuda_stage_free (c, &c->stage);
   neva_cuda_release (&c->base, c->xq.data, c->xq.bytes);
   neva_cuda_release (&c->base, c->sum.data, c->sum.bytes);
 }

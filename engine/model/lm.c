@@ -500,30 +500,83 @@ write_logits (
   }
 }
 
+/* What the operations of a pass are made of. */
+typedef struct {
+  const NevaLm *d;
+  NevaBackend *b;
+  Scratch *s;
+  NevaDType kv;
+  const NevaPass *pass;
+  NevaSpan *spans; /* [rows] */
+} Run;
+
+static void
+run_layers (const Run *r)
+{
+  const NevaLm *d = r->d;
+  const NevaPass *pass = r->pass;
+  Scratch *s = r->s;
+
+  if (neva_shard_first_stage (&d->shard))
+    embed (d, r->b, s, pass);
+  else
+    from_stage_before (d, r->b, s, pass->rows);
+  upload_angles (d, r->b, &s->all);
+  for (guint i = 0; i + 1 < d->c.layers; i++)
+    run_layer (d, r->b, s, i, r->kv, &s->all);
+  if (neva_shard_last_stage (&d->shard)) {
+    run_last_layer (d, r->b, s, r->kv, pass, r->spans);
+  } else {
+    run_layer (d, r->b, s, d->c.layers - 1, r->kv, &s->all);
+    to_stage_after (d, r->b, s, pass->rows);
+  }
+}
+
+/* One token for each of a few sequences, all on one rank: the same operations
+ * for every token. */
+static gboolean
+is_decode (const NevaLm *d, const Scratch *s, const NevaPass *pass)
+{
+  gboolean decode = d->shard.tp * d->shard.pp == 1 && !d->layers[0].moe.n &&
+                    pass->n_spans == pass->rows &&
+                    pass->rows <= s->logit_rows && pass->logits;
+
+  for (gsize i = 0; i < pass->rows && decode; i++)
+    decode = pass->spans[i].rows == 1 && pass->spans[i].row == i &&
+             pass->wanted[i] && !(pass->features && pass->features[i]);
+  return decode;
+}
+
+static void
+decode_step (gpointer data)
+{
+  const Run *r = data;
+  const Flow *f = &r->s->wanted;
+  const NevaProduct product = {&r->d->head, r->s->logits, r->d->c.vocab, {0}};
+
+  run_layers (r);
+  norm (r->d, r->b, f->h, f->x, r->d->norm, r->d->norm_bias, f->rows);
+  neva_backend_linear (r->b, f->h, r->d->c.hidden, f->rows, &product, 1);
+}
+
 void
 neva_lm_run (const NevaLm *d, NevaBackend *b, NevaArena *arena, NevaDType kv,
     const NevaPass *pass)
 {
   Scratch s = take_scratch (d, arena, pass->rows);
   g_autofree NevaSpan *spans = NULL;
+  Run run = {d, b, &s, kv, pass};
 
   if (!arena->base)
     return;
-  spans = g_new (NevaSpan, pass->rows);
+  run.spans = spans = g_new (NevaSpan, pass->rows);
   s.all.spans = pass->spans;
   s.all.n_spans = pass->n_spans;
-  if (neva_shard_first_stage (&d->shard))
-    embed (d, b, &s, pass);
-  else
-    from_stage_before (d, b, &s, pass->rows);
-  upload_angles (d, b, &s.all);
-  for (guint i = 0; i + 1 < d->c.layers; i++)
-    run_layer (d, b, &s, i, kv, &s.all);
-  if (neva_shard_last_stage (&d->shard)) {
-    run_last_layer (d, b, &s, kv, pass, spans);
-  } else {
-    run_layer (d, b, &s, d->c.layers - 1, kv, &s.all);
-    to_stage_after (d, b, &s, pass->rows);
+  if (is_decode (d, &s, pass)) {
+    neva_backend_step (b, pass->rows, decode_step, &run);
+    deliver (d, b, &s, pass->rows, pass->logits, 0);
+    return;
   }
+  run_layers (&run);
   write_logits (d, b, &s, pass);
 }

@@ -177,6 +177,13 @@ pass_attention (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
   neva_backend_attention (inner (b), h, spans, n_spans, dst, ldd, q, ldq);
 }
 
+/* Plain: products are looked at, which waits for them. */
+static void
+run_step (NevaBackend *b, guint64 key, NevaStepFunc func, gpointer data)
+{
+  func (data);
+}
+
 static const NevaBackendClass observer_class = {
     .name = "observer",
     .free = observer_free,
@@ -201,6 +208,7 @@ static const NevaBackendClass observer_class = {
     .add_rows = pass_add_rows,
     .kv_store = pass_kv_store,
     .attention = pass_attention,
+    .step = run_step,
 };
 
 NevaBackend *

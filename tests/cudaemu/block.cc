@@ -372,6 +372,16 @@ count_operations (size_t n)
   block.counters.operations += n;
 }
 
+void
+count_graph (size_t nodes)
+{
+  const std::lock_guard<std::mutex> lock (launch_lock);
+  Counters *c = &all_counters["cudaGraphLaunch"];
+
+  c->launches++;
+  c->operations += nodes;
+}
+
 Counters
 counters (const char *name)
 {

@@ -544,6 +544,7 @@ cudaGraphInstantiate (
 cudaError_t
 cudaGraphLaunch (cudaGraphExec_t exec, cudaStream_t stream)
 {
+  count_graph (exec->work.size ());
   for (const Work &work : exec->work) {
     const cudaError_t error = enqueue_poll (stream, work);
 
