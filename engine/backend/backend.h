@@ -121,6 +121,8 @@ typedef struct {
   void (*add_rows) (NevaBackend *b, float *dst, gsize ldd,
       const gsize *host_rows, const float *x, gsize ldx,
       const float *host_scale, gsize n, gsize dim);
+  void (*patches) (NevaBackend *b, float *dst, const guint8 *const *host_frames,
+      gsize frames, gsize side, gsize patch, const float host_table[3][256]);
   void (*kv_store) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
       gsize n_spans, const float *k, gsize ldk, const float *v, gsize ldv);
   void (*attention) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
@@ -294,6 +296,17 @@ neva_backend_add_rows (NevaBackend *b, float *dst, gsize ldd,
     gsize n, gsize dim)
 {
   b->klass->add_rows (b, dst, ldd, host_rows, x, ldx, host_scale, n, dim);
+}
+
+/* frames [side][side][3] through table to rows of patches (channel, y, x), as a
+ * convolution's kernel lies in the file: dst [frames][grid * grid][3 * patch *
+ * patch], grid = side / patch. Pixels beyond whole patches are not seen. */
+static inline void
+neva_backend_patches (NevaBackend *b, float *dst,
+    const guint8 *const *host_frames, gsize frames, gsize side, gsize patch,
+    const float host_table[3][256])
+{
+  b->klass->patches (b, dst, host_frames, frames, side, patch, host_table);
 }
 
 /* k, v [..][kv_heads * head_dim]: rows of each span at its positions. */

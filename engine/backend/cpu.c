@@ -194,6 +194,7 @@ static const NevaBackendClass cpu_class = {
     .rope = neva_cpu_rope,
     .add = neva_cpu_add,
     .add_rows = neva_cpu_add_rows,
+    .patches = neva_cpu_patches,
     .kv_store = neva_cpu_kv_store,
     .attention = neva_cpu_attention,
     .step = cpu_step,

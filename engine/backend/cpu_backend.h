@@ -68,5 +68,7 @@ void neva_cpu_add (NevaBackend *b, float *dst, const float *x, gsize n);
 void neva_cpu_add_rows (NevaBackend *b, float *dst, gsize ldd,
     const gsize *rows, const float *x, gsize ldx, const float *scale, gsize n,
     gsize dim);
+void neva_cpu_patches (NevaBackend *b, float *dst, const guint8 *const *frames,
+    gsize n, gsize side, gsize patch, const float table[3][256]);
 
 #endif /* NEVA_BACKEND_CPU_H */

@@ -156,3 +156,21 @@ neva_cpu_add_rows (NevaBackend *b, float *dst, gsize ldd, const gsize *rows,
       to[j] += scale[i] * x[i * ldx + j];
   }
 }
+
+/* A small part of what the patches' product costs. */
+void
+neva_cpu_patches (NevaBackend *b, float *dst, const guint8 *const *frames,
+    gsize n, gsize side, gsize patch, const float table[3][256])
+{
+  const gsize grid = side / patch, rows = grid * grid * 3 * patch;
+
+  for (gsize i = 0; i < n * rows; i++) {
+    const gsize y = i % patch, c = i / patch % 3, p = i / patch / 3;
+    const gsize gx = p % grid, gy = p / grid % grid;
+    const guint8 *src =
+        frames[i / rows] + ((gy * patch + y) * side + gx * patch) * 3 + c;
+
+    for (gsize x = 0; x < patch; x++)
+      *dst++ = table[c][src[3 * x]];
+  }
+}

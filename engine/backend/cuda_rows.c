@@ -77,6 +77,29 @@ cuda_add_rows (NevaBackend *b, float *dst, gsize ldd, const gsize *rows,
     RUN (b, add_rows, dst, ldd, at, x, ldx, by, n, dim);
 }
 
+static void
+cuda_patches (NevaBackend *b, float *dst, const guint8 *const *frames, gsize n,
+    gsize side, gsize patch, const float table[3][256])
+{
+  NevaBackendCuda *c = neva_cuda (b);
+  const gsize grid = side / patch, floats = grid * grid * 3 * patch * patch;
+
+  float *at;
+
+  if (!n || !neva_cuda_enter (c))
+    return;
+  /* not the ring: it may turn between the table and a frame */
+  at = neva_cuda_scratch (c, &c->xq, 3 * sizeof *table);
+  if (at)
+    neva_cuda_upload (b, at, table, 3 * sizeof *table);
+  for (gsize i = 0; i < n && at && !c->fault; i++) {
+    const guint8 *rgb = neva_cuda_stage (c, frames[i], side * side * 3);
+
+    if (rgb)
+      RUN (b, patches, dst + i * floats, rgb, at, 1, side, patch);
+  }
+}
+
 void
 neva_cuda_rows_fill (NevaBackendClass *klass)
 {
@@ -87,4 +110,5 @@ neva_cuda_rows_fill (NevaBackendClass *klass)
   klass->rope = cuda_rope;
   klass->add = cuda_add;
   klass->add_rows = cuda_add_rows;
+  klass->patches = cuda_patches;
 }

@@ -107,20 +107,13 @@ encode_batch (NevaLlava *l, const guint8 *const *frames, gsize n,
 {
   const gsize rows = neva_tower_tokens (l->tower);
   const gsize tokens = neva_projector_tokens (&l->projector, rows);
-  const gsize side = l->config.tower.image_size, plane = 3 * side * side;
-  g_autofree float *pixels = g_try_new (float, n *plane);
+  float table[3][256];
   NevaArena arena = {.base = l->scratch};
   float *x, *y;
 
-  if (!pixels) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
-        "no memory for the pixels of %" G_GSIZE_FORMAT " frames", n);
-    return FALSE;
-  }
-  for (gsize i = 0; i < n; i++)
-    neva_preprocess_normalize (
-        &l->config.preprocess, frames[i], pixels + i * plane);
-  x = neva_tower_run (l->tower, l->backend, &arena, l->tower_kv, pixels, n);
+  neva_preprocess_table (&l->config.preprocess, table);
+  x = neva_tower_run (
+      l->tower, l->backend, &arena, l->tower_kv, frames, table, n);
   y = neva_projector_run (&l->projector, l->backend, &arena, x, n, rows);
   if (hidden)
     neva_backend_download (l->backend, hidden, x,

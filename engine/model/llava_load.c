@@ -134,7 +134,7 @@ init_scratch (NevaLlava *l, GError **error)
   if (l->tower) {
     l->max_frames = neva_tower_batch (l->tower, l->tower_kv, SCRATCH_BYTES);
     neva_tower_run (
-        l->tower, l->backend, &vision, l->tower_kv, NULL, l->max_frames);
+        l->tower, l->backend, &vision, l->tower_kv, NULL, NULL, l->max_frames);
     neva_projector_run (&l->projector, l->backend, &vision, NULL, l->max_frames,
         neva_tower_tokens (l->tower));
   }

@@ -171,37 +171,18 @@ neva_tower_batch (const NevaTower *t, NevaDType kv, gsize bytes)
   return MAX (1, bytes / count.peak);
 }
 
-/* One frame's patches as rows (channel, y, x), as the convolution's kernel lies
- * in the file. Pixels beyond whole patches are not seen. */
-static void
-cut_patches (const NevaTower *t, const float *pixels, float *rows)
-{
-  const gsize side = t->c.image_size, p = t->c.patch_size, grid = side / p;
-
-  for (gsize gy = 0; gy < grid; gy++)
-    for (gsize gx = 0; gx < grid; gx++)
-      for (gsize c = 0; c < 3; c++)
-        for (gsize y = 0; y < p; y++, rows += p)
-          memcpy (rows, pixels + (c * side + gy * p + y) * side + gx * p,
-              p * sizeof *rows);
-}
-
 static void
 embed (const NevaTower *t, NevaBackend *b, const Scratch *s,
-    const float *pixels, gsize frames)
+    const guint8 *const *pictures, const float table[3][256], gsize frames)
 {
-  const gsize d = t->c.hidden, p = t->patch.w.k, plane = t->c.image_size;
+  const gsize d = t->c.hidden, p = t->patch.w.k;
   const gsize first = t->c.class_tokens;
   const NevaProduct product = {
       &t->patch, s->embedded, d, {.bias = t->patch_bias}};
-  g_autofree float *host = g_new (float, t->patches *p);
   g_autofree gint32 *ids = g_new (gint32, t->rows);
 
-  for (gsize f = 0; f < frames; f++) {
-    cut_patches (t, pixels + f * 3 * plane * plane, host);
-    neva_backend_upload (b, s->patches + f * t->patches * p, host,
-        t->patches * p * sizeof *host);
-  }
+  neva_backend_patches (
+      b, s->patches, pictures, frames, t->c.image_size, t->c.patch_size, table);
   neva_backend_linear (b, s->patches, p, frames * t->patches, &product, 1);
   for (gsize i = 0; i < t->rows; i++)
     ids[i] = (gint32) i;
@@ -279,14 +260,15 @@ run_layers (const NevaTower *t, NevaBackend *b, const Scratch *s, NevaDType kv,
 
 float *
 neva_tower_run (const NevaTower *t, NevaBackend *b, NevaArena *arena,
-    NevaDType kv, const float *pixels, gsize frames)
+    NevaDType kv, const guint8 *const *pictures, const float table[3][256],
+    gsize frames)
 {
   const Scratch s = take_scratch (t, arena, kv, frames);
   const gsize d = t->c.hidden;
 
   if (!arena->base)
     return NULL;
-  embed (t, b, &s, pixels, frames);
+  embed (t, b, &s, pictures, table, frames);
   run_layers (t, b, &s, kv, frames);
   for (gsize f = 0; f < frames; f++)
     neva_backend_copy_rows (b, s.result + f * t->tokens * d, d,

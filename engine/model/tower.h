@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* CLIP or SigLIP vision tower up to the selected layer: pixels to rows.
  *
- *   [F, 3, side, side] -> patches [F*P, 3pp] -> [F*R, D] -> layers -> [F*S, D]
+ *   [F][side, side, 3] -> patches [F*P, 3pp] -> [F*R, D] -> layers -> [F*S, D]
  *
  * F frames are one batch: matrix products see all rows, attention stays inside
  * a frame. P patches, R = P + class token, S = R - dropped rows. */
@@ -23,9 +23,11 @@ guint neva_tower_tokens (const NevaTower *tower); /* S */
 /* Frames of one run so that scratch stays within `bytes`; at least 1. */
 gsize neva_tower_batch (const NevaTower *tower, NevaDType kv, gsize bytes);
 
-/* pixels: host [frames][3][side][side]. Returns [frames * S][D] in the arena.
- * With a counting arena nothing is computed. */
+/* pictures: host [frames], each [side][side][3] of 8 bits; table: the number
+ * that the tower sees for each of them (neva_preprocess_table ()). Returns
+ * [frames * S][D] in the arena. With a counting arena nothing is computed. */
 float *neva_tower_run (const NevaTower *tower, NevaBackend *backend,
-    NevaArena *arena, NevaDType kv, const float *pixels, gsize frames);
+    NevaArena *arena, NevaDType kv, const guint8 *const *pictures,
+    const float table[3][256], gsize frames);
 
 #endif /* NEVA_TOWER_H */

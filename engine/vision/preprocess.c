@@ -117,17 +117,22 @@ neva_preprocess_frame (const NevaPreprocess *pre, const NevaFrame *frame,
 }
 
 void
+neva_preprocess_table (const NevaPreprocess *pre, float table[3][256])
+{
+  for (gsize c = 0; c < 3; c++)
+    for (int v = 0; v < 256; v++)
+      table[c][v] = ((float) (v * pre->rescale) - pre->mean[c]) / pre->std[c];
+}
+
+void
 neva_preprocess_normalize (
     const NevaPreprocess *pre, const guint8 *rgb, float *dst)
 {
   const gsize n = (gsize) pre->width * pre->height;
+  float table[3][256];
 
-  for (gsize c = 0; c < 3; c++) {
-    float table[256];
-
-    for (int v = 0; v < 256; v++)
-      table[v] = ((float) (v * pre->rescale) - pre->mean[c]) / pre->std[c];
+  neva_preprocess_table (pre, table);
+  for (gsize c = 0; c < 3; c++)
     for (gsize i = 0; i < n; i++)
-      dst[c * n + i] = table[rgb[3 * i + c]];
-  }
+      dst[c * n + i] = table[c][rgb[3 * i + c]];
 }

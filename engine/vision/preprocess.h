@@ -29,6 +29,9 @@ typedef struct {
 gboolean neva_preprocess_frame (const NevaPreprocess *pre,
     const NevaFrame *frame, guint8 *rgb, GError **error);
 
+/* What normalize () makes of each 8-bit value of a channel. */
+void neva_preprocess_table (const NevaPreprocess *pre, float table[3][256]);
+
 /* rgb [height, width, 3] -> dst [3, height, width] f32: rescale in double, to
  * float, then (x - mean) / std in float. */
 void neva_preprocess_normalize (

@@ -13,6 +13,7 @@
 #define NEVA_CUDA_API_H
 
 #include "attention.h"
+#include "image.h"
 #include "matmul.h"
 
 #ifdef __cplusplus
@@ -152,6 +153,47 @@ neva_cuda_attention_work (const NevaCudaHeads *h)
   int name (const NevaCudaHeads *host_heads, float *dst, size_t ldd,           \
       const float *q, size_t ldq, NevaCudaStream stream)
 
+/* A picture (vision/color.h) in a canvas, `left` and `top` pixels from its
+ * corner; passed by value to kernels. Rows of packed RGB: planes 1, `order` and
+ * `bytes` of a pixel; gray: planes 1 and a table; 4:2:0: planes 2 (interleaved)
+ * or 3, samples of `bytes` and `shift` as in image.h. */
+typedef struct {
+  const uint8_t *plane[3]; /* device */
+  int64_t stride[3];       /* bytes; may be < 0 */
+  uint32_t width, height, left, top;
+  uint32_t planes, bytes, shift;
+  uint8_t order[3], pad[3];
+  bool gray, interleaved, h_cosited, v_cosited;
+  NevaYuvMatrix matrix;
+  uint8_t gray_table[256];
+} NevaCudaPicture;
+
+/* dst [3][rows][columns]: pixels from (x0, y0) of the canvas, pad colour around
+ * the picture; yuv_to_rgb of image.h over chroma_mix. Class: exact. */
+#define NEVA_DECL_CUDA_PICTURE_RGB(name)                                       \
+  int name (uint8_t *dst, const NevaCudaPicture *host_picture, uint32_t x0,    \
+      uint32_t y0, uint32_t columns, uint32_t rows, NevaCudaStream stream)
+
+/* image.h's resample of three channels, anywhere in memory: output o of a lane
+ * is dst[c dst_channel + o dst_step + lane dst_lane], inputs likewise; there
+ * are `inputs` of them, weights of those beyond are zero. Class: exact. */
+typedef struct {
+  const uint32_t *first; /* [n], device */
+  const int8_t *digits;  /* [n][groups][3][4], device */
+  size_t n, groups, inputs, lanes;
+  size_t dst_channel, dst_step, dst_lane;
+  size_t src_channel, src_step, src_lane;
+} NevaCudaResample;
+#define NEVA_DECL_CUDA_RESAMPLE(name)                                          \
+  int name (uint8_t *dst, const uint8_t *src,                                  \
+      const NevaCudaResample *host_plan, NevaCudaStream stream)
+
+/* rgb [frames][side][side][3] through table [3][256] to rows of patches, dst
+ * [frames][grid][grid][3][patch][patch], grid = side / patch. Class: exact. */
+#define NEVA_DECL_CUDA_PATCHES(name)                                           \
+  int name (float *dst, const uint8_t *rgb, const float *table, size_t frames, \
+      size_t side, size_t patch, NevaCudaStream stream)
+
 /* Every launcher, once: X (field, declaration). */
 #define NEVA_CUDA_LAUNCHERS(X)                                                 \
   X (rms_norm, RMS_NORM)                                                       \
@@ -168,7 +210,10 @@ neva_cuda_attention_work (const NevaCudaHeads *h)
   X (act_prepare, ACT_PREPARE)                                                 \
   X (matmul_groups, MATMUL_GROUPS)                                             \
   X (kv_store, KV_STORE)                                                       \
-  X (attention, ATTENTION)
+  X (attention, ATTENTION)                                                     \
+  X (picture_rgb, PICTURE_RGB)                                                 \
+  X (resample, RESAMPLE)                                                       \
+  X (patches, PATCHES)
 
 #define NEVA_CUDA_DECLARE(field, DECL)                                         \
   NEVA_DECL_CUDA_##DECL (neva_cuda_##field);

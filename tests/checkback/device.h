@@ -35,4 +35,9 @@ void check_add_rows (const CheckCtx *c);
 void check_gather (const CheckCtx *c);
 void check_to_bf16 (const CheckCtx *c);
 
+/* image.c: pictures */
+void check_picture_rgb (const CheckCtx *c);
+void check_cuda_resample (const CheckCtx *c);
+void check_patches (const CheckCtx *c);
+
 #endif /* CHECKBACK_DEVICE_H */

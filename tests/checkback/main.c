@@ -30,6 +30,9 @@ static const struct {
     {"add_rows", check_add_rows},
     {"gather", check_gather},
     {"to_bf16", check_to_bf16},
+    {"picture_rgb", check_picture_rgb},
+    {"resample", check_cuda_resample},
+    {"patches", check_patches},
 };
 
 #define COUNT(array) (sizeof array / sizeof array[0])
