@@ -164,6 +164,13 @@ pass_add_rows (NevaBackend *b, float *dst, gsize ldd, const gsize *rows,
 }
 
 static void
+pass_patches (NevaBackend *b, float *dst, const guint8 *const *frames, gsize n,
+    gsize side, gsize patch, const float table[3][256])
+{
+  neva_backend_patches (inner (b), dst, frames, n, side, patch, table);
+}
+
+static void
 pass_kv_store (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
     gsize n_spans, const float *k, gsize ldk, const float *v, gsize ldv)
 {
@@ -206,6 +213,7 @@ static const NevaBackendClass observer_class = {
     .rope = pass_rope,
     .add = pass_add,
     .add_rows = pass_add_rows,
+    .patches = pass_patches,
     .kv_store = pass_kv_store,
     .attention = pass_attention,
     .step = run_step,
