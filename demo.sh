@@ -39,3 +39,6 @@ gst-launch-1.0 -q filesrc location="$video" ! decodebin ! videoconvert ! \
   nevaframesampler ! nevaencoder model=models/demo ! \
   nevallm model=models/demo ! text/x-raw ! fdsink | cat
 echo
+
+echo "demo: the clips as live cameras, on a page at http://127.0.0.1:8080/:"
+echo "  $build/pipelines/neva-live models/demo/clips/*.mp4 --loop --http 8080"

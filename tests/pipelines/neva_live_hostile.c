@@ -263,7 +263,7 @@ main (int argc, char **argv)
 
   /* which keeps what is freed, and would be measured here */
   g_setenv ("ASAN_OPTIONS", modest, TRUE);
-  if (!live_start (&live, argv[1], "%s|%s|-m|fake:a b c d?delay=100|-w|1s",
+  if (!live_start (&live, argv[1], "%s|%s|-m|fake:a b c d?delay=20|-w|1s",
           source, source)) {
     CHECK (FALSE, "no page");
     return check_finish ();
