@@ -17,8 +17,10 @@ run="gcc g++ meson ninja-build pkg-config ca-certificates
   gstreamer1.0-x"
 test="clang clang-format libgstreamer-plugins-bad1.0-dev binutils git"
 # The sanitizer and fuzzer runtimes of clang have the version in their name.
-# MPI and a browser, for neva-live's page: tested where they can be had.
-optional="libclang-rt-dev fonts-dejavu-core chromium libopenmpi-dev openmpi-bin"
+# MPI, a browser for neva-live's page, a server for rtspsrc: tested where they
+# can be had.
+optional="libclang-rt-dev fonts-dejavu-core chromium libopenmpi-dev openmpi-bin
+  libgstrtspserver-1.0-dev"
 
 wanted=$run
 [ "$what" = test ] && wanted="$run $test"

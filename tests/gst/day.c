@@ -6,10 +6,8 @@
 #include "config.h"
 #include <gst/check/gstcheck.h>
 #include <gst/check/gsttestclock.h>
-#include <dirent.h>
-#include <malloc.h>
 #include <stdio.h>
-#include <unistd.h>
+#include "use.h"
 
 #define CAMERAS 4
 #define WINDOW 20 /* seconds; a frame comes every 2 */
@@ -26,58 +24,6 @@ typedef struct {
   GstClockTime back; /* the camera is gone until then, or NONE */
   gint captions;     /* atomic */
 } Camera;
-
-typedef struct {
-  gsize resident;
-  guint threads, descriptors;
-} Use;
-
-static guint
-count_entries (const char *folder)
-{
-  DIR *dir = opendir (folder);
-  guint n = 0;
-
-  while (dir && readdir (dir))
-    n++;
-  if (dir)
-    closedir (dir);
-  return n;
-}
-
-static Use
-measure (void)
-{
-  unsigned long total, resident = 0;
-  FILE *f;
-
-  malloc_trim (0);
-  f = fopen ("/proc/self/statm", "r");
-
-  if (f) {
-    if (fscanf (f, "%lu %lu", &total, &resident) != 2)
-      resident = 0;
-    fclose (f);
-  }
-  return (Use){.resident = resident * (gsize) sysconf (_SC_PAGESIZE),
-      .threads = count_entries ("/proc/self/task"),
-      .descriptors = count_entries ("/proc/self/fd")};
-}
-
-/* GLib keeps threads of pipelines for the next one; those that end take a
- * moment. */
-static Use
-settle (const Use *before)
-{
-  Use now = measure ();
-
-  for (guint i = 0; i < 1000 && now.threads > before->threads; i++) {
-    g_thread_pool_stop_unused_threads ();
-    g_usleep (10000);
-    now = measure ();
-  }
-  return now;
-}
 
 static GstBusSyncReply
 on_message (GstBus *bus, GstMessage *message, gpointer user_data)
@@ -305,7 +251,7 @@ measure_with_all (Camera *cameras, GstTestClock *clock)
     if (!cameras[i].source)
       start_source (&cameras[i], gst_clock_get_time (GST_CLOCK (clock)));
   wait_for_answers (cameras);
-  return measure ();
+  return use_measure ();
 }
 
 static guint
@@ -325,7 +271,7 @@ GST_START_TEST (test_a_day_of_four_cameras_leaves_nothing_behind)
       "reference", "clip-llama3-bf16-shards", NULL);
   GstTestClock *clock = GST_TEST_CLOCK (gst_test_clock_new ());
   Camera cameras[CAMERAS] = {0};
-  const Use before = measure ();
+  const Use before = use_measure ();
   Use hour, day, after;
   guint64 kv;
 
@@ -352,7 +298,7 @@ GST_START_TEST (test_a_day_of_four_cameras_leaves_nothing_behind)
   fail_unless (kv <= KV_BYTES);
   for (guint i = 0; i < CAMERAS; i++)
     stop (&cameras[i]);
-  after = settle (&before);
+  after = use_settle (&before);
   fprintf (stderr,
       "before and afterwards: threads %u, %u; descriptors %u, %u\n",
       before.threads, after.threads, before.descriptors, after.descriptors);
