@@ -141,6 +141,8 @@ check_numbers (const Options *o)
     return complain ("--window must be 0.1 s at least");
   if (o->overlap >= o->window)
     return complain ("--overlap must be less than --window");
+  if (o->max_pending < 1 || o->max_pending > 64)
+    return complain ("--max-pending must be 1 to 64");
   if (o->timeout < GST_SECOND)
     return complain ("--timeout must be 1 s at least");
   if (!(o->alert_threshold > 0 && o->alert_threshold <= 1))
@@ -223,6 +225,10 @@ add_entries (Options *o, Raw *raw, GOptionContext *context)
           "Frames of a window that the model sees (default 8)", "N"},
       {"mode", 0, 0, G_OPTION_ARG_STRING, &o->mode,
           "Which frames: uniform, first, middle, last", "MODE"},
+      {"max-pending", 0, 0, G_OPTION_ARG_INT, &o->max_pending,
+          "Windows of a stream that may wait for the model (default 1: the "
+          "newest)",
+          "N"},
       {"loop", 0, 0, G_OPTION_ARG_NONE, &o->loop, "Play files again and again",
           NULL},
       {"timeout", 0, 0, G_OPTION_ARG_STRING, &raw->timeout,
@@ -278,6 +284,7 @@ options_parse (Options *o, int argc, char **argv, ExitCode *code)
   *o = (Options){
       .sources = g_ptr_array_new_with_free_func ((GDestroyNotify) source_free),
       .num_frames = -1,
+      .max_pending = 1,
       .alert_threshold = 0.5,
       .window = 4 * GST_SECOND,
       .timeout = 10 * GST_SECOND,

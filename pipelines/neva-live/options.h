@@ -20,8 +20,8 @@ typedef struct {
   char **alerts; /* NULL, or questions of yes and no */
   gdouble alert_threshold;
   GstClockTime window, overlap;
-  char *mode; /* NULL: the sampler's default */
-  gint num_frames;
+  char *mode;                   /* NULL: the sampler's default */
+  gint num_frames, max_pending; /* max_pending: windows that may wait */
   gboolean loop;
   GstClockTime timeout; /* without a picture a source is lost */
   GstClockTime latency; /* of network cameras */

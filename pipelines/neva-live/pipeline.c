@@ -11,8 +11,6 @@
 #define QUEUE_FRAMES 8
 /* Frames come a little early or late; what they show does not. */
 #define JITTER_US (100 * 1000)
-/* A stream that is behind speaks of the newest window, not of an old one. */
-#define WAITING_CLIPS 1
 
 static GstElement *
 add (Pipeline *self, const char *factory, GError **error)
@@ -252,7 +250,7 @@ set_llm (Pipeline *self, GstElement *llm, guint question)
   model_options_set_string (llm, "output", "meta");
   model_options_set_string (llm, "overflow", "drop-oldest");
   model_options_set_string (llm, "error-policy", "skip");
-  g_object_set (llm, "max-pending", WAITING_CLIPS, NULL);
+  g_object_set (llm, "max-pending", (guint) o->max_pending, NULL);
   if (question == 0) {
     g_object_set (llm, "partial", TRUE, NULL);
     if (o->prompt)

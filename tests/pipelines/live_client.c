@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TIMEOUT_S 30
+#define TIMEOUT_S 120 /* a busy machine is no failure */
 
 /* ---- The program -------------------------------------------------------- */
 

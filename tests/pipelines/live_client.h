@@ -35,7 +35,7 @@ JsonObject *live_stream (JsonNode *state, guint number);
 GSocketConnection *live_connect (const Live *live);
 void live_send (GSocketConnection *connection, const char *text, gssize n);
 /* Reads lines up to one that holds `part`: (transfer full), or NULL at the
- * end or after 30 s. */
+ * end, or after two minutes of silence on a connection. */
 char *live_read_line (GDataInputStream *stream, const char *part);
 
 #endif /* NEVA_TEST_LIVE_CLIENT_H */
