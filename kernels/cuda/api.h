@@ -80,7 +80,7 @@ enum {
 
 /* dst [m][n] = epilogue (x W^T) for few rows: m <= NEVA_CUDA_FEW_ROWS. W is F32
  * or BF16; for BF16, x is rounded to bf16. Class: sum. */
-#define NEVA_CUDA_FEW_ROWS 8
+#define NEVA_CUDA_FEW_ROWS 16
 #define NEVA_DECL_CUDA_MATVEC(name)                                            \
   int name (float *dst, size_t ldd, const float *x, size_t ldx,                \
       const NevaWeight *host_w, NevaEpilogue epilogue, size_t m,               \

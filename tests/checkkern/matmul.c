@@ -232,7 +232,7 @@ same_rows (const CheckCtx *c, const Problem *p)
   if (packed (p->type) || p->m <= 4)
     return 1;
   if (strcmp (c->tier_name, "cuda") == 0)
-    return p->m <= 8 ? 1 : 0; /* more go to cuBLAS */
+    return p->m <= 16 ? 1 : 0; /* more go to cuBLAS */
   if (p->type == NEVA_DTYPE_BF16 && strcmp (c->tier_name, "amx") == 0)
     return 5; /* up to four go to vectors */
   return p->m <= 16 ? 1 : 0;
