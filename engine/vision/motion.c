@@ -23,6 +23,8 @@
 /* Seconds. */
 #define BACK_TIME 3.0    /* `back` and `spread` follow the picture */
 #define DIFFER_TIME 30.0 /* the same where the cell differs */
+#define BUSY_TIME 4.0    /* what moves for most of that is how the cell is: */
+#define BUSY 0.4         /* leaves, water, a screen; its `spread` follows */
 #define RECENT_TIME 0.05
 #define MOVING_TIME 0.25 /* a change is `just now` for so long */
 #define REST_TIME 1.5    /* after which what differs is background */
@@ -34,7 +36,7 @@
 /* Cells that, moving together, are motion: at once; if the frame before had
  * such a group too, for a coder's key frame makes some in one frame; if there
  * are such groups for TINY_TIME. */
-#define BIG 40
+#define BIG 40 /* and the better part of all that move */
 #define TOGETHER 6
 #define TINY 2
 /* A coder's errors sit at edges: more of them stray far than noise would have
@@ -52,6 +54,7 @@ typedef struct {
   float back, spread, recent, anchor;
   float still; /* s */
   float moved; /* s that it has been moving */
+  float busy;  /* part of the last seconds in which it moved */
 } Cell;
 
 struct _NevaMotion {
@@ -151,7 +154,7 @@ begin (NevaMotion *motion)
   for (guint i = 0; i < motion->n; i++) {
     const float x = motion->now[i];
 
-    motion->cells[i] = (Cell){x, 0, x, x, REST_TIME, 0};
+    motion->cells[i] = (Cell){x, 0, x, x, REST_TIME, 0, 0};
   }
   motion->age = motion->tiny_s = 0;
   motion->together_s = G_MAXDOUBLE;
@@ -187,6 +190,7 @@ judge_cells (NevaMotion *motion, double noise, double dt)
   const float floor_ =
       (float) (doubt * MAX (motion->settings.threshold, SIGMAS * noise));
   const float recent = weight (dt, MIN (RECENT_TIME, dt * 2));
+  const float busy = weight (dt, BUSY_TIME);
   const float slow = weight (dt, BACK_TIME), slower = weight (dt, DIFFER_TIME);
   /* At first the mean of all there was. */
   const float learn = MAX (slow, (float) MIN (1.0, dt / (motion->age + dt)));
@@ -208,6 +212,7 @@ judge_cells (NevaMotion *motion, double noise, double dt)
       c->still += (float) dt;
     }
     motion->moving[i] = differs && c->still < MOVING_TIME;
+    c->busy += busy * ((float) motion->moving[i] - c->busy);
     c->moved = motion->moving[i] ? c->moved + (float) dt : 0;
     differing += differs;
     if (differs && c->still >= REST_TIME) {
@@ -217,6 +222,8 @@ judge_cells (NevaMotion *motion, double noise, double dt)
     if (learning && !differs)
       w = learn;
     c->back += w * d;
+    if (c->busy > (float) BUSY)
+      w = slow;
     c->spread += w * (MIN (a, 3 * limit) - c->spread);
   }
   return differing;
@@ -282,7 +289,7 @@ judge_frame (NevaMotion *motion, double dt, NevaMotionFrame *out)
   motion->together_s += dt;
   motion->tiny_s =
       CLAMP (motion->tiny_s + (largest > 0 ? dt : -dt), 0, 2 * TINY_TIME);
-  out->happens = largest >= BIG ||
+  out->happens = (largest >= BIG && 2 * largest >= all.n) ||
                  (largest >= TOGETHER &&
                      (motion->together_s < 2.5 * dt || dt > SPARSE_TIME)) ||
                  (largest >= TINY && motion->tiny_s >= TINY_TIME);

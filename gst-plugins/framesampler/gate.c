@@ -29,13 +29,57 @@ neva_gate_reset (NevaGate *gate)
   gate->maybe = GST_CLOCK_TIME_NONE;
 }
 
+/* Formats that the model cannot be shown, but that have a plane of luma of 8 or
+ * 10 bits: Y444, Y42B, NV21, Y444_10LE and the like. Returns: one whose first
+ * plane is the same, or FALSE. */
+static gboolean
+map_luma_plane (const GstVideoFormatInfo *format, NevaPixelFormat *out)
+{
+  const guint depth = GST_VIDEO_FORMAT_INFO_DEPTH (format, 0);
+  const gint step = GST_VIDEO_FORMAT_INFO_PSTRIDE (format, 0);
+  const gboolean wide =
+      depth == 10 && step == 2 && GST_VIDEO_FORMAT_INFO_IS_LE (format);
+
+  if (!GST_VIDEO_FORMAT_INFO_IS_YUV (format) ||
+      !(wide || (depth == 8 && step == 1)))
+    return FALSE;
+  *out = !wide                   ? NEVA_PIXEL_GRAY8
+         : format->shift[0] == 6 ? NEVA_PIXEL_P010_10LE
+                                 : NEVA_PIXEL_I420_10LE;
+  return TRUE;
+}
+
+static gboolean
+init_frame (NevaFrame *frame, const GstVideoFrame *mapped)
+{
+  NevaPixelFormat format;
+
+  if (gst_neva_frame_init (frame, mapped, -1))
+    return TRUE;
+  if (!map_luma_plane (mapped->info.finfo, &format))
+    return FALSE;
+  *frame = (NevaFrame){.format = format,
+      .width = (guint) GST_VIDEO_FRAME_WIDTH (mapped),
+      .height = (guint) GST_VIDEO_FRAME_HEIGHT (mapped),
+      .pts_ns = -1};
+  /* Chroma is not looked at. */
+  for (guint i = 0; i < 3; i++) {
+    frame->plane[i] = GST_VIDEO_FRAME_COMP_DATA (mapped, 0);
+    frame->stride[i] = GST_VIDEO_FRAME_COMP_STRIDE (mapped, 0);
+  }
+  return TRUE;
+}
+
 void
 neva_gate_set_caps (NevaGate *gate, const GstCaps *caps)
 {
+  NevaPixelFormat format;
   GstVideoInfo info;
 
-  gate->readable = gst_video_info_from_caps (&info, caps) &&
-                   gst_neva_frame_is_readable (GST_VIDEO_INFO_FORMAT (&info));
+  gate->readable =
+      gst_video_info_from_caps (&info, caps) &&
+      (gst_neva_frame_is_readable (GST_VIDEO_INFO_FORMAT (&info)) ||
+          map_luma_plane (info.finfo, &format));
   if (gate->readable && gst_video_info_is_equal (&info, &gate->info))
     return;
   if (gate->readable)
@@ -63,7 +107,7 @@ look (NevaGate *gate, GstBuffer *buffer, GstClockTime time,
         "a frame cannot be read by gate");
     return FALSE;
   }
-  ok = gst_neva_frame_init (&frame, &mapped, -1) &&
+  ok = init_frame (&frame, &mapped) &&
        neva_motion_push (gate->motion, &frame, (gint64) time, seen, error);
   gst_video_frame_unmap (&mapped);
   return ok;

@@ -178,7 +178,7 @@ stat (Gate *g, const char *factory, const char *field)
 #define SECOND_WINDOWS "window=1000000000 num-frames=4 "
 
 static const char *formats[] = {
-    "GRAY8", "I420", "NV12", "YV12", "RGB", "BGRx", "xRGB"};
+    "GRAY8", "I420", "NV12", "YV12", "Y444", "RGB", "BGRx", "xRGB"};
 
 GST_START_TEST (test_only_what_moves_passes)
 {
@@ -204,7 +204,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_ten_bits_are_read)
 {
-  static const char *wide[] = {"I420_10LE", "P010_10LE"};
+  static const char *wide[] = {"I420_10LE", "P010_10LE", "Y444_10LE"};
 
   for (guint i = 0; i < G_N_ELEMENTS (wide); i++) {
     Gate g =
