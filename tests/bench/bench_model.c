@@ -3,6 +3,9 @@
  * one stream and several, ViT-L/14 on 8 frames, with synthetic weights in a
  * folder that is removed at the end.
  *
+ * NEVA_BENCH_DEVICE=cuda[:N] measures a GPU; limits then are its own: cuBLAS in
+ * bf16 for all arithmetic, and a copy on the device for what is read.
+ *
  * Limits: the arithmetic of the weights alone (no attention, no output head) at
  * the peak rate of the machine; or the bytes of weights, and of keys and
  * values, at its read bandwidth. Both are measured in this run. */
@@ -12,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "attention.h"
+#include "device_limits.h"
 #include "machine_limits.h"
 #include "matmul.h"
 #include "model/llava.h"
@@ -37,6 +41,8 @@ typedef struct {
   const char *only;
   unsigned threads;
   Limits limits;
+  const char *device; /* NULL: the CPU */
+  DeviceLimits device_limits;
   NevaLlava *llava;
   const Form *form;
   gint32 *ids;
@@ -68,8 +74,38 @@ die (GError *error)
 static double
 arithmetic_limit (const Bench *b)
 {
+  if (b->device)
+    return b->device_limits.bf16;
   return b->form->type == NEVA_DTYPE_BF16 ? limits_bf16 (&b->limits)
                                           : limits_int8 (&b->limits);
+}
+
+/* GB/s, now. */
+static double
+read_limit (const Bench *b)
+{
+  return b->device ? b->device_limits.copy : limits_read (b->threads);
+}
+
+static void
+measure_limits (Bench *b)
+{
+  const char *why, *colon;
+
+  if (!b->device) {
+    b->limits = limits_measure (b->threads);
+    limits_print (&b->limits, b->threads);
+    return;
+  }
+  colon = strchr (b->device, ':');
+  why = device_limits_measure (
+      &b->device_limits, colon ? atoi (colon + 1) : 0, 1024, 8192);
+  if (why) {
+    g_printerr ("bench-model: %s: %s\n", b->device, why);
+    exit (EXIT_FAILURE);
+  }
+  printf ("%s: copies %.0f GB/s, cuBLAS bf16 %.1f TFLOP/s\n", b->device,
+      b->device_limits.copy, b->device_limits.bf16 / 1e3);
 }
 
 static void
@@ -157,7 +193,7 @@ bench_decode (const Bench *b, guint depth)
   }
   neva_sequence_free (sequence);
   bench_report (name, best, "tokens/s",
-      limits_read (b->threads) * 1e9 / bytes_per_step (b, 1, depth),
+      read_limit (b) * 1e9 / bytes_per_step (b, 1, depth),
       peer_rate (b->form->peer, 0, depth, b->threads));
 }
 
@@ -206,7 +242,7 @@ bench_streams (const Bench *b, guint depth)
       step (b, sequences[filled], depth, NULL);
     }
     bench_report (name, stream_rate (b, sequences, n, depth), "tokens/s",
-        n * limits_read (b->threads) * 1e9 / bytes_per_step (b, n, depth),
+        n * read_limit (b) * 1e9 / bytes_per_step (b, n, depth),
         peer_streams (b->form->peer, n, depth, b->threads));
   }
   for (guint i = 0; i < filled; i++)
@@ -288,6 +324,7 @@ bench_form (Bench *b, const char *folder)
 {
   /* room for all streams */
   const NevaModelOptions options = {.weights = b->form->weights,
+      .device = b->device,
       .kv_cache_bytes = (guint64) 2 << 30,
       .tensor_parallel = b->tp,
       .pipeline_parallel = b->pp};
@@ -318,7 +355,8 @@ int
 main (int argc, char **argv)
 {
   Bench b = {.only = argc > 1 ? argv[1] : NULL,
-      .threads = (unsigned) sysconf (_SC_NPROCESSORS_ONLN)};
+      .threads = (unsigned) sysconf (_SC_NPROCESSORS_ONLN),
+      .device = g_getenv ("NEVA_BENCH_DEVICE")};
   const char *ranks = argc > 2 ? argv[2] : "1x1";   /* TPxPP */
   const char *kept = g_getenv ("NEVA_BENCH_MODEL"); /* a folder to keep */
   char *folder;                                     /* lives until exit */
@@ -339,8 +377,7 @@ main (int argc, char **argv)
   if (!g_file_test (config, G_FILE_TEST_EXISTS) &&
       !synthetic_write (folder, &error))
     die (error);
-  b.limits = limits_measure (b.threads);
-  limits_print (&b.limits, b.threads);
+  measure_limits (&b);
   b.ids = g_new (gint32, 2048);
   for (int i = 0; i < 2048; i++)
     b.ids[i] = (gint32) ((guint32) i * 2654435761u % SYN_VOCAB);
