@@ -130,6 +130,12 @@ static NevaBackendClass cuda_class = {
     .step = neva_cuda_step,
 };
 
+gboolean
+neva_backend_is_cuda (NevaBackend *b)
+{
+  return b->klass == &cuda_class;
+}
+
 /* How many GPUs there are; FALSE with error when there is none. */
 static gboolean
 count_devices (const NevaCudaApi *api, int *count, GError **error)

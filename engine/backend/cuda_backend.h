@@ -56,6 +56,8 @@ neva_cuda (NevaBackend *b)
   return (NevaBackendCuda *) b;
 }
 
+gboolean neva_backend_is_cuda (NevaBackend *b);
+
 /* FALSE when there is a fault already; else the device is the thread's own. */
 gboolean neva_cuda_enter (NevaBackendCuda *c);
 /* Keeps the first fault; FALSE when status is one. */

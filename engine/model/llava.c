@@ -19,6 +19,7 @@ neva_llava_free (NevaLlava *l)
   neva_file_set_free (l->tokenizer);
   if (l->backend)
     neva_backend_release (l->backend, l->scratch, l->scratch_bytes);
+  neva_pictures_free (l->pictures);
   neva_backend_free (l->backend);
   if (l->team) /* last: MPI may end now */
     neva_llava_leave_team (l->team);
@@ -100,6 +101,16 @@ all_well (NevaLlava *l, gboolean ok, GError *fault, GError **error)
 }
 
 /* ---- Frames ------------------------------------------------------------- */
+
+gboolean
+neva_llava_preprocess (
+    NevaLlava *l, const NevaFrame *frame, guint8 *rgb, GError **error)
+{
+  const NevaPreprocess *pre = &l->config.preprocess;
+
+  return l->pictures ? neva_pictures_frame (l->pictures, pre, frame, rgb, error)
+                     : neva_preprocess_frame (pre, frame, rgb, error);
+}
 
 static gboolean
 encode_batch (NevaLlava *l, const guint8 *const *frames, gsize n,

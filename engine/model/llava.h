@@ -36,6 +36,11 @@ const char *neva_llava_weights_name (const NevaLlava *llava); /* "bf16" */
  * rounds the rotary frequencies too, which loading a checkpoint does not. */
 void neva_llava_round_rotary (NevaLlava *llava);
 
+/* A frame to the tower's picture, rgb [height][width][3]: on the GPU, where the
+ * model has one. Any thread. */
+gboolean neva_llava_preprocess (
+    NevaLlava *llava, const NevaFrame *frame, guint8 *rgb, GError **error);
+
 /* Frames [n][height][width][3] u8 (preprocessed) -> features [n * S][H] f32.
  * `hidden`, if not NULL: [n * tower rows][Dv], the tower's selected rows. */
 gboolean neva_llava_encode (NevaLlava *llava, const guint8 *const *frames,

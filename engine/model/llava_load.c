@@ -158,13 +158,15 @@ open_backend (NevaLlava *l, const NevaModelOptions *options, GError **error)
   l->backend = neva_backend_new_part (options->device, options->threads, part,
       threads ? s->group->size : 1, threads ? part : neva_comm_local_rank (),
       &fault);
+  if (l->backend)
+    l->pictures = neva_pictures_new (l->backend, &fault);
   if (l->backend && options->calibration)
     l->backend =
         neva_calibration_attach (options->calibration, &l->config, l->backend);
   if (!s->group) {
     if (fault)
       g_propagate_error (error, fault);
-    return l->backend != NULL;
+    return !fault;
   }
   if (!neva_comm_agree (s->group, fault, error))
     return FALSE;

@@ -16,6 +16,7 @@
 #define NEVA_LLAVA_PRIVATE_H
 
 #include "arena.h"
+#include "backend/pictures.h"
 #include "kv_cache.h"
 #include "llava.h"
 #include "lm.h"
@@ -29,6 +30,7 @@ struct _NevaLlava {
   NevaTensorSource *source; /* until the weights take it over */
   NevaFileSet *tokenizer;
   NevaBackend *backend;
+  NevaPictures *pictures; /* NULL: frames are prepared on the CPU */
   NevaWeightStore *weights;
   NevaTower *tower; /* NULL behind the first stage */
   NevaProjector projector;

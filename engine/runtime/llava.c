@@ -34,10 +34,8 @@ static gboolean
 llava_preprocess (
     NevaDriver *driver, const NevaFrame *frame, guint8 *rgb, GError **error)
 {
-  const NevaLlavaDriver *self = (NevaLlavaDriver *) driver;
-
-  return neva_preprocess_frame (
-      &neva_llava_config (self->llava)->preprocess, frame, rgb, error);
+  return neva_llava_preprocess (
+      ((NevaLlavaDriver *) driver)->llava, frame, rgb, error);
 }
 
 /* A file that is damaged now fails every later pass, too; a model opened from

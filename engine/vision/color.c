@@ -3,17 +3,7 @@
 #include <string.h>
 #include "color.h"
 
-/* How a format lies in memory. */
-typedef struct {
-  const char *name;
-  guint planes;
-  guint bytes;     /* packed RGB: of a pixel; else of a sample */
-  guint8 order[3]; /* packed RGB: byte of R, G, B */
-  guint shift;     /* 16-bit samples: unused low bits */
-  guint bits;      /* of a sample */
-} Layout;
-
-static const Layout layouts[] = {
+static const NevaPixelLayout layouts[] = {
     [NEVA_PIXEL_RGB] = {"RGB", 1, 3, {0, 1, 2}, 0, 8},
     [NEVA_PIXEL_BGR] = {"BGR", 1, 3, {2, 1, 0}, 0, 8},
     [NEVA_PIXEL_RGBA] = {"RGBA", 1, 4, {0, 1, 2}, 0, 8},
@@ -44,10 +34,31 @@ bad_frame (GError **error, const NevaFrame *frame, const char *what)
   return FALSE;
 }
 
+const NevaPixelLayout *
+neva_pixel_layout (NevaPixelFormat format)
+{
+  return &layouts[format];
+}
+
+gsize
+neva_plane_row_bytes (const NevaFrame *frame, guint p)
+{
+  const NevaPixelLayout *layout = &layouts[frame->format];
+  const gsize samples = p ? (frame->width + 1) / 2 : frame->width;
+
+  return samples * layout->bytes * (p && layout->planes == 2 ? 2 : 1);
+}
+
+guint
+neva_plane_rows (const NevaFrame *frame, guint plane)
+{
+  return plane ? (frame->height + 1) / 2 : frame->height;
+}
+
 gboolean
 neva_color_check (const NevaFrame *frame, GError **error)
 {
-  const Layout *layout;
+  const NevaPixelLayout *layout;
 
   if ((guint) frame->format >= G_N_ELEMENTS (layouts))
     return bad_frame (error, frame, "unknown pixel format");
@@ -61,9 +72,7 @@ neva_color_check (const NevaFrame *frame, GError **error)
         error, frame, "at most " G_STRINGIFY (NEVA_FRAME_MAX_SIDE) " a side");
 
   for (guint p = 0; p < layout->planes; p++) {
-    const gint64 samples = p ? (frame->width + 1) / 2 : frame->width;
-    const gint64 row =
-        samples * layout->bytes * (p && layout->planes == 2 ? 2 : 1);
+    const gint64 row = (gint64) neva_plane_row_bytes (frame, p);
 
     if (!frame->plane[p] || ABS ((gint64) frame->stride[p]) < row) {
       g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
@@ -166,7 +175,7 @@ static void
 mix_chroma (const NevaColor *color, guint y, guint c, guint n)
 {
   const NevaFrame *frame = color->frame;
-  const Layout *layout = &layouts[frame->format];
+  const NevaPixelLayout *layout = &layouts[frame->format];
   const guint width = (frame->width + 1) / 2, height = (frame->height + 1) / 2;
   const guint begin = c ? c - 1 : 0, end = MIN (c + n + 1, width);
   const gboolean cosited = (frame->chroma_site & NEVA_CHROMA_V_COSITED) != 0;
@@ -201,7 +210,7 @@ yuv_row (
     const NevaColor *color, guint y, guint x, guint n, guint8 *const dst[3])
 {
   const NevaFrame *frame = color->frame;
-  const Layout *layout = &layouts[frame->format];
+  const NevaPixelLayout *layout = &layouts[frame->format];
   const guint odd = x % 2; /* begin one earlier: pairs share chroma */
   guint8 *const from[3] = {dst[0] - odd, dst[1] - odd, dst[2] - odd};
   const gboolean cosited = (frame->chroma_site & NEVA_CHROMA_H_COSITED) != 0;
@@ -224,7 +233,7 @@ neva_color_row (
     const NevaColor *color, guint y, guint x, guint n, guint8 *const dst[3])
 {
   const NevaFrame *frame = color->frame;
-  const Layout *layout = &layouts[frame->format];
+  const NevaPixelLayout *layout = &layouts[frame->format];
 
   if (layout->planes > 1) {
     yuv_row (color, y, x, n, dst);

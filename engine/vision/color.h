@@ -16,6 +16,22 @@
 /* Frames are at most this wide and high, in pixels. */
 #define NEVA_FRAME_MAX_SIDE 32768
 
+/* How a format lies in memory. */
+typedef struct {
+  const char *name;
+  guint planes;
+  guint bytes;     /* packed RGB: of a pixel; else of a sample */
+  guint8 order[3]; /* packed RGB: byte of R, G, B */
+  guint shift;     /* 16-bit samples: unused low bits */
+  guint bits;      /* of a sample */
+} NevaPixelLayout;
+
+/* Of a format that neva_color_check () accepts. */
+const NevaPixelLayout *neva_pixel_layout (NevaPixelFormat format);
+/* Bytes of a row, and rows, of a plane of such a frame. */
+gsize neva_plane_row_bytes (const NevaFrame *frame, guint plane);
+guint neva_plane_rows (const NevaFrame *frame, guint plane);
+
 typedef struct {
   const NevaFrame *frame; /* borrowed */
   const NevaCpuKernels *kernels;

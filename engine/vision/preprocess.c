@@ -3,7 +3,6 @@
 #include <string.h>
 #include <neva/error.h>
 #include "preprocess.h"
-#include "resize.h"
 
 #define MAX_OUTPUT_SIDE 8192
 
@@ -83,35 +82,45 @@ crop (NevaAxis *axis, guint want, gboolean round)
 }
 
 gboolean
-neva_preprocess_frame (const NevaPreprocess *pre, const NevaFrame *frame,
-    guint8 *rgb, GError **error)
+neva_preprocess_place (const NevaPreprocess *pre, const NevaFrame *frame,
+    NevaPlacement *placement, GError **error)
 {
   NevaAxis x = {.picture = frame->width}, y = {.picture = frame->height};
-  const gsize ldrgb = 3 * (gsize) pre->width;
-  NevaColor color;
-  guint left, top;
-  gboolean ok;
 
-  if (!check_output (pre, error) ||
-      !neva_color_init (&color, kernels (), frame, error))
+  if (!check_output (pre, error))
     return FALSE;
-
   measure (pre, &x, &y);
   if (!pre->center_crop && (x.out != pre->width || y.out != pre->height)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
         "a frame of %u×%u pixels becomes %" G_GUINT64_FORMAT
         "×%" G_GUINT64_FORMAT " without a crop, the model sees %u×%u",
         x.picture, y.picture, x.out, y.out, pre->width, pre->height);
-    neva_color_clear (&color);
     return FALSE;
   }
-  left = crop (&x, pre->width, pre->round_crop);
-  top = crop (&y, pre->height, pre->round_crop);
+  placement->left = crop (&x, pre->width, pre->round_crop);
+  placement->top = crop (&y, pre->height, pre->round_crop);
+  placement->x = x;
+  placement->y = y;
+  return TRUE;
+}
 
-  if (x.n < pre->width || y.n < pre->height)
+gboolean
+neva_preprocess_frame (const NevaPreprocess *pre, const NevaFrame *frame,
+    guint8 *rgb, GError **error)
+{
+  const gsize ldrgb = 3 * (gsize) pre->width;
+  NevaPlacement at;
+  NevaColor color;
+  gboolean ok;
+
+  if (!check_output (pre, error) ||
+      !neva_color_init (&color, kernels (), frame, error))
+    return FALSE;
+  ok = neva_preprocess_place (pre, frame, &at, error);
+  if (ok && (at.x.n < pre->width || at.y.n < pre->height))
     memset (rgb, 0, ldrgb * pre->height);
-  ok = neva_resize (&color, &x, &y, pre->pad_color,
-      rgb + top * ldrgb + 3 * (gsize) left, ldrgb, error);
+  ok = ok && neva_resize (&color, &at.x, &at.y, pre->pad_color,
+                 rgb + at.top * ldrgb + 3 * (gsize) at.left, ldrgb, error);
   neva_color_clear (&color);
   return ok;
 }

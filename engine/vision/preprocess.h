@@ -5,6 +5,7 @@
 #define NEVA_PREPROCESS_H
 
 #include <neva/frame.h>
+#include "resize.h"
 
 typedef enum {
   NEVA_RESIZE_SHORTEST, /* CLIP: shorter edge = size, then centre crop */
@@ -23,6 +24,18 @@ typedef struct {
   double rescale;      /* 1/255 */
   float mean[3], std[3];
 } NevaPreprocess;
+
+/* The part of a resized canvas that is wanted, and the border of zeros before
+ * it in the result. */
+typedef struct {
+  NevaAxis x, y;
+  guint left, top;
+} NevaPlacement;
+
+/* Of a frame that neva_color_check () accepts. FALSE with NEVA_ERROR_BAD_INPUT
+ * or, when the result has another size, NEVA_ERROR_UNSUPPORTED. */
+gboolean neva_preprocess_place (const NevaPreprocess *pre,
+    const NevaFrame *frame, NevaPlacement *placement, GError **error);
 
 /* Convert, pad, resize, crop: rgb [height, width, 3] of `pre`. The only
  * allocation is scratch, bounded by the frame's size. */

@@ -226,18 +226,25 @@ rows_first (Job *job, guint8 *rgb, gsize ldrgb, GError **error)
 }
 
 gboolean
+neva_resize_rows_first (const NevaAxis *x, const NevaAxis *y)
+{
+  const gint64 narrower = (gint64) x->in - (gint64) x->out;
+  const gint64 lower = (gint64) y->in - (gint64) y->out;
+
+  return lower > 0 && lower > 2 * narrower;
+}
+
+gboolean
 neva_resize (const NevaColor *color, const NevaAxis *x, const NevaAxis *y,
     const guint8 pad_color[3], guint8 *rgb, gsize ldrgb, GError **error)
 {
   Job job = {.color = color, .kernels = color->kernels, .x = *x, .y = *y};
-  const gint64 narrower = (gint64) x->in - (gint64) x->out;
-  const gint64 lower = (gint64) y->in - (gint64) y->out;
   gboolean ok = FALSE;
 
   memcpy (job.pad_color, pad_color, 3);
   if (neva_taps_init (&job.columns, x->in, x->out, x->from, x->n, error) &&
       neva_taps_init (&job.rows, y->in, y->out, y->from, y->n, error))
-    ok = lower > 0 && lower > 2 * narrower
+    ok = neva_resize_rows_first (x, y)
              ? rows_first (&job, rgb, ldrgb, error)
              : columns_first (&job, rgb, ldrgb, error);
   job_clear (&job);

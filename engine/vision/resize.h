@@ -18,6 +18,9 @@ typedef struct {
   guint n;
 } NevaAxis;
 
+/* Whether rows are resampled before columns. */
+gboolean neva_resize_rows_first (const NevaAxis *x, const NevaAxis *y);
+
 /* rgb: y->n rows of x->n pixels, ldrgb bytes apart. Canvas around the picture
  * has the pad colour. FALSE with NEVA_ERROR_DEVICE when memory cannot be had.
  */
