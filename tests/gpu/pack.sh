@@ -37,11 +37,9 @@ for plugin in app avi coreelements jpeg playback typefindfunctions \
   cp "$system_plugins/libgst$plugin.so" "$folder/plugins/"
 done
 cp -r "$source"/tests/data/reference/*/ "$folder/references/"
-# the large ones, as far as there is room: pictures, grouped queries
-for reference in preprocessing.safetensors hf-clip-mistral-gqa-swa; do
-  [ ! -e "$shared/reference/$reference" ] ||
-    cp -r "$shared/reference/$reference" "$folder/references/"
-done
+# grouped queries and a sliding window, which those have not
+reference=$shared/reference/hf-clip-mistral-gqa-swa
+[ ! -e "$reference" ] || cp -r "$reference" "$folder/references/"
 for file in "$source"/models/demo/*; do
   [ -f "$file" ] && cp "$file" "$folder/model/"
 done
