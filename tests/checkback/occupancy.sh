@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# resources.sh LIBRARY SPEED.md: every kernel of libnevacuda.so keeps everything
+# occupancy.sh LIBRARY SPEED.md: every kernel of libnevacuda.so keeps everything
 # in registers, and as many of its blocks fit a multiprocessor as the table
 # "Occupancy" of SPEED.md states (the line "others" is for those not named).
 set -eu
