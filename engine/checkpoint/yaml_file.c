@@ -8,6 +8,7 @@
 #define MAX_BYTES (4u << 20)
 #define MAX_DEPTH 64
 #define MAX_NODES 200000
+#define MAX_BRACKETS 10000
 
 typedef struct {
   yaml_document_t document;
@@ -151,6 +152,18 @@ convert (Reader *r, int index, guint depth, GError **error)
   return NULL;
 }
 
+/* libyaml's time grows with the square of the flow collections that are open,
+ * and it looks at all of the text before anything can be refused. */
+static gboolean
+has_few_brackets (const char *text, gsize length)
+{
+  gsize n = 0;
+
+  for (gsize i = 0; i < length; i++)
+    n += text[i] == '[' || text[i] == '{';
+  return n <= MAX_BRACKETS;
+}
+
 JsonNode *
 neva_yaml_parse (
     const char *text, gsize length, const char *name, GError **error)
@@ -167,6 +180,11 @@ neva_yaml_parse (
   }
   if (length == 0) { /* libyaml asserts that there is a text */
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE, "%s: empty", name);
+    return NULL;
+  }
+  if (!has_few_brackets (text, length)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: more than %d opening brackets", name, MAX_BRACKETS);
     return NULL;
   }
   if (!yaml_parser_initialize (&parser)) {

@@ -244,11 +244,14 @@ test_yaml (void)
   };
   g_autofree char *deep = repeat ("[", 5000), *wide = laughs ();
   g_autofree char *map = repeat ("{a: ", 900);
+  /* minutes, if libyaml saw it */
+  g_autofree char *abyss = repeat ("[", 200000);
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     check_yaml (rows[i].text, rows[i].part);
   check_yaml (deep, "line");
   check_yaml (map, "line");
+  check_yaml (abyss, "opening brackets");
   check_yaml (wide, "more values");
 }
 
