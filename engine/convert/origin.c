@@ -64,6 +64,42 @@ list_tensors (NevaOrigin *o, GError **error)
   return TRUE;
 }
 
+/* What config.json or model_config.yaml says must be what the tensors are: a
+ * copy that nobody can open is none. Of each layer the
+ * matrices by which its attention reads and writes. */
+static gboolean
+check_shapes (const NevaOrigin *o, GError **error)
+{
+  const NevaTextConfig *t = &o->config.text;
+  const struct {
+    const char *name;
+    gsize rows, columns;
+  } parts[] = {
+      {"q_proj", (gsize) t->heads * t->head_dim, t->hidden},
+      {"k_proj", (gsize) t->kv_heads * t->head_dim, t->hidden},
+      {"o_proj", t->hidden, (gsize) t->heads * t->head_dim},
+  };
+
+  for (gsize i = 0; i < (gsize) t->layers * G_N_ELEMENTS (parts); i++) {
+    const gsize layer = i / G_N_ELEMENTS (parts), n = i % G_N_ELEMENTS (parts);
+    const NevaTensorView *view = neva_origin_need (o, error,
+        NEVA_TEXT_PREFIX "layers.%" G_GSIZE_FORMAT ".self_attn.%s.weight",
+        layer, parts[n].name);
+
+    if (!view)
+      return FALSE;
+    if (view->n_dims == 2 && view->shape[0] == parts[n].rows &&
+        view->shape[1] == parts[n].columns)
+      continue;
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: layer %" G_GSIZE_FORMAT ": %s is not the %" G_GSIZE_FORMAT
+        "×%" G_GSIZE_FORMAT " matrix that the configuration says",
+        o->path, layer, parts[n].name, parts[n].rows, parts[n].columns);
+    return FALSE;
+  }
+  return TRUE;
+}
+
 gboolean
 neva_origin_open (NevaOrigin *o, const char *path,
     const NevaCheckpointParts *parts, GError **error)
@@ -82,6 +118,8 @@ neva_origin_open (NevaOrigin *o, const char *path,
         path);
     return FALSE;
   }
+  if (!check_shapes (o, error))
+    return FALSE;
   o->tokenizer = neva_tokenizer_open_files (
       o->checkpoint.tokenizer, neva_config_whole_texts (&o->config), error);
   /* a checkpoint that stores the output matrix means it */

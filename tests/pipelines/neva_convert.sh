@@ -43,4 +43,11 @@ expect 0 '' "$out/extracted" "$out/z"
 cmp "$out/y/model.safetensors" "$out/z/model.safetensors" || failed=1
 expect 0 '' --to nemo "$out/z" "$out/plain"
 [ -f "$out/plain" ] || { echo "FAIL: --to nemo"; failed=1; }
+
+# a configuration that says more layers, or wider ones, than there are
+sed -i 's/^num_layers: 5/num_layers: 6/' "$out/extracted/model_config.yaml"
+expect 1 'layers.5.self_attn.q_proj.weight.* is missing' "$out/extracted" "$out/l"
+sed -i 's/^num_layers: 6/num_layers: 5/; s/^hidden_size: 192/hidden_size: 384/' \
+  "$out/extracted/model_config.yaml"
+expect 1 'layer 0: .* matrix that the configuration says' "$out/extracted" "$out/w"
 exit $failed
