@@ -124,7 +124,10 @@ read_choices (Reading *r, const GValue *value)
     if (ok)
       r->form.choices[i] = g_value_dup_string (item);
   }
-  return (ok && n > 0) || refuse (r, "choices", "a list of texts");
+  /* GStreamer reads a bare yes or no in a structure as a boolean. */
+  return (ok && n > 0) ||
+         refuse (
+             r, "choices", "a list of texts, such as <(string)yes,(string)no>");
 }
 
 static gboolean

@@ -93,6 +93,21 @@ missing_describe (GstMessage *message)
       "no %s: install %s", what ? what : "plugin", missing_package (detail));
 }
 
+char *
+missing_describe_for_video (GstMessage *message)
+{
+  static const char *const others[] = {"|decoder-audio/", "|decoder-text/",
+      "|decoder-subtitle/", "|decoder-subpicture/",
+      "|decoder-application/x-subtitle", NULL};
+  g_autofree char *detail =
+      gst_missing_plugin_message_get_installer_detail (message);
+
+  for (gsize i = 0; detail && others[i]; i++)
+    if (strstr (detail, others[i]))
+      return NULL;
+  return missing_describe (message);
+}
+
 GstElement *
 missing_make (const char *element)
 {

@@ -16,6 +16,10 @@ const char *missing_element_package (const char *element);
  * message. (transfer full) */
 char *missing_describe (GstMessage *message);
 
+/* The same; NULL if the plugin is one for sound or subtitles, without which
+ * the video can be seen. (transfer full) (nullable) */
+char *missing_describe_for_video (GstMessage *message);
+
 /* Makes the element; without it prints which package to install and gives NULL.
  */
 GstElement *missing_make (const char *element);

@@ -364,7 +364,8 @@ on_warning (Run *run, GstMessage *message)
 
   gst_message_parse_warning (message, &error, NULL);
   /* a missing decoder that is needed becomes an error with its own words */
-  if (!run->missing)
+  if (!run->missing && !g_error_matches (error, GST_STREAM_ERROR,
+                           GST_STREAM_ERROR_CODEC_NOT_FOUND))
     console_complain ("%s: %s", run->file, error->message);
 }
 
@@ -405,7 +406,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
 
   if (gst_is_missing_plugin_message (message)) {
     if (!run->missing)
-      run->missing = missing_describe (message);
+      run->missing = missing_describe_for_video (message);
   } else if (gst_message_has_name (message, "neva-caption")) {
     on_caption (run, message);
   } else if (gst_message_has_name (message, "no-video")) {

@@ -156,6 +156,11 @@ source_new (const char *text, GError **error)
   g_autoptr (GstElement) test = NULL;
   gboolean ok;
 
+  if (!*place) {
+    set_bad (error, "'%s': no camera or video is named", text);
+    source_free (self);
+    return NULL;
+  }
   ok = strstr (place, "://") ? set_uri (self, place, error)
                              : set_path (self, place, error);
   if (ok && self->kind == SOURCE_TEST) {

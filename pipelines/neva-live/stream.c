@@ -133,6 +133,10 @@ on_warning (Stream *self, GstMessage *message)
   g_autofree char *text = NULL;
 
   gst_message_parse_warning (message, &error, NULL);
+  /* a decoder that is needed becomes an error with its own words */
+  if (g_error_matches (
+          error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND))
+    return;
   text = source_conceal (self->source, error->message);
   hub_note (self->hub, self->index, text);
 }
@@ -158,7 +162,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
 
   if (gst_is_missing_plugin_message (message)) {
     if (!self->missing)
-      self->missing = missing_describe (message);
+      self->missing = missing_describe_for_video (message);
   } else if (gst_message_has_name (message, "no-video")) {
     end_run (
         self, RUN_FAILED, EXIT_INPUT, self->missing ? self->missing : NO_VIDEO);

@@ -386,6 +386,7 @@ GST_START_TEST (test_what_cannot_be_used_is_named_before_anything_runs)
   expect_refused ("<[q,text=a,alert-threshold=1.5]>", "from 0 to 1");
   expect_refused ("<[q,text=a,choices=b]>", "'choices' is not a list");
   expect_refused ("<[q,text=a,choices=<1>]>", "'choices' is not a list");
+  expect_refused ("<[q,text=a,choices=<yes,no>]>", "<(string)yes,(string)no>");
   expect_refused ("<[q,text=a,grammar=\"root ::= x\"]>", "rule 'x' is not");
   expect_refused (
       "<a,[q,text=b,choices=<x>,grammar=\"root ::= .\"]>", "more than one of");

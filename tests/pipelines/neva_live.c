@@ -184,6 +184,7 @@ test_failures (void)
       {g_strdup ("test://nothing|-m|fake:x"), 3, "no such pattern"},
       {g_strdup ("test://ball?depth=3|-m|fake:x"), 3, "depth=3"},
       {g_strdup ("test://ball?width=0|-m|fake:x"), 3, "width=0"},
+      {g_strdup ("gate=|-m|fake:x"), 3, "'gate=': no camera or video"},
       {g_strdup_printf ("%s|-m|fake:x", missing), 3, "no such file"},
       {g_strdup_printf ("%s|-m|fake:x", garbage), 3, "failed"},
       {g_strdup_printf ("%s|-m|%s", clip, missing), 4, "missing.mp4"},
@@ -199,6 +200,38 @@ test_failures (void)
     CHECK (r.err && *r.err && strstr (r.err, rows[i].says), "%s: %s",
         rows[i].arguments, r.err);
     g_free (rows[i].arguments);
+  }
+}
+
+/* Sound that nobody can decode is no reason why a video fails, nor news. */
+static void
+test_unknown_sound_is_not_spoken_of (void)
+{
+  g_autofree char *path = g_build_filename (folder, "sound.mkv", NULL);
+  g_autofree char *making = g_strdup_printf (
+      "videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=64,"
+      "height=48,framerate=10/1 ! matroskamux name=m ! filesink location=%s "
+      "audiotestsrc num-buffers=10 ! audio/x-raw,format=S16LE ! m.",
+      path);
+  g_autofree char *data = NULL;
+  gsize size = 0;
+  char *codec, *cluster;
+
+  CHECK (make_clip (making), "%s", making);
+  CHECK (g_file_get_contents (path, &data, &size, NULL), "%s", path);
+  codec = data ? memmem (data, size, "A_PCM/INT/LIT", 13) : NULL;
+  cluster = data ? memmem (data, size, "\x1f\x43\xb6\x75", 4) : NULL;
+  CHECK (codec && cluster, "%s: no sound or no cluster", path);
+  if (!codec || !cluster)
+    return;
+  codec[8] = 'X';
+  for (guint whole = 0; whole < 2; whole++) {
+    g_file_set_contents (
+        path, data, whole ? (gssize) size : cluster - data, NULL);
+    g_auto (Result) r = run ("%s|-m|fake:x", path);
+
+    CHECK (r.code == (whole ? 0 : 3), "whole %u: %d: %s", whole, r.code, r.err);
+    CHECK (!strstr (r.err, "decoder"), "whole %u: %s", whole, r.err);
   }
 }
 
@@ -280,6 +313,7 @@ main (int argc, char **argv)
   test_several ();
   test_alerts ();
   test_failures ();
+  test_unknown_sound_is_not_spoken_of ();
   test_one_bad_answer ();
   test_interrupt ();
   test_control_characters ();
