@@ -10,11 +10,12 @@ typedef enum {
   NEVA_DTYPE_F32,
   NEVA_DTYPE_BF16,
   NEVA_DTYPE_F16,
-  NEVA_DTYPE_I8, /* packed, groups of NEVA_QUANT_GROUP along k; matmul.h */
-  NEVA_DTYPE_I4  /* packed, groups of NEVA_QUANT_GROUP along k; matmul.h */
+  NEVA_DTYPE_I8,  /* packed, groups of NEVA_QUANT_GROUP along k; matmul.h */
+  NEVA_DTYPE_I4,  /* packed, groups of NEVA_QUANT_GROUP along k; matmul.h */
+  NEVA_DTYPE_E4M3 /* 8-bit floats, a scale for all; on GPUs only; fp8.h */
 } NevaDType;
 
-#define NEVA_DTYPE_COUNT 5
+#define NEVA_DTYPE_COUNT 6
 
 /* Exact widening. */
 static inline float

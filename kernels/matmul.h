@@ -25,7 +25,7 @@
 
 /* A weight matrix [n, k]. `data` is borrowed and immutable. */
 typedef struct {
-  NevaDType type; /* F32, BF16, I8, I4; never F16 (converted at load) */
+  NevaDType type; /* F32, BF16, I8, I4, E4M3; never F16 (converted at load) */
   size_t n, k;
   const void *data;
 } NevaWeight;

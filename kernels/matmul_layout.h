@@ -56,6 +56,8 @@ neva_act_row_bytes (NevaDType type, size_t k)
     case NEVA_DTYPE_I4:
       bytes = neva_quant_groups (k) * (NEVA_QUANT_GROUP + 8);
       break;
+    case NEVA_DTYPE_E4M3: /* its product reads x as it is */
+      break;
   }
   return ((bytes + 63) / 64 | 1) * 64;
 }

@@ -28,6 +28,20 @@ parse_cuda (const char *device, guint *number)
   return TRUE;
 }
 
+gboolean
+neva_backend_check_fp8 (const char *device, GError **error)
+{
+  guint gpu = 0;
+
+  if (device && (g_str_equal (device, "auto") || parse_cuda (device, &gpu)))
+    return neva_cuda_check_fp8 (gpu, error);
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "fp8 needs a GPU of compute capability 8.9 or later, and device '%s' is "
+      "none",
+      device && *device ? device : "cpu");
+  return FALSE;
+}
+
 /* The first GPU, or the CPU and a line that says why. */
 static NevaBackend *
 choose (guint threads, guint part, guint parts, guint gpu)

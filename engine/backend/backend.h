@@ -24,8 +24,8 @@ typedef struct {
 } NevaMatrix;
 
 /* Gives rows [n0, n0 + rows) of a matrix of codes, as neva_pack_i4_codes or
- * neva_pack_i8_codes take them (I8 has no low). Called on several threads at
- * once. */
+ * neva_pack_i8_codes take them (I8 has no low; E4M3: matrix_codes). Called on
+ * several threads at once. */
 typedef void (*NevaCodesFunc) (gpointer data, gsize n0, gsize rows,
     guint8 *codes, float *scale, float *low);
 
@@ -140,6 +140,12 @@ struct _NevaBackend {
 NevaBackend *neva_backend_new (
     const char *device, guint threads, GError **error);
 NevaBackend *neva_backend_cpu_new (guint threads, guint part, guint parts);
+/* Can a device, named as above, compute with E4M3 weights? FALSE with
+ * NEVA_ERROR_UNSUPPORTED saying what it lacks, or with why there is no GPU. */
+gboolean neva_backend_check_fp8 (const char *device, GError **error);
+/* Can GPU `gpu` compute with E4M3 weights? FALSE with NEVA_ERROR_UNSUPPORTED
+ * naming its compute capability, or with why there is no GPU. */
+gboolean neva_cuda_check_fp8 (guint gpu, GError **error);
 NevaBackend *neva_backend_cuda_new (
     guint gpu, guint threads, guint part, guint parts, GError **error);
 /* For rank `part` of the `parts` ranks of this process: its share of the
@@ -214,10 +220,11 @@ neva_backend_matrix_init (NevaBackend *b, NevaMatrix *m, NevaDType type,
   return b->klass->matrix_init (b, m, type, host, host_type, n, k, error);
 }
 
-/* An I4 or I8 matrix [n][k] that is quantised already; I4: k is whole groups. A
- * scale or
- * low that is NaN or infinite is NEVA_ERROR_BAD_FILE. `codes` is not called any
- * more afterwards. */
+/* An I4, I8 or E4M3 matrix [n][k] that is quantised already; I4: k is whole
+ * groups. A scale or low that is NaN or infinite is NEVA_ERROR_BAD_FILE. E4M3
+ * (fp8.h): `codes` gives one scale, and as `low` the input's; a backend that
+ * has none is NEVA_ERROR_UNSUPPORTED. `codes` is not called any more
+ * afterwards. */
 static inline gboolean
 neva_backend_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
     NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error)

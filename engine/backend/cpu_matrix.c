@@ -176,6 +176,13 @@ neva_cpu_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
   CodesJob j = {.codes = codes, .data = data, .type = type, .n = n, .k = k};
   GError *fault = NULL;
 
+  if (type == NEVA_DTYPE_E4M3) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "fp8 needs a GPU of compute capability 8.9 or later (device=cuda); the "
+        "CPU computes with such a model's weights as bf16 or f32 "
+        "(weights=bf16)");
+    return FALSE;
+  }
   if (!(j.dst = neva_cpu_alloc (b, bytes, error)))
     return FALSE;
   neva_cpu_run (neva_cpu (b), codes_task, &j,

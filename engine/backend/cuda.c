@@ -86,6 +86,8 @@ cuda_synchronize (NevaBackend *b, GError **error)
 static gboolean
 cuda_supports (NevaBackend *b, NevaOp op, NevaDType type)
 {
+  if (op == NEVA_OP_LINEAR && type == NEVA_DTYPE_E4M3)
+    return neva_cuda_supports_fp8 (neva_cuda (b));
   return neva_backend_supports (neva_cuda (b)->cpu, op, type);
 }
 
@@ -136,9 +138,8 @@ neva_backend_is_cuda (NevaBackend *b)
   return b->klass == &cuda_class;
 }
 
-/* How many GPUs there are; FALSE with error when there is none. */
-static gboolean
-count_devices (const NevaCudaApi *api, int *count, GError **error)
+gboolean
+neva_cuda_count (const NevaCudaApi *api, int *count, GError **error)
 {
   const int status = api->run.device_count (count);
 
@@ -165,7 +166,7 @@ neva_backend_cuda_new (
   NevaBackendCuda *c;
   int count = 0;
 
-  if (!api || !count_devices (api, &count, error))
+  if (!api || !neva_cuda_count (api, &count, error))
     return NULL;
   if (gpu >= (guint) count) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,

@@ -109,6 +109,13 @@ gboolean neva_cuda_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
     NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error);
 void neva_cuda_matrix_clear (NevaBackend *b, NevaMatrix *m);
 
+/* cuda_fp8.c */
+gboolean neva_cuda_matrix_e4m3 (NevaBackend *b, NevaMatrix *m,
+    NevaCodesFunc codes, gpointer data, gsize n, gsize k, GError **error);
+gboolean neva_cuda_supports_fp8 (NevaBackendCuda *c);
+/* How many GPUs there are; FALSE with error when there is none. cuda.c */
+gboolean neva_cuda_count (const NevaCudaApi *api, int *count, GError **error);
+
 /* cuda_linear.c */
 void neva_cuda_linear (NevaBackend *b, const float *x, gsize ldx, gsize m,
     const NevaProduct *products, gsize n_products);

@@ -24,7 +24,8 @@ prepare (NevaBackendCuda *c, Prepared *p, NevaDType type, const float *x,
       in_groups (type) ? neva_act_bytes (type, m, k) : m * k * 2;
 
   *p = (Prepared){x, ldx};
-  if (type == NEVA_DTYPE_F32 || (!in_groups (type) && m <= NEVA_CUDA_FEW_ROWS))
+  if (type == NEVA_DTYPE_F32 || type == NEVA_DTYPE_E4M3 ||
+      (!in_groups (type) && m <= NEVA_CUDA_FEW_ROWS))
     return TRUE;
   *p = (Prepared){neva_cuda_scratch (c, &c->xq, bytes), k};
   if (!p->x)
@@ -75,6 +76,11 @@ one_product (
         c->api->matmul_groups (
             p->dst, p->ldd, in->x, w, p->epilogue, m, c->stream),
         "matmul_groups");
+  else if (w->type == NEVA_DTYPE_E4M3)
+    neva_cuda_check (c,
+        c->api->matmul_e4m3 (
+            p->dst, p->ldd, in->x, in->ldx, w, p->epilogue, m, c->stream),
+        "matmul_e4m3");
   else if (m <= NEVA_CUDA_FEW_ROWS)
     neva_cuda_check (c,
         c->api->matvec (

@@ -52,6 +52,8 @@ neva_cuda_matrix_codes (NevaBackend *b, NevaMatrix *m, NevaDType type,
   NevaBackendCuda *c = neva_cuda (b);
   NevaMatrix packed;
 
+  if (type == NEVA_DTYPE_E4M3)
+    return neva_cuda_matrix_e4m3 (b, m, codes, data, n, k, error);
   return neva_backend_matrix_codes (
              c->cpu, &packed, type, codes, data, n, k, error) &&
          move_to_device (c, m, &packed, error);

@@ -79,14 +79,28 @@ check_null (const NevaHfReader *r, const char *key)
     neva_hf_fail (r, key, NEVA_ERROR_UNSUPPORTED, "is not supported (null)");
 }
 
-/* Symmetric 8-bit integers of whatever granularity the tensors show. What
- * products do with their inputs is ours: 8 bits, a scale per row and group of
- * 128, at least as fine as what is written down for other programs. */
-static void
-check_scheme (const NevaHfReader *group)
+static gboolean
+is_false (const NevaHfReader *r, const char *key)
 {
-  static const char *const types[] = {"int", NULL};
+  if (!neva_hf_bool (r, key, FALSE))
+    return TRUE;
+  neva_hf_fail (
+      r, key, NEVA_ERROR_UNSUPPORTED, "true is not supported (false)");
+  return FALSE;
+}
+
+/* int8: of whatever granularity the tensors show. What products do with their
+ * inputs is ours: 8 bits, a scale per row and group of 128, at least as fine as
+ * what is written down for other programs. fp8: E4M3, one scale for a matrix
+ * and one, stored, for its inputs. */
+static void
+check_scheme (const NevaHfReader *group, gboolean fp8)
+{
+  static const char *const int8_types[] = {"int", NULL};
+  static const char *const fp8_types[] = {"float", NULL};
   static const char *const strategies[] = {"channel", "tensor", NULL};
+  const char *const *strategy = fp8 ? strategies + 1 : strategies;
+  const char *const *types = fp8 ? fp8_types : int8_types;
   const NevaHfReader weights = neva_hf_child (
       group, "weights", "quantization_config.config_groups.weights.");
   const NevaHfReader input = neva_hf_child (group, "input_activations",
@@ -96,21 +110,28 @@ check_scheme (const NevaHfReader *group)
     neva_hf_fail (group, "weights", NEVA_ERROR_UNSUPPORTED, "is missing");
   check_number (&weights, "num_bits", "num_bits", 8);
   check_word (&weights, "type", "int", types);
-  check_word (&weights, "strategy", "channel", strategies);
+  check_word (&weights, "strategy", *strategy, strategy);
   if (!neva_hf_bool (&weights, "symmetric", TRUE))
     neva_hf_fail (&weights, "symmetric", NEVA_ERROR_UNSUPPORTED,
         "false is not supported (true)");
+  if (fp8 && !input.object)
+    neva_hf_fail (
+        group, "input_activations", NEVA_ERROR_UNSUPPORTED, "is missing");
   if (!input.object)
     return;
   check_number (&input, "num_bits", "num_bits", 8);
   check_word (&input, "type", "int", types);
+  if (fp8 && is_false (&input, "dynamic"))
+    check_word (&input, "strategy", "tensor", strategy);
 }
 
-static gboolean
-read_compressed (const NevaHfReader *q)
+static void
+read_compressed (const NevaHfReader *q, NevaConfig *config)
 {
   static const char *const formats[] = {
-      "int-quantized", "naive-quantized", NULL};
+      "int-quantized", "naive-quantized", "float-quantized", NULL};
+  const gboolean fp8 =
+      g_str_equal (neva_hf_string (q, "format", ""), "float-quantized");
   const NevaHfReader groups =
       neva_hf_child (q, "config_groups", "quantization_config.config_groups.");
   g_autoptr (GList) names =
@@ -125,9 +146,10 @@ read_compressed (const NevaHfReader *q)
         neva_hf_child (&groups, l->data, "quantization_config.config_groups.");
 
     check_null (&group, "output_activations");
-    check_scheme (&group);
+    check_scheme (&group, fp8);
   }
-  return TRUE;
+  config->fp8 = fp8;
+  config->int8 = !fp8;
 }
 
 void
@@ -143,7 +165,7 @@ neva_hf_read_quantization (const NevaHfReader *top, NevaConfig *config)
   if (g_str_equal (method, "awq"))
     config->awq = read_awq (&q);
   else if (g_str_equal (method, "compressed-tensors"))
-    config->int8 = read_compressed (&q);
+    read_compressed (&q, config);
   else
     neva_hf_fail (&q, "quant_method", NEVA_ERROR_UNSUPPORTED,
         "'%s' is not supported (awq, compressed-tensors)", method);

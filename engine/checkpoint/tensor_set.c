@@ -106,7 +106,8 @@ neva_dtype_name_bytes (const char *dtype)
     const char *name;
     gsize bytes;
   } table[] = {{"F32", 4}, {"BF16", 2}, {"F16", 2}, {"F64", 8}, {"I64", 8},
-      {"I32", 4}, {"I16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}};
+      {"I32", 4}, {"I16", 2}, {"I8", 1}, {"F8_E4M3", 1}, {"U8", 1},
+      {"BOOL", 1}};
 
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++) {
     if (!strcmp (table[i].name, dtype))

@@ -111,7 +111,7 @@ neva_origin_open (NevaOrigin *o, const char *path,
       !list_tensors (o, error))
     return FALSE;
   o->config = o->checkpoint.config;
-  if (o->config.awq || o->config.int8) {
+  if (o->config.awq || o->config.int8 || o->config.fp8) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
         "%s: a checkpoint with quantization_config is neither "
         "converted nor quantised again",

@@ -104,6 +104,7 @@ typedef struct {
   gboolean projector_bias;
   NevaAwqLayout awq;
   gboolean int8;          /* matrices may be 8-bit codes: checkpoint/int8.h */
+  gboolean fp8;           /* and E4M3: checkpoint/e4m3.h */
   gboolean nemo;          /* prompts and media tokens as NeMo has them */
   gboolean llama3_tokens; /* media token strings of model_type llama_3 */
   gboolean use_im_start_end; /* START and END beside the media run, not in it */

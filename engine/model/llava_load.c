@@ -58,7 +58,7 @@ load_weights (NevaLlava *l, const NevaModelOptions *options,
 
   w = l->weights = neva_weights_new (g_steal_pointer (&l->source),
       options->weights, l->backend, progress, user_data, cancellable);
-  neva_weights_set_codes (w, l->config.awq, l->config.int8);
+  neva_weights_set_codes (w, l->config.awq, l->config.int8, l->config.fp8);
   if (options->calibration)
     neva_weights_set_watch (w, neva_calibration_watch, options->calibration);
   if (neva_shard_first_stage (&l->shard)) {

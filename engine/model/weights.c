@@ -78,10 +78,12 @@ neva_weights_set_rank (NevaWeightStore *s, guint rank, guint ranks)
 }
 
 void
-neva_weights_set_codes (NevaWeightStore *s, NevaAwqLayout layout, gboolean int8)
+neva_weights_set_codes (
+    NevaWeightStore *s, NevaAwqLayout layout, gboolean int8, gboolean fp8)
 {
   s->awq = layout;
   s->int8 = int8;
+  s->fp8 = fp8;
 }
 
 void
@@ -246,7 +248,7 @@ neva_weights_keep (
     NevaWeightStore *s, const NevaMatrix *m, NevaRole role, gsize bytes)
 {
   const gboolean coded =
-      s->text_type == NEVA_DTYPE_I4 ||
+      s->text_type == NEVA_DTYPE_I4 || s->text_type == NEVA_DTYPE_E4M3 ||
       (s->text_type == NEVA_DTYPE_I8 && m->w.type != NEVA_DTYPE_I4);
 
   if (role == NEVA_ROLE_TEXT && !coded)
@@ -466,6 +468,8 @@ neva_weights_name (const NevaWeightStore *s)
       return "int8";
     case NEVA_DTYPE_I4:
       return "int4";
+    case NEVA_DTYPE_E4M3:
+      return "fp8";
   }
   return "";
 }

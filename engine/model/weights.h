@@ -14,11 +14,12 @@
  *   word table         as it lies in the file, f16 too    only looked up
  *   AWQ      int4: the codes   f32   bf16   int8   int4: the codes
  *   8 bits   int8: the codes   f32   bf16   int8: the codes   as without
+ *   E4M3     fp8: the codes    f32   bf16   int8   int8; decoder int4
  *   (1) f16 becomes bf16
  *
  * AWQ: matrices that the checkpoint stores as 4-bit codes (checkpoint/awq.h),
- * whatever their role; 8 bits: as 8-bit codes (checkpoint/int8.h). Other types
- * are made of what the codes stand for. */
+ * whatever their role; 8 bits: as 8-bit codes (checkpoint/int8.h); E4M3:
+ * checkpoint/e4m3.h. Other types are made of what the codes stand for. */
 #ifndef NEVA_WEIGHTS_H
 #define NEVA_WEIGHTS_H
 
@@ -51,10 +52,10 @@ NevaWeightStore *neva_weights_new (NevaTensorSource *source, NevaWeights mode,
     GCancellable *cancellable);
 /* The rank whose parts split tensors are; before it, all of them: 0 of 1. */
 void neva_weights_set_rank (NevaWeightStore *store, guint rank, guint ranks);
-/* How matrices that are stored as 4-bit codes lie, and whether 8-bit codes are
- * meant; before it both are an error. */
+/* How matrices that are stored as 4-bit codes lie, and whether 8-bit codes or
+ * E4M3 are meant; before it all are an error. */
 void neva_weights_set_codes (
-    NevaWeightStore *store, NevaAwqLayout layout, gboolean int8);
+    NevaWeightStore *store, NevaAwqLayout layout, gboolean int8, gboolean fp8);
 /* Told of each matrix that was loaded, under its name without the part's
  * prefix, and where it is kept: the address that neva_backend_linear () gets.
  */
@@ -95,7 +96,7 @@ gboolean neva_weights_finish (NevaWeightStore *store, GError **error);
 gboolean neva_weights_check (NevaWeightStore *store, GError **error);
 
 guint64 neva_weights_bytes (const NevaWeightStore *store);
-/* "f32", "bf16", "int8", "int4": of the decoder. */
+/* "f32", "bf16", "int8", "int4", "fp8": of the decoder. */
 const char *neva_weights_name (const NevaWeightStore *store);
 /* What keys and values are kept as: F32 only beside f32 weights. */
 NevaDType neva_weights_kv_type (const NevaWeightStore *store);

@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Matrices that a checkpoint stores as codes of 4 or 8 bits: taken as they are,
- * or, where other weights were asked for, made of what they stand for. */
+/* Matrices that a checkpoint stores as codes of 4 or 8 bits, or E4M3: taken as
+ * they are, or, where other weights were asked for, made of what they stand
+ * for. */
 #include "config.h"
 #include "weights_private.h"
 #include "checkpoint/awq.h"
+#include "checkpoint/e4m3.h"
 #include "checkpoint/int8.h"
 
 #include <string.h>
+#include "fp8.h"
 
 /* A rank's part [n, k] of a matrix. */
 typedef struct {
-  NevaDType type; /* of the codes: I4 or I8 */
+  NevaDType type; /* of the codes: I4, I8 or E4M3 */
   NevaAwq awq;
   NevaInt8 int8;
+  NevaE4m3 e4m3;
   gsize n0, k0, k;
 } Codes;
 
 static const NevaTensorView *
 view_of (const Codes *c)
 {
-  return c->type == NEVA_DTYPE_I4 ? c->awq.codes : c->int8.codes;
+  return c->type == NEVA_DTYPE_I4   ? c->awq.codes
+         : c->type == NEVA_DTYPE_I8 ? c->int8.codes
+                                    : c->e4m3.codes;
 }
 
 static void
@@ -48,6 +54,20 @@ give_i8 (gpointer data, gsize n0, gsize rows, guint8 *codes, float *scale,
     for (gsize g = 0; g < groups; g++)
       *scale++ = s;
   }
+}
+
+/* A scale for all, and the input's. */
+static void
+give_e4m3 (gpointer data, gsize n0, gsize rows, guint8 *codes, float *scale,
+    float *low)
+{
+  const Codes *c = data;
+
+  for (gsize r = 0; r < rows; r++)
+    memcpy (codes + r * c->k,
+        neva_e4m3_codes (&c->e4m3, c->n0 + n0 + r) + c->k0, c->k);
+  *scale = c->e4m3.scale;
+  *low = c->e4m3.input_scale;
 }
 
 static void
@@ -86,6 +106,17 @@ decode_i8 (const Codes *c, float *w, gsize n)
   }
 }
 
+static void
+decode_e4m3 (const Codes *c, float *w, gsize n)
+{
+  for (gsize r = 0; r < n; r++) {
+    const guint8 *codes = neva_e4m3_codes (&c->e4m3, c->n0 + r) + c->k0;
+
+    for (gsize i = 0; i < c->k; i++)
+      w[r * c->k + i] = c->e4m3.scale * neva_e4m3_to_f32 (codes[i]);
+  }
+}
+
 /* What codes of `type` become for a matrix of that role. */
 static NevaDType
 target_type (NevaWeights mode, NevaDType type, NevaRole role)
@@ -100,7 +131,9 @@ target_type (NevaWeights mode, NevaDType type, NevaRole role)
     case NEVA_WEIGHTS_INT8:
       return NEVA_DTYPE_I8;
     case NEVA_WEIGHTS_INT4:
-      return role == NEVA_ROLE_TEXT ? NEVA_DTYPE_I4 : type;
+      return role == NEVA_ROLE_TEXT    ? NEVA_DTYPE_I4
+             : type == NEVA_DTYPE_E4M3 ? NEVA_DTYPE_I8
+                                       : type;
   }
   return type;
 }
@@ -119,7 +152,10 @@ init_as_they_are (
     return FALSE;
   }
   return neva_backend_matrix_codes (s->backend, m, c->type,
-      c->type == NEVA_DTYPE_I4 ? give_i4 : give_i8, c, n, c->k, error);
+      c->type == NEVA_DTYPE_I4   ? give_i4
+      : c->type == NEVA_DTYPE_I8 ? give_i8
+                                 : give_e4m3,
+      c, n, c->k, error);
 }
 
 static gboolean
@@ -137,6 +173,8 @@ init_from_codes (NevaWeightStore *s, NevaMatrix *m, NevaRole role, Codes *c,
   }
   if (c->type == NEVA_DTYPE_I4)
     decode_i4 (c, w, n);
+  else if (c->type == NEVA_DTYPE_E4M3)
+    decode_e4m3 (c, w, n);
   else
     decode_i8 (c, w, n);
   if (!neva_backend_matrix_init (
@@ -153,12 +191,14 @@ open_codes (NevaWeightStore *s, Codes *c, const char *name, gsize n, gsize k)
 {
   if (c->type == NEVA_DTYPE_I4)
     return neva_awq_open (&c->awq, s->source, s->awq, name, n, k, &s->fault);
-  if (s->int8)
+  if (c->type == NEVA_DTYPE_E4M3 && s->fp8)
+    return neva_e4m3_open (&c->e4m3, s->source, name, n, k, &s->fault);
+  if (c->type == NEVA_DTYPE_I8 && s->int8)
     return neva_int8_open (&c->int8, s->source, name, n, k, &s->fault);
   g_set_error (&s->fault, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-      "tensor '%s' is stored as 8-bit codes, and config.json has no "
-      "quantization_config that says so",
-      name);
+      "tensor '%s' is stored as %s, and config.json has no quantization_config "
+      "that says so",
+      name, c->type == NEVA_DTYPE_I8 ? "8-bit codes" : "F8_E4M3");
   return FALSE;
 }
 
@@ -168,7 +208,7 @@ count_tensors (NevaWeightStore *s, const Codes *c)
   if (c->type == NEVA_DTYPE_I4) {
     neva_weights_step (s, c->awq.zeros);
     neva_weights_step (s, c->awq.scales);
-  } else {
+  } else if (c->type == NEVA_DTYPE_I8) {
     neva_weights_step (s, c->int8.scales);
   }
   neva_weights_step (s, view_of (c));
@@ -186,9 +226,12 @@ neva_weights_load_codes (NevaWeightStore *s, NevaMatrix *m, NevaRole role,
       .k = k};
 
   if (!neva_awq_has (s->source, name)) {
-    if (!neva_int8_has (s->source, name))
+    if (neva_int8_has (s->source, name))
+      c.type = NEVA_DTYPE_I8;
+    else if (neva_e4m3_has (s->source, name))
+      c.type = NEVA_DTYPE_E4M3;
+    else
       return FALSE;
-    c.type = NEVA_DTYPE_I8;
   }
   if (!open_codes (s, &c, name, n * down, k * across))
     return TRUE;
@@ -197,11 +240,15 @@ neva_weights_load_codes (NevaWeightStore *s, NevaMatrix *m, NevaRole role,
     count_tensors (s, &c);
   } else {
     g_prefix_error (&s->fault, "tensor '%s' (%s, file %s): ", name,
-        c.type == NEVA_DTYPE_I4 ? "AWQ" : "8-bit codes",
+        c.type == NEVA_DTYPE_I4   ? "AWQ"
+        : c.type == NEVA_DTYPE_I8 ? "8-bit codes"
+                                  : "fp8",
         neva_tensor_source_file (s->source, view_of (&c)));
   }
   if (c.type == NEVA_DTYPE_I4)
     neva_awq_close (&c.awq);
+  else if (c.type == NEVA_DTYPE_E4M3)
+    neva_e4m3_close (&c.e4m3);
   else
     neva_int8_close (&c.int8);
   return TRUE;

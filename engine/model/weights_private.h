@@ -16,7 +16,7 @@ struct _NevaWeightStore {
   guint rank, ranks;     /* of split tensors */
   guint64 bytes, done, total;
   NevaAwqLayout awq;
-  gboolean int8;       /* 8-bit codes are meant */
+  gboolean int8, fp8;  /* 8-bit codes, E4M3 are meant */
   NevaDType text_type; /* of the decoder's matrices: the fewest bits */
 
   NevaWatchFunc watch;

@@ -3,6 +3,7 @@
 #include "quantize/codes.h"
 
 #include <math.h>
+#include "fp8.h"
 
 #define LEAST_RANGE 1e-5f /* of a group, as published */
 
@@ -53,4 +54,38 @@ neva_int8_round_row (const float *w, gsize k, gint8 *codes, guint16 *scale)
   for (gsize i = 0; i < k; i++)
     codes[i] = (gint8) (s > 0 ? CLAMP (rintf (w[i] / s), -127, 127) : 0);
   return TRUE;
+}
+
+/* A scale so small that it is subnormal would not be what was divided by. */
+static float
+e4m3_scale (float most)
+{
+  return most > 0x1p-100f ? most / NEVA_E4M3_MAX : 1;
+}
+
+gboolean
+neva_e4m3_round (const float *w, gsize count, guint8 *codes, float *scale)
+{
+  float most = 0, sum = 0;
+
+  for (gsize i = 0; i < count; i++) {
+    most = fabsf (w[i]) > most ? fabsf (w[i]) : most;
+    sum += w[i] - w[i]; /* NaN of an infinity, too */
+  }
+  if (isnan (sum))
+    return FALSE;
+  *scale = e4m3_scale (most);
+  for (gsize i = 0; i < count; i++)
+    codes[i] = neva_f32_to_e4m3 (w[i] / *scale);
+  return TRUE;
+}
+
+float
+neva_e4m3_input_scale (const float *most, gsize k)
+{
+  float all = 0;
+
+  for (gsize i = 0; i < k; i++)
+    all = most[i] > all ? most[i] : all;
+  return e4m3_scale (all);
 }

@@ -21,4 +21,11 @@ gboolean neva_awq_round_group (
 gboolean neva_int8_round_row (
     const float *w, gsize k, gint8 *codes, guint16 *scale);
 
+/* A matrix of `count` numbers as E4M3 (fp8.h): scale = max |w| / 448, 1 where
+ * all are 0. FALSE: a weight is NaN or infinite. */
+gboolean neva_e4m3_round (
+    const float *w, gsize count, guint8 *codes, float *scale);
+/* The same scale of inputs whose largest |x| in each of k channels is known. */
+float neva_e4m3_input_scale (const float *most, gsize k);
+
 #endif /* NEVA_CODES_H */

@@ -15,6 +15,9 @@ typedef enum {
   MADE_SCALES,
   MADE_CODES, /* int8 */
   MADE_CODE_SCALE,
+  MADE_E4M3, /* fp8 */
+  MADE_E4M3_SCALE,
+  MADE_INPUT_SCALE,
   MADE_MATRIX, /* scaled */
   MADE_VECTOR
 } MadeKind;
@@ -33,6 +36,7 @@ struct _NevaMadeCodes {
   guint8 *codes;  /* [n][k] */
   guint16 *scale; /* [n][groups], or [n] */
   guint8 *zero;   /* [n][groups] */
+  float whole;    /* E4M3: the scale of all */
 };
 
 void
@@ -110,6 +114,25 @@ round_int8 (
   return TRUE;
 }
 
+static gboolean
+round_e4m3 (
+    const Made *m, struct _NevaMadeCodes *c, const float *w, GError **error)
+{
+  return neva_e4m3_round (w, m->n * m->k, c->codes, &c->whole) ||
+         fail (m, error);
+}
+
+static gboolean
+round_matrix (
+    const Made *m, struct _NevaMadeCodes *c, const float *w, GError **error)
+{
+  if (m->kind < MADE_CODES)
+    return round_awq (m, c, w, error);
+  if (m->kind < MADE_E4M3)
+    return round_int8 (m, c, w, error);
+  return round_e4m3 (m, c, w, error);
+}
+
 static const struct _NevaMadeCodes *
 codes_of (const Made *m, GError **error)
 {
@@ -128,9 +151,7 @@ codes_of (const Made *m, GError **error)
         "tensor '%s.weight': no memory for its codes", m->stem);
     return NULL;
   }
-  return (m->kind < MADE_CODES ? round_awq : round_int8) (m, c, w, error)
-             ? c
-             : NULL;
+  return round_matrix (m, c, w, error) ? c : NULL;
 }
 
 /* ---- AWQ's GEMM layout: checkpoint/awq.h -------------------------------- */
@@ -160,6 +181,23 @@ write_half (NevaSink *sink, guint16 half)
 
   neva_put_le (bytes, half, sizeof bytes);
   neva_sink_write (sink, bytes, sizeof bytes);
+}
+
+static void
+write_number (NevaSink *sink, const char *dtype, float f)
+{
+  guint8 bytes[4];
+  guint32 bits;
+
+  if (g_str_equal (dtype, "BF16")) {
+    write_half (sink, neva_f32_to_bf16 (f));
+  } else if (g_str_equal (dtype, "F16")) {
+    write_half (sink, neva_f32_to_f16 (f));
+  } else {
+    memcpy (&bits, &f, sizeof bits);
+    neva_put_le (bytes, bits, sizeof bytes);
+    neva_sink_write (sink, bytes, sizeof bytes);
+  }
 }
 
 static gboolean
@@ -192,6 +230,13 @@ write_codes (gpointer data, NevaSink *sink, GError **error)
       for (gsize r = 0; r < m->n; r++)
         write_half (sink, c->scale[r]);
       break;
+    case MADE_E4M3:
+      neva_sink_write (sink, c->codes, m->n * m->k);
+      break;
+    case MADE_E4M3_SCALE:
+      write_number (sink, "F32", c->whole);
+      break;
+    case MADE_INPUT_SCALE:
     case MADE_MATRIX:
     case MADE_VECTOR:
       break;
@@ -199,24 +244,18 @@ write_codes (gpointer data, NevaSink *sink, GError **error)
   return TRUE;
 }
 
-/* ---- What is only scaled ------------------------------------------------ */
-
-static void
-write_number (NevaSink *sink, const char *dtype, float f)
+static gboolean
+write_input_scale (gpointer data, NevaSink *sink, GError **error)
 {
-  guint8 bytes[4];
-  guint32 bits;
+  const Made *m = data;
+  const NevaInput *input = g_hash_table_lookup (m->q->inputs, m->stem);
 
-  if (g_str_equal (dtype, "BF16")) {
-    write_half (sink, neva_f32_to_bf16 (f));
-  } else if (g_str_equal (dtype, "F16")) {
-    write_half (sink, neva_f32_to_f16 (f));
-  } else {
-    memcpy (&bits, &f, sizeof bits);
-    neva_put_le (bytes, bits, sizeof bytes);
-    neva_sink_write (sink, bytes, sizeof bytes);
-  }
+  (void) error;
+  write_number (sink, "F32", neva_e4m3_input_scale (input->max, input->k));
+  return TRUE;
 }
+
+/* ---- What is only scaled ------------------------------------------------ */
 
 /* A router decides; what it is made of is not rounded again. */
 static const char *
@@ -294,6 +333,13 @@ add_coded (NevaQuantizer *q, NevaOutList *list, const char *stem,
         write_codes, new_made (q, MADE_QZEROS, stem, v, k));
     neva_out_made (neva_out_add (list, "%s.scales", stem), "F16", groups, n,
         write_codes, new_made (q, MADE_SCALES, stem, v, k));
+  } else if (q->options->algorithm == NEVA_QUANTIZE_FP8) {
+    neva_out_made (neva_out_add (list, "%s.weight", stem), "F8_E4M3", n, k,
+        write_codes, new_made (q, MADE_E4M3, stem, v, k));
+    neva_out_made (neva_out_add (list, "%s.weight_scale", stem), "F32", 1, 0,
+        write_codes, new_made (q, MADE_E4M3_SCALE, stem, v, k));
+    neva_out_made (neva_out_add (list, "%s.input_scale", stem), "F32", 1, 0,
+        write_input_scale, new_made (q, MADE_INPUT_SCALE, stem, v, k));
   } else {
     neva_out_made (neva_out_add (list, "%s.weight", stem), "I8", n, k,
         write_codes, new_made (q, MADE_CODES, stem, v, k));

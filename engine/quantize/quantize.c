@@ -13,20 +13,8 @@ gboolean
 neva_quantization_check (
     NevaQuantization algorithm, const char *device, GError **error)
 {
-  const gboolean cpu = !device || !*device || g_str_equal (device, "cpu");
-
-  if (algorithm != NEVA_QUANTIZE_FP8)
-    return TRUE;
-  if (cpu)
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "fp8 needs a GPU with FP8 arithmetic (compute capability 8.9 or more), "
-        "which the CPU has not: awq and int8_sq work on it");
-  else
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "fp8: device '%s' computes in f32, bf16, int8 and int4 here, not in "
-        "FP8: awq and int8_sq work on it",
-        device);
-  return FALSE;
+  return algorithm != NEVA_QUANTIZE_FP8 ||
+         neva_backend_check_fp8 (device, error);
 }
 
 gboolean
@@ -37,7 +25,7 @@ neva_model_is_quantized (const char *model)
   return neva_model_is_path (model) &&
          g_file_test (model, G_FILE_TEST_IS_DIR) &&
          neva_hf_config_read (model, &config, NULL) &&
-         (config.awq || config.int8);
+         (config.awq || config.int8 || config.fp8);
 }
 
 /* ---- Tensors of the source ---------------------------------------------- */
@@ -112,6 +100,7 @@ quantizer_clear (NevaQuantizer *q)
   g_hash_table_unref (q->plus_one);
   g_hash_table_unref (q->rows);
   g_hash_table_unref (q->columns);
+  g_hash_table_unref (q->inputs);
   g_hash_table_unref (q->coded);
   g_clear_pointer (&q->sites, g_ptr_array_unref);
   neva_backend_free (q->backend);
@@ -131,6 +120,7 @@ quantizer_init (NevaQuantizer *q, NevaCalibration *calibration,
 {
   *q = (NevaQuantizer){.options = options, .calibration = calibration};
   q->coded = g_hash_table_new (g_str_hash, g_str_equal);
+  q->inputs = g_hash_table_new (g_str_hash, g_str_equal);
   q->plus_one = g_hash_table_new (g_str_hash, g_str_equal);
   q->columns = new_scales ();
   q->rows = new_scales ();
@@ -197,8 +187,11 @@ neva_quantize (const char *from, const char *to, NevaCalibration *calibration,
 
   g_return_val_if_fail (from && to, FALSE);
 
-  if (!neva_quantization_check (o->algorithm, NULL, error))
+  if (o->algorithm == NEVA_QUANTIZE_FP8 && !calibration) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "fp8: the scales of inputs come from a calibration, and there is none");
     return FALSE;
+  }
   if (!*to || (!o->overwrite && g_file_test (to, G_FILE_TEST_EXISTS))) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "%s%s", to,
         *to ? ": is there already" : "no target was named");

@@ -23,6 +23,7 @@ typedef struct {
   NevaBackend *backend;
   /* By name, without ".weight" or ".bias": */
   GHashTable *coded;   /* a set: linear layers that become codes */
+  GHashTable *inputs;  /* NevaInput of coded layers, borrowed: FP8 */
   GHashTable *columns; /* GArray of float [k]: what columns are multiplied by */
   GHashTable *rows; /* GArray of float [n]: what rows, a norm are divided by */
   GHashTable *plus_one; /* a set: norms that are stored less one */

@@ -195,6 +195,25 @@ keep_scales (NevaQuantizer *q, const NevaSite *s, const float *scales)
     g_hash_table_add (q->plus_one, s->before);
 }
 
+/* Nothing is scaled: the largest inputs are what the scales come from. */
+static gboolean
+keep_inputs (NevaQuantizer *q, const NevaSite *s, GError **error)
+{
+  const NevaInput *input = neva_calibration_find (q->calibration, s->watched);
+
+  if (!input || !input->rows || input->k != s->k) {
+    remark (q, s, g_strdup ("kept as stored (no input was seen)"));
+    return TRUE;
+  }
+  if (!check_input (s, input, error))
+    return FALSE;
+  for (guint i = 0; i < s->linears->len; i++) {
+    g_hash_table_add (q->coded, s->linears->pdata[i]);
+    g_hash_table_insert (q->inputs, s->linears->pdata[i], (gpointer) input);
+  }
+  return TRUE;
+}
+
 static gboolean
 scale_site (NevaQuantizer *q, const NevaSite *s, GError **error)
 {
@@ -204,6 +223,8 @@ scale_site (NevaQuantizer *q, const NevaSite *s, GError **error)
 
   if (!check_tensors (q, s, error))
     return FALSE;
+  if (q->options->algorithm == NEVA_QUANTIZE_FP8)
+    return keep_inputs (q, s, error);
   if ((why = why_not (q, s))) {
     remark (q, s, g_strdup_printf ("kept as stored (%s)", why));
     return TRUE;

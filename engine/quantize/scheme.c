@@ -71,12 +71,12 @@ put_awq (JsonBuilder *b, const GPtrArray *plain)
 }
 
 static void
-put_arguments (
-    JsonBuilder *b, const char *key, const char *strategy, gboolean dynamic)
+put_arguments (JsonBuilder *b, const char *key, const char *type,
+    const char *strategy, gboolean dynamic)
 {
   neva_json_begin (b, key);
   neva_json_int (b, "num_bits", 8);
-  neva_json_text (b, "type", "int");
+  neva_json_text (b, "type", type);
   neva_json_bool (b, "symmetric", TRUE);
   neva_json_text (b, "strategy", strategy);
   neva_json_bool (b, "dynamic", dynamic);
@@ -84,10 +84,12 @@ put_arguments (
 }
 
 static void
-put_int8 (JsonBuilder *b, const GPtrArray *plain)
+put_compressed (JsonBuilder *b, const GPtrArray *plain, gboolean fp8)
 {
+  const char *type = fp8 ? "float" : "int";
+
   neva_json_text (b, "quant_method", "compressed-tensors");
-  neva_json_text (b, "format", "int-quantized");
+  neva_json_text (b, "format", fp8 ? "float-quantized" : "int-quantized");
   neva_json_text (b, "quantization_status", "compressed");
   neva_json_begin (b, "config_groups");
   neva_json_begin (b, "group_0");
@@ -95,8 +97,8 @@ put_int8 (JsonBuilder *b, const GPtrArray *plain)
   json_builder_begin_array (b);
   json_builder_add_string_value (b, "Linear");
   json_builder_end_array (b);
-  put_arguments (b, "weights", "channel", FALSE);
-  put_arguments (b, "input_activations", "token", TRUE);
+  put_arguments (b, "weights", type, fp8 ? "tensor" : "channel", FALSE);
+  put_arguments (b, "input_activations", type, fp8 ? "tensor" : "token", !fp8);
   json_builder_end_object (b);
   json_builder_end_object (b);
   put_names (b, "ignore", plain);
@@ -112,7 +114,7 @@ neva_quantizer_scheme (const NevaQuantizer *q, const NevaOutList *source)
   if (q->options->algorithm == NEVA_QUANTIZE_AWQ)
     put_awq (b, plain);
   else
-    put_int8 (b, plain);
+    put_compressed (b, plain, q->options->algorithm == NEVA_QUANTIZE_FP8);
   json_builder_end_object (b);
   return json_builder_get_root (b);
 }

@@ -95,6 +95,18 @@ enum {
   int name (float *dst, size_t ldd, const void *xq, const NevaWeight *host_w,  \
       NevaEpilogue epilogue, size_t m, NevaCudaStream stream)
 
+/* dst [m][n] = epilogue (x W^T) for E4M3 weights as fp8.h says; any m. Class:
+ * sum, of some 14 bits in each run of 32. */
+#define NEVA_DECL_CUDA_MATMUL_E4M3(name)                                       \
+  int name (float *dst, size_t ldd, const float *x, size_t ldx,                \
+      const NevaWeight *host_w, NevaEpilogue epilogue, size_t m,               \
+      NevaCudaStream stream)
+/* fp8.h's conversion of n numbers. Class: exact. */
+#define NEVA_DECL_CUDA_TO_E4M3(name)                                           \
+  int name (uint8_t *dst, const float *x, size_t n, NevaCudaStream stream)
+/* Compute capability, in tenths, from which a GPU has these. */
+#define NEVA_CUDA_E4M3_CAPABILITY 89
+
 /* A run of tokens of one sequence: NevaSpan of the engine, for the device. */
 typedef struct {
   uint64_t blocks_at; /* bytes from `spans` to its list of blocks, pointers
@@ -209,6 +221,8 @@ typedef struct {
   X (matvec, MATVEC)                                                           \
   X (act_prepare, ACT_PREPARE)                                                 \
   X (matmul_groups, MATMUL_GROUPS)                                             \
+  X (matmul_e4m3, MATMUL_E4M3)                                                 \
+  X (to_e4m3, TO_E4M3)                                                         \
   X (kv_store, KV_STORE)                                                       \
   X (attention, ATTENTION)                                                     \
   X (picture_rgb, PICTURE_RGB)                                                 \
@@ -235,6 +249,8 @@ typedef struct {
   int (*device_count) (int *count);
   int (*set_device) (int device);
   int (*memory_info) (size_t *free_bytes, size_t *total);
+  /* compute capability in tenths: 90 for 9.0 */
+  int (*capability) (int device, int *tenths);
 
   int (*alloc) (void **memory, size_t bytes); /* aligned to 256 */
   int (*release) (void *memory);

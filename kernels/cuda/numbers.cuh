@@ -4,6 +4,7 @@
 #ifndef NEVA_CUDA_NUMBERS_CUH
 #define NEVA_CUDA_NUMBERS_CUH
 
+#include "fp8.h"
 #include "launch.cuh"
 #include "matmul.h"
 
@@ -38,6 +39,26 @@ pack_bf16 (float low, float high)
   return both;
 #else
   return to_bf16 (low) | (uint32_t) to_bf16 (high) << 16;
+#endif
+}
+
+/* Two E4M3 in 16 bits, the first in the low half: fp8.h's conversion. Only GPUs
+ * from 8.9 on have it, and no other is given kernels that use it. */
+static __device__ __forceinline__ uint16_t
+pack_e4m3 (float low, float high)
+{
+#ifndef __CUDACC__
+  return neva_f32_to_e4m3 (low) | (uint16_t) (neva_f32_to_e4m3 (high) << 8);
+#elif __CUDA_ARCH__ >= 890
+  uint16_t both;
+
+  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;"
+      : "=h"(both)
+      : "f"(high), "f"(low));
+  return both;
+#else
+  __trap ();
+  return 0;
 #endif
 }
 

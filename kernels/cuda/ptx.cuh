@@ -12,7 +12,8 @@
  *   mma_s8     A [16][32]  a[0] (g, 4t..)   a[1] (g+8, 4t..)
  *                          a[2] (g, 4t+16..) a[3] (g+8, 4t+16..)
  *              B [32][8]   b[0] k 4t.., n g  b[1] k 4t+16.., n g
- *   both       D [16][8]   d[0] (g, 2t) d[1] (g, 2t+1)
+ *   mma_e4m3   as mma_s8, D as below
+ *   all        D [16][8]   d[0] (g, 2t) d[1] (g, 2t+1)
  *                          d[2] (g+8, 2t) d[3] (g+8, 2t+1)
  */
 #ifndef NEVA_CUDA_PTX_CUH
@@ -44,6 +45,23 @@ mma_s8 (int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
       "{%0, %1, %2, %3};"
       : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* d += a b; E4M3 (fp8.h), sums of some 14 bits. GPUs from 8.9 on. */
+static __device__ __forceinline__ void
+mma_e4m3 (float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
+{
+#if __CUDA_ARCH__ >= 890
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  (void) d, (void) a, (void) b;
+  __trap ();
+#endif
 }
 
 template <typename T>
@@ -140,6 +158,12 @@ static inline void
 mma_s8 (int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
 {
   ::neva_emu::mma_s8 (d, a, b);
+}
+
+static inline void
+mma_e4m3 (float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
+{
+  ::neva_emu::mma_e4m3 (d, a, b);
 }
 
 template <typename T>

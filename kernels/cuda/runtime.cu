@@ -59,6 +59,20 @@ memory_info (size_t *free_bytes, size_t *total)
 }
 
 static int
+capability (int device, int *tenths)
+{
+  int major = 0, minor = 0;
+  cudaError_t error = cudaDeviceGetAttribute (
+      &major, cudaDevAttrComputeCapabilityMajor, device);
+
+  if (!error)
+    error = cudaDeviceGetAttribute (
+        &minor, cudaDevAttrComputeCapabilityMinor, device);
+  *tenths = 10 * major + minor;
+  return error;
+}
+
+static int
 alloc (void **memory, size_t bytes)
 {
   const cudaError_t error = cudaMalloc (memory, bytes);
@@ -209,6 +223,7 @@ neva_cuda_runtime ()
   run.device_count = device_count;
   run.set_device = set_device;
   run.memory_info = memory_info;
+  run.capability = capability;
   run.alloc = alloc;
   run.release = release;
   run.host_alloc = host_alloc;

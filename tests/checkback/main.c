@@ -30,6 +30,8 @@ static const struct {
     {"add_rows", check_add_rows},
     {"gather", check_gather},
     {"to_bf16", check_to_bf16},
+    {"to_e4m3", check_to_e4m3},
+    {"matmul_e4m3", check_matmul_e4m3},
     {"picture_rgb", check_picture_rgb},
     {"resample", check_cuda_resample},
     {"patches", check_patches},

@@ -10,7 +10,7 @@
 enum { PANEL = NEVA_MATMUL_PANEL, PAD = 5 };
 
 static const char *const type_names[NEVA_DTYPE_COUNT] = {
-    "f32", "bf16", "f16", "i8", "i4"};
+    "f32", "bf16", "f16", "i8", "i4", "e4m3"};
 
 /* One product: what goes in, and the reference's view of it. */
 typedef struct {

@@ -10,7 +10,7 @@
 enum { ROWS = 5, PANEL = NEVA_MATMUL_PANEL };
 
 static const char *const type_names[NEVA_DTYPE_COUNT] = {
-    "f32", "bf16", "f16", "i8", "i4"};
+    "f32", "bf16", "f16", "i8", "i4", "e4m3"};
 static const size_t ks[] = {
     1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 255, 1000, 2048, 2085};
 

@@ -3,11 +3,14 @@
  * ("Matrix Fragments for mma.m16n8k16", "... m16n8k32", "ldmatrix"). The last
  * lane to come computes for all. */
 #include "include/emu_ptx.h"
+#include <cmath>
 
 namespace neva_emu
 {
 static const char bf16_name[] = "mma.m16n8k16 (bf16)",
-                  s8_name[] = "mma.m16n8k32 (s8)", ldmatrix_name[] = "ldmatrix";
+                  s8_name[] = "mma.m16n8k32 (s8)",
+                  e4m3_name[] = "mma.m16n8k32 (e4m3)",
+                  ldmatrix_name[] = "ldmatrix";
 
 template <typename D> struct Mma {
   D *d;
@@ -25,6 +28,20 @@ static int
 s8_of (uint32_t word, unsigned index)
 {
   return (int8_t) (word >> 8 * index);
+}
+
+/* From the bits: this is not to agree with the kernels by their own header. */
+static double
+e4m3_of (uint32_t word, unsigned index)
+{
+  const unsigned code = word >> 8 * index & 255, rest = code & 127;
+  const double sign = code & 128 ? -1 : 1;
+
+  if (rest == 127)
+    return std::nan ("");
+  return sign * (rest < 8
+                        ? rest / 512.0
+                        : std::ldexp (1 + rest % 8 / 8.0, (int) rest / 8 - 7));
 }
 
 /* `per`: numbers in a register; k = 8 per. A(i, k) is with lane i % 8 * 4 +
@@ -66,6 +83,12 @@ do_s8 (void *const *slots, const void *)
   multiply<int, int> (slots, 4, s8_of);
 }
 
+static void
+do_e4m3 (void *const *slots, const void *)
+{
+  multiply<float, double> (slots, 4, e4m3_of);
+}
+
 void
 mma_bf16 (float *d, const uint32_t *a, const uint32_t *b)
 {
@@ -80,6 +103,14 @@ mma_s8 (int *d, const uint32_t *a, const uint32_t *b)
   Mma<int> slot = {d, a, b};
 
   together (s8_name, &slot, do_s8, nullptr);
+}
+
+void
+mma_e4m3 (float *d, const uint32_t *a, const uint32_t *b)
+{
+  Mma<float> slot = {d, a, b};
+
+  together (e4m3_name, &slot, do_e4m3, nullptr);
 }
 
 struct Rows {

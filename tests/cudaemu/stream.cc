@@ -103,6 +103,15 @@ device_count ()
   return text ? atoi (text) : 1;
 }
 
+/* 90: 9.0 */
+static int
+capability ()
+{
+  const char *text = getenv ("NEVA_CUDAEMU_CAPABILITY");
+
+  return text ? atoi (text) : 90;
+}
+
 static cudaError_t
 give_error (cudaError_t error)
 {
@@ -312,10 +321,10 @@ cudaDeviceGetAttribute (int *value, cudaDeviceAttr attr, int)
       *value = 4;
       break;
     case cudaDevAttrComputeCapabilityMajor:
-      *value = 9;
+      *value = capability () / 10;
       break;
     case cudaDevAttrComputeCapabilityMinor:
-      *value = 0;
+      *value = capability () % 10;
       break;
   }
   return cudaSuccess;

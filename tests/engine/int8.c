@@ -89,7 +89,7 @@ load (NevaTensorSource *source, gboolean meant, const How *how, NevaMatrix *m,
   const guint down = how->split == NEVA_SPLIT_ROWS ? how->ranks : 1;
   const guint across = how->split == NEVA_SPLIT_COLUMNS ? how->ranks : 1;
 
-  neva_weights_set_codes (s, NEVA_AWQ_NONE, meant);
+  neva_weights_set_codes (s, NEVA_AWQ_NONE, meant, FALSE);
   neva_weights_set_rank (s, how->rank, how->ranks);
   neva_weights_matrix_part (s, m, NEVA_ROLE_TEXT, how->split, N / down,
       K / across, NEVA_PART_TEXT, "layers.0.x.weight");

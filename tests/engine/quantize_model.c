@@ -454,7 +454,7 @@ check_refusals (void)
   g_autoptr (GError) error = NULL;
   NevaQuantizeOptions options = {.cancellable = cancelled};
 
-  refuse (good, NEVA_QUANTIZE_FP8, NEVA_ERROR_UNSUPPORTED, "GPU");
+  refuse (good, NEVA_QUANTIZE_FP8, NEVA_ERROR_BAD_INPUT, "a calibration");
   refuse (
       done, NEVA_QUANTIZE_AWQ, NEVA_ERROR_UNSUPPORTED, "quantization_config");
   CHECK (!neva_quantize (good, done, NULL, NULL, &error), "overwrote");

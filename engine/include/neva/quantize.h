@@ -22,7 +22,10 @@ typedef enum {
                             inputs' scales searched for; AutoAWQ's files */
   NEVA_QUANTIZE_INT8_SQ, /* SmoothQuant: weights 8 bits, a scale per output
                             channel, inputs 8 bits; compressed-tensors' files */
-  NEVA_QUANTIZE_FP8      /* weights and inputs E4M3: on GPUs that have it */
+  NEVA_QUANTIZE_FP8      /* weights and inputs E4M3, a scale for each matrix
+                            and each input: largest / 448;
+                            compressed-tensors' files. Computes on GPUs of
+                            compute capability 8.9 or later only */
 } NevaQuantization;
 
 /* What was seen of the inputs of a model's linear layers. */
@@ -62,7 +65,7 @@ typedef struct {
  * become codes; the word table, the output matrix and a mixture's router never
  * do. A layer that the format cannot hold, or that the calibration says nothing
  * of, stays as it is. calibration NULL: no scales, weights are rounded to
- * nearest. options may be NULL. Blocking. */
+ * nearest; an error for FP8. options may be NULL. Blocking. */
 gboolean neva_quantize (const char *from, const char *to,
     NevaCalibration *calibration, const NevaQuantizeOptions *options,
     GError **error);

@@ -9,6 +9,7 @@ namespace neva_emu
 {
 void mma_bf16 (float *d, const uint32_t *a, const uint32_t *b);
 void mma_s8 (int *d, const uint32_t *a, const uint32_t *b);
+void mma_e4m3 (float *d, const uint32_t *a, const uint32_t *b);
 /* n: 2 or 4 matrices */
 void ldmatrix (uint32_t *r, unsigned n, const void *row, bool transposed);
 } // namespace neva_emu
