@@ -21,7 +21,8 @@ neva_log (GLogLevelFlags level, const char *format, ...)
   g_autofree char *message = NULL;
   va_list args;
 
-  if (!log_func && level > G_LOG_LEVEL_WARNING)
+  if (!log_func && level > G_LOG_LEVEL_WARNING &&
+      g_log_writer_default_would_drop (level, "neva"))
     return;
 
   va_start (args, format);
@@ -30,6 +31,8 @@ neva_log (GLogLevelFlags level, const char *format, ...)
 
   if (log_func)
     log_func (level, message, log_data);
+  else if (level > G_LOG_LEVEL_WARNING)
+    g_log ("neva", level, "%s", message);
   else
     g_printerr ("neva: %s\n", message);
 }

@@ -126,6 +126,12 @@ text_class (const NevaTextConfig *t)
   return t->qkv_bias && !t->out_bias && !t->mlp_bias ? "qwen2" : "llama";
 }
 
+gboolean
+neva_hf_lacks_fraction (const NevaTextConfig *t)
+{
+  return t->rope_fraction != 1.0f && !g_str_equal (text_class (t), "nemotron");
+}
+
 static void
 put_rope (JsonBuilder *b, const NevaTextConfig *t)
 {

@@ -284,7 +284,8 @@ neva_hf_files (const NevaOrigin *o, const char *folder, NevaNote note,
       !write_config (o, folder, "llava", NULL, error) ||
       !(extras = find_extras (o, folder, &model, error)))
     return FALSE;
-  if (json_object_get_size (extras)) {
+  model = model || neva_hf_lacks_fraction (&o->config.text);
+  if (model || json_object_get_size (extras)) {
     g_unlink (config);
     if (!write_config (o, folder, model ? "neva" : "llava", extras, error))
       return FALSE;

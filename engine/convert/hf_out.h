@@ -31,5 +31,8 @@ void neva_hf_put_tower (
 /* model_type and members of a text_config, and *dtype for all of it. */
 void neva_hf_put_text (JsonBuilder *b, const NevaConfig *config,
     const char *dtype, gint32 bos, gint32 eos);
+/* Only part of each head is turned, and the model's class in transformers would
+ * turn it all: Nemotron's alone has partial_rotary_factor (5.23). */
+gboolean neva_hf_lacks_fraction (const NevaTextConfig *t);
 
 #endif /* NEVA_HF_OUT_H */

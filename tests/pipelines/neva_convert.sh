@@ -44,6 +44,20 @@ cmp "$out/y/model.safetensors" "$out/z/model.safetensors" || failed=1
 expect 0 '' --to nemo "$out/z" "$out/plain"
 [ -f "$out/plain" ] || { echo "FAIL: --to nemo"; failed=1; }
 
+# transformers' Llama knows no rotary fraction, and would turn whole heads
+sed '0,/"hidden_act"/s//"partial_rotary_factor": 0.5, "hidden_act"/' \
+  "$out/z/config.json" >"$out/config" && mv "$out/config" "$out/z/config.json"
+expect 0 'has no class for this model' "$out/z" "$out/half"
+grep -q '"model_type" : "neva"' "$out/half/config.json" ||
+  { echo "FAIL: a rotary fraction as LLaVA"; failed=1; }
+expect 0 '' "$out/half" "$out/half.nemo"
+tar xOf "$out/half.nemo" ./model_config.yaml | grep -q '^rotary_percentage: 0.5' ||
+  { echo "FAIL: the rotary fraction"; failed=1; }
+
+# keys that nobody looks at
+sed -i '$a wibble: 3' "$out/extracted/model_config.yaml"
+G_MESSAGES_DEBUG=all expect 0 'not looked at: .*wibble' --overwrite "$out/extracted" "$out/y"
+
 # a configuration that says more layers, or wider ones, than there are
 sed -i 's/^num_layers: 5/num_layers: 6/' "$out/extracted/model_config.yaml"
 expect 1 'layers.5.self_attn.q_proj.weight.* is missing' "$out/extracted" "$out/l"

@@ -23,9 +23,10 @@ typedef enum {
   NEVA_ERROR_NETWORK      /* a remote endpoint failed */
 } NevaError;
 
-/* Where the engine's log lines go; NULL restores the default (silence below
- * warning, warnings to stderr). Called on any thread. `level` is one of GLib's
- * G_LOG_LEVEL_*. Set before the first model is opened. */
+/* Where the engine's log lines go; NULL restores the default (warnings to
+ * stderr, what is below as G_MESSAGES_DEBUG=neva or =all says). Called on any
+ * thread. `level` is one of GLib's G_LOG_LEVEL_*. Set before the first model is
+ * opened. */
 typedef void (*NevaLogFunc) (
     GLogLevelFlags level, const char *message, gpointer user_data);
 void neva_set_log_func (NevaLogFunc func, gpointer user_data);
