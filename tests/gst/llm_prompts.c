@@ -218,8 +218,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_partial_captions_speak_in_turn)
 {
-  GstBuffer *buffer;
-  guint n[2] = {0};
+  guint n[2] = {0}, finals = 0;
   Llm f;
 
   llm_init (
@@ -229,13 +228,16 @@ GST_START_TEST (test_partial_captions_speak_in_turn)
   llm_wait_stat (&f, "captions", 2);
   expect (&f, 0, "0", "a b c");
   expect (&f, 0, "two", "a b c");
-  gst_harness_push_event (f.h, gst_event_new_eos ());
-  while ((buffer = gst_harness_try_pull (f.h))) {
+  while (finals < 2) {
+    GstBuffer *buffer = llm_pull (f.h);
     const GstStructure *s = gst_buffer_get_neva_caption (buffer);
     const gboolean two =
         g_str_equal (gst_structure_get_string (s, "prompt-id"), "two");
+    gboolean final = FALSE;
 
     fail_if (n[1] > 0 && !two, "the first spoke after the second");
+    fail_unless (gst_structure_get_boolean (s, "final", &final));
+    finals += final;
     n[two]++;
     gst_buffer_unref (buffer);
   }
