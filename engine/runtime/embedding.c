@@ -115,27 +115,51 @@ neva_model_has_features (NevaModel *model)
          model->driver->info.tokens_per_frame > 0;
 }
 
+/* Of one side of the grid, or the square root of the number of runs. */
+#define CELLS 8
+
+/* Rows that make a square are a picture's patches, line by line; others are
+ * put together in runs. */
+static gsize
+cell_of (gsize row, gsize rows, gsize side)
+{
+  const gsize cells = MIN (side, CELLS);
+
+  if (side * side != rows)
+    return row * MIN (rows, CELLS * CELLS) / rows;
+  return row / side * cells / side * cells + row % side * cells / side;
+}
+
 float *
-neva_embedding_pool (NevaEmbedding *embedding, gsize *n)
+neva_embedding_pool (NevaEmbedding *embedding, gsize *n_cells, gsize *n)
 {
   const NevaDriver *driver = embedding->model->driver;
   const gsize rows = driver->info.tokens_per_frame;
   const gsize floats = driver->row_floats - driver->pool_from;
-  float *mean;
+  gsize side = 0, counts[CELLS * CELLS] = {0};
+  float *means;
 
   if (neva_embedding_state (embedding) != NEVA_EMBEDDING_READY || rows == 0 ||
       floats == 0)
     return NULL;
-  mean = g_new0 (float, floats);
+  while ((side + 1) * (side + 1) <= rows)
+    side++;
+  *n_cells = cell_of (rows - 1, rows, side) + 1;
+  *n = floats;
+  means = g_new0 (float, *n_cells *floats);
   for (gsize r = 0; r < rows; r++) {
+    const gsize cell = cell_of (r, rows, side);
     const float *row =
         embedding->features + r * driver->row_floats + driver->pool_from;
 
+    counts[cell]++;
     for (gsize i = 0; i < floats; i++)
-      mean[i] += row[i] / (float) rows;
+      means[cell * floats + i] += row[i];
   }
-  *n = floats;
-  return mean;
+  for (gsize cell = 0; cell < *n_cells; cell++)
+    for (gsize i = 0; i < floats; i++)
+      means[cell * floats + i] /= (float) counts[cell];
+  return means;
 }
 
 /* ---- Its life ---- */

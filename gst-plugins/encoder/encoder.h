@@ -41,7 +41,7 @@ typedef enum {
 } GstNevaEncoderRegion;
 
 #define GST_NEVA_ENCODER_MAX_REGIONS 4
-#define GST_NEVA_ENCODER_GATE_THRESHOLD 0.01
+#define GST_NEVA_ENCODER_GATE_THRESHOLD 0.06
 
 #define GST_TYPE_NEVA_ENCODER_FRAMES (gst_neva_encoder_frames_get_type ())
 GType gst_neva_encoder_frames_get_type (void);

@@ -12,7 +12,11 @@ GST_DEBUG_CATEGORY_EXTERN (neva_encoder_debug);
  * the lower quartile of so many distances from one clip to the next. What is
  * new is further by this factor. */
 #define USUAL 15
-#define UNUSUAL 4
+#define UNUSUAL 2.5
+
+/* Light that wanders moves all parts of a picture alike, which so counts less;
+ * when it goes out that is still new. */
+#define SHARED 0.75
 
 /* Clips of which the end does not come. */
 #define MAX_CLIPS 64
@@ -22,8 +26,8 @@ typedef struct {
   gint refs; /* atomic */
   /* Under the novelty's lock. */
   gboolean done;
-  float *pooled; /* [n], or NULL: not encoded */
-  gsize n;
+  float *pooled; /* [n_cells][n / n_cells], or NULL: not encoded */
+  gsize n_cells, n;
 } Result;
 
 /* Holds the embedding until the clip is judged: it must not be cancelled
@@ -48,7 +52,7 @@ struct _GstNevaNovelty {
   GstClockTime heartbeat;
   GQueue open;   /* Clip in progress */
   GQueue queued; /* Clip with a verdict */
-  float *last;   /* [n_last] of the last clip that passed, or NULL */
+  float *last;   /* [n_last], means of the last clip that passed, or NULL */
   float *latest; /* the same of the last clip */
   gsize n_last, n_latest;
   double steps[USUAL]; /* distances from clip to clip, a ring */
@@ -143,20 +147,48 @@ pool (const Clip *clip, gsize *n)
   return mean;
 }
 
-/* |a - b| over the mean of |a| and |b|; 0 for two that are 0. */
+/* Of the cell that changed most, less what changed alike in all: the part of
+ * its length, of the cells' usual one. 0 for two that are equal. */
 static double
-distance (const float *a, const float *b, gsize n)
+distance (const float *a, const float *b, gsize n_cells, gsize n)
 {
-  double aa = 0, bb = 0, dd = 0;
+  const gsize floats = n / n_cells;
+  g_autofree double *shared = g_new0 (double, floats);
+  double aa = 0, bb = 0, most = 0;
 
-  for (gsize i = 0; i < n; i++) {
-    const double d = (double) a[i] - b[i];
+  for (gsize cell = 0, k = 0; cell < n_cells; cell++)
+    for (gsize i = 0; i < floats; i++, k++) {
+      aa += (double) a[k] * a[k];
+      bb += (double) b[k] * b[k];
+      shared[i] += SHARED * ((double) a[k] - b[k]) / (double) n_cells;
+    }
+  for (gsize cell = 0; cell < n_cells; cell++) {
+    double dd = 0;
 
-    aa += (double) a[i] * a[i];
-    bb += (double) b[i] * b[i];
-    dd += d * d;
+    for (gsize i = 0, k = cell * floats; i < floats; i++, k++) {
+      const double d = (double) a[k] - b[k] - shared[i];
+
+      dd += d * d;
+    }
+    most = MAX (most, dd);
   }
-  return dd > 0 ? 2 * sqrt (dd) / (sqrt (aa) + sqrt (bb)) : 0;
+  return most > 0 ? 2 * sqrt (most * (double) n_cells) / (sqrt (aa) + sqrt (bb))
+                  : 0;
+}
+
+/* Of the frame that is furthest: what crosses quickly is in few of a clip. */
+static double
+furthest (const Clip *clip, const float *from, gsize n)
+{
+  double most = 0;
+
+  for (guint i = 0; i < clip->frames->len; i++) {
+    const Result *frame = g_array_index (clip->frames, Frame, i).result;
+
+    if (frame->pooled && frame->n == n)
+      most = MAX (most, distance (frame->pooled, from, frame->n_cells, n));
+  }
+  return most;
 }
 
 /* No caption for longer than that, if this clip has none? What has no caption
@@ -187,19 +219,19 @@ usual (const GstNevaNovelty *self)
   const guint n = MIN (self->n_steps, USUAL);
   double sorted[USUAL];
 
-  if (n < 3)
+  if (n < 2)
     return 0;
   memcpy (sorted, self->steps, n * sizeof *sorted);
   qsort (sorted, n, sizeof *sorted, compare);
   return sorted[n / 4];
 }
 
-/* Takes mean (transfer full), of the clip that is the latest now. */
+/* The clip is the latest now; mean (transfer full) is its. */
 static void
-remember (GstNevaNovelty *self, float *mean, gsize n)
+remember (GstNevaNovelty *self, const Clip *clip, float *mean, gsize n)
 {
   if (self->latest && n == self->n_latest)
-    self->steps[self->n_steps++ % USUAL] = distance (mean, self->latest, n);
+    self->steps[self->n_steps++ % USUAL] = furthest (clip, self->latest, n);
   g_free (self->latest);
   self->latest = mean;
   self->n_latest = n;
@@ -212,7 +244,7 @@ judge (GstNevaNovelty *self, const Clip *clip)
   gsize n = 0;
   g_autofree float *mean = pool (clip, &n);
   const gboolean first = !mean || !self->last || n != self->n_last;
-  const double d = first ? G_MAXDOUBLE : distance (mean, self->last, n);
+  const double d = first ? G_MAXDOUBLE : furthest (clip, self->last, n);
   const double limit = MAX (self->threshold, UNUSUAL * usual (self));
   const gboolean fresh = !(d < limit);
   const gboolean due = !fresh && is_due (self, clip);
@@ -221,7 +253,7 @@ judge (GstNevaNovelty *self, const Clip *clip)
     GST_DEBUG ("clip %" G_GUINT64_FORMAT ": distance %.4f of %.4f",
         clip->number, d, limit);
   if (mean)
-    remember (self, g_memdup2 (mean, n * sizeof *mean), n);
+    remember (self, clip, g_memdup2 (mean, n * sizeof *mean), n);
   self->before = clip->start;
   self->counts.windows++;
   if (!fresh && !due) {
@@ -278,12 +310,13 @@ static void
 on_encoded (NevaEmbedding *embedding, gpointer user_data)
 {
   Call *call = user_data;
-  gsize n = 0;
-  float *pooled = neva_embedding_pool (embedding, &n);
+  gsize n_cells = 0, n = 0;
+  float *pooled = neva_embedding_pool (embedding, &n_cells, &n);
 
   g_mutex_lock (&call->novelty->lock);
   call->result->pooled = pooled;
-  call->result->n = n;
+  call->result->n_cells = n_cells;
+  call->result->n = n_cells * n;
   call->result->done = TRUE;
   g_mutex_unlock (&call->novelty->lock);
   run (call->novelty);

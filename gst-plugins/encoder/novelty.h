@@ -7,7 +7,7 @@
  *                      are all encoded are compared, in order
  *
  * Every function takes the object's own lock, which is held for no longer than
- * adding up a few vectors. */
+ * comparing the frames of a clip, each 64 vectors at most. */
 #ifndef GST_NEVA_NOVELTY_H
 #define GST_NEVA_NOVELTY_H
 

@@ -52,9 +52,10 @@ gboolean neva_embedding_is_ready (NevaEmbedding *embedding);
 void neva_embedding_when_done (NevaEmbedding *embedding,
     void (*func) (NevaEmbedding *embedding, gpointer user_data),
     gpointer user_data, GDestroyNotify destroy);
-/* The mean of the frame's visual tokens: [*n], (transfer full). NULL while they
- * are not ready, and of a model behind an endpoint, which shows none. */
-float *neva_embedding_pool (NevaEmbedding *embedding, gsize *n);
+/* The means of the frame's visual tokens over the cells of a coarse grid, 8 x 8
+ * and less: [*n_cells][*n], (transfer full). NULL while they are not ready, and
+ * of a model behind an endpoint, which shows none. */
+float *neva_embedding_pool (NevaEmbedding *embedding, gsize *n_cells, gsize *n);
 gboolean neva_model_has_features (NevaModel *model);
 
 /* ---- Questions ---------------------------------------------------------- */
