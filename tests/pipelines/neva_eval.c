@@ -3,62 +3,18 @@
  * their order, images, tars, what is broken, Ctrl-C, kill -9 and --resume. */
 #include "config.h"
 #include <glib/gstdio.h>
-#include <gst/gst.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include "check.h"
+#include "program.h"
 
-static char *program;
 static char *folder, *demo;
-
-typedef struct {
-  int code;
-  char *out, *err;
-} Result;
-
-static void
-result_clear (Result *r)
-{
-  g_free (r->out);
-  g_free (r->err);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Result, result_clear)
-
-/* arguments: separated by "|". (transfer full) */
-static char **
-arguments (const char *text)
-{
-  g_autofree char *all = g_strconcat (program, "|", text, NULL);
-
-  return g_strsplit (all, "|", -1);
-}
-
-static Result
-run (const char *format, ...)
-{
-  Result r = {.code = -1};
-  g_autofree char *text = NULL;
-  g_auto (GStrv) argv = NULL;
-  g_autoptr (GError) error = NULL;
-  va_list args;
-  int status = -1;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  argv = arguments (text);
-  if (!g_spawn_sync (
-          folder, argv, NULL, 0, NULL, NULL, &r.out, &r.err, &status, &error))
-    CHECK (FALSE, "%s", error->message);
-  r.code = WIFEXITED (status) ? WEXITSTATUS (status) : 1000 + status;
-  return r;
-}
 
 static GPid
 start (const char *text)
 {
-  g_auto (GStrv) argv = arguments (text);
+  g_auto (GStrv) argv = program_arguments (text);
   g_autoptr (GError) error = NULL;
   GPid pid = 0;
 
@@ -120,29 +76,9 @@ count (const char *text, const char *part)
   return n;
 }
 
-static gboolean
-make (const char *description)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GstElement) pipeline = gst_parse_launch (description, &error);
-  g_autoptr (GstBus) bus = NULL;
-  g_autoptr (GstMessage) message = NULL;
-
-  if (!pipeline || error) {
-    printf ("%s\n", error ? error->message : description);
-    return FALSE;
-  }
-  bus = gst_element_get_bus (pipeline);
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  message = gst_bus_timed_pop_filtered (
-      bus, 30 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  return message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
-}
-
 /* a.avi: 20 frames, b.avi: 3 frames; p.png */
 static gboolean
-make_media (void)
+make_files (void)
 {
   g_autofree char *a = g_strdup_printf (
       "videotestsrc num-buffers=20 pattern=ball ! video/x-raw,width=64,"
@@ -158,7 +94,7 @@ make_media (void)
       "height=48 ! pngenc ! filesink location=%s/p.png",
       folder);
 
-  return make (a) && make (b) && make (p);
+  return make_media (a) && make_media (b) && make_media (p);
 }
 
 #define VIDEO                                                                  \
@@ -545,6 +481,7 @@ remove_folder (void)
 int
 main (int argc, char **argv)
 {
+  char *absolute; /* it runs elsewhere */
   const char *source = g_getenv ("NEVA_SOURCE");
 
   gst_init (NULL, NULL);
@@ -552,10 +489,10 @@ main (int argc, char **argv)
     printf ("usage: NEVA_SOURCE=… %s neva-eval\n", argv[0]);
     return 1;
   }
-  program = g_canonicalize_filename (argv[1], NULL); /* run elsewhere */
+  program = absolute = g_canonicalize_filename (argv[1], NULL);
   demo = g_build_filename (source, "models", "demo", NULL);
-  folder = g_dir_make_tmp ("neva-eval-XXXXXX", NULL);
-  if (!make_media ()) {
+  program_folder = folder = g_dir_make_tmp ("neva-eval-XXXXXX", NULL);
+  if (!make_files ()) {
     printf ("SKIP: GStreamer cannot write the clips\n");
     return 77;
   }
@@ -577,6 +514,6 @@ main (int argc, char **argv)
   remove_folder ();
   g_free (folder);
   g_free (demo);
-  g_free (program);
+  g_free (absolute);
   return check_finish ();
 }
