@@ -48,9 +48,10 @@ neva_worker_admit (NevaWorker *worker)
   GPtrArray *running = worker->running;
 
   while (running->len < MAX_HELD) {
-    const gint least = running->len < NEVA_MAX_RUNNING
-                           ? G_MININT
-                           : priority_of (running->pdata[running->len - 1]) + 1;
+    const gint64 least =
+        running->len < NEVA_MAX_RUNNING
+            ? G_MININT
+            : (gint64) priority_of (running->pdata[running->len - 1]) + 1;
     NevaRequest *request = neva_worker_take_question (worker, least);
     NevaGeneration *generation = NULL;
     GError *error;

@@ -52,7 +52,7 @@ goes_before (NevaWorker *worker, const NevaRequest *a, const NevaRequest *b)
 }
 
 NevaRequest *
-neva_worker_take_question (NevaWorker *worker, gint least)
+neva_worker_take_question (NevaWorker *worker, gint64 least)
 {
   const gint64 now = g_get_monotonic_time ();
   NevaRequest *best = NULL;

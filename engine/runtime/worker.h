@@ -57,6 +57,6 @@ guint neva_worker_take_frames (
     NevaWorker *worker, NevaEmbedding **batch, guint max);
 /* (transfer full): the next question that need not wait for a frame, of at
  * least this priority; or NULL. */
-NevaRequest *neva_worker_take_question (NevaWorker *worker, gint least);
+NevaRequest *neva_worker_take_question (NevaWorker *worker, gint64 least);
 
 #endif /* NEVA_WORKER_H */
