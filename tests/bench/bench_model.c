@@ -49,6 +49,7 @@ typedef struct {
   guint tp, pp; /* ranks that share the model */
 } Bench;
 
+static const SyntheticShape *const shape = &synthetic_1b;
 static char *temporary; /* the folder to remove at the end, whatever it is */
 
 static void
@@ -135,7 +136,7 @@ bench_prefill (const Bench *b, guint tokens)
 {
   g_autofree char *name =
       g_strdup_printf ("prefill-%u-%s", tokens, b->form->name);
-  g_autofree float *logits = g_new (float, SYN_VOCAB);
+  g_autofree float *logits = g_new (float, shape->vocab);
   double best = 0;
 
   if (!wanted (b, name))
@@ -149,7 +150,7 @@ bench_prefill (const Bench *b, guint tokens)
     neva_sequence_free (sequence);
   }
   bench_report (name, best, "tokens/s",
-      arithmetic_limit (b) / (2 * synthetic_layer_weights () / 1e9),
+      arithmetic_limit (b) / (2 * synthetic_layer_weights (shape) / 1e9),
       peer_rate (b->form->peer, tokens, 0, b->threads));
 }
 
@@ -162,11 +163,11 @@ bytes_per_step (const Bench *b, guint streams, guint depth)
   const double per_weight =
       b->form->type == NEVA_DTYPE_BF16
           ? 2
-          : (double) neva_packed_bytes (b->form->type, 64, SYN_HIDDEN) / 64 /
-                SYN_HIDDEN;
+          : (double) neva_packed_bytes (b->form->type, 64, shape->hidden) / 64 /
+                shape->hidden;
 
-  return synthetic_head_weights () * per_weight +
-         2.0 * SYN_LAYERS * SYN_KV_HEADS * SYN_HEAD_DIM * 2 * depth * streams;
+  return synthetic_head_weights (shape) * per_weight +
+         2.0 * shape->layers * synthetic_kv_width (shape) * 2 * depth * streams;
 }
 
 static void
@@ -174,7 +175,7 @@ bench_decode (const Bench *b, guint depth)
 {
   g_autofree char *name =
       g_strdup_printf ("decode-%u-%s", depth, b->form->name);
-  g_autofree float *logits = g_new (float, SYN_VOCAB);
+  g_autofree float *logits = g_new (float, shape->vocab);
   NevaSequence *sequence;
   double best = 0;
 
@@ -201,7 +202,7 @@ bench_decode (const Bench *b, guint depth)
 static double
 stream_rate (const Bench *b, NevaSequence **sequences, guint n, guint depth)
 {
-  g_autofree float *logits = g_new (float, SYN_VOCAB *n);
+  g_autofree float *logits = g_new (float, shape->vocab *n);
   NevaStepItem items[STREAMS];
   GError *error = NULL;
   double best = 0;
@@ -210,7 +211,7 @@ stream_rate (const Bench *b, NevaSequence **sequences, guint n, guint depth)
     items[i] = (NevaStepItem){.sequence = sequences[i],
         .ids = b->ids + i,
         .n = 1,
-        .logits = logits + (gsize) i * SYN_VOCAB};
+        .logits = logits + (gsize) i * shape->vocab};
   for (int i = 0; i < REPEATS; i++) {
     const double start = bench_seconds ();
 
@@ -253,13 +254,13 @@ static void
 bench_tower (const Bench *b)
 {
   g_autofree char *name = g_strdup_printf ("vit-l14-224x8-%s", b->form->name);
-  const gsize bytes = SYN_VIT_IMAGE * SYN_VIT_IMAGE * 3;
+  const gsize bytes = shape->vit_image * shape->vit_image * 3;
   const gsize tokens = neva_llava_tokens_per_frame (b->llava);
   const double projector =
-      (double) tokens * SYN_HIDDEN * (SYN_VIT_HIDDEN + SYN_HIDDEN);
-  const double work = 2 * (ROWS * synthetic_tower_weights () + projector);
+      (double) tokens * synthetic_projector_weights (shape);
+  const double work = 2 * (ROWS * synthetic_tower_weights (shape) + projector);
   g_autofree guint8 *pixels = g_malloc (bytes);
-  g_autofree float *features = g_new (float, FRAMES *tokens *SYN_HIDDEN);
+  g_autofree float *features = g_new (float, FRAMES *tokens * shape->hidden);
   const guint8 *frames[FRAMES];
   GError *error = NULL;
   double best = 0;
@@ -375,12 +376,12 @@ main (int argc, char **argv)
   if (kept)
     g_mkdir_with_parents (folder, 0755);
   if (!g_file_test (config, G_FILE_TEST_EXISTS) &&
-      !synthetic_write (folder, &error))
+      !synthetic_write (shape, FALSE, folder, &error))
     die (error);
   measure_limits (&b);
   b.ids = g_new (gint32, 2048);
   for (int i = 0; i < 2048; i++)
-    b.ids[i] = (gint32) ((guint32) i * 2654435761u % SYN_VOCAB);
+    b.ids[i] = (gint32) ((guint32) i * 2654435761u % shape->vocab);
   for (gsize i = 0; i < G_N_ELEMENTS (forms); i++) {
     b.form = &forms[i];
     if (form_wanted (&b))

@@ -25,7 +25,7 @@ folder=$(realpath "$2")
 
 # ---- programs, plugins, data
 programs=(tests/checkback/checkback tests/reference/check-reference
-  tests/bench/bench-model pipelines/neva-caption)
+  tests/bench/bench-gpu tests/bench/bench-model pipelines/neva-caption)
 for program in "${programs[@]}"; do
   cp "$build/$program" "$folder/bin/"
 done

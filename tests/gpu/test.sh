@@ -29,7 +29,7 @@ run () { # report, environment
 (cd / && run "$tmp/report.md" NEVA_CUDAEMU_DEVICES=2) || fail "the run"
 for line in '| checkback, seed 1 | ok |' '| reference clip-llama-8-heads | ok |' \
   "| captions equal the CPU's | ok |" '| reference, 2 GPUs | ok |' \
-  '| commit | '; do
+  '| commit | ' '| benchmark, LLaVA-tiny | ok |' '| decode-96-int4 | '; do
   grep -qF "$line" "$tmp/report.md" || fail "no line: $line"
 done
 if run "$tmp/none.md" NEVA_CUDAEMU_DEVICES=0 >/dev/null; then
