@@ -64,11 +64,23 @@ continues (const GstSegment *a, const GstSegment *b)
          a->offset == b->offset && a->start == b->start && a->time == b->time;
 }
 
+/* Caps that came while the stream was over. */
+static void
+catch_up_caps (GstNevaFrameSampler *self)
+{
+  g_autoptr (GstCaps) in = gst_pad_get_current_caps (self->sinkpad);
+  g_autoptr (GstCaps) out = gst_pad_get_current_caps (self->srcpad);
+
+  if (in && out && !gst_caps_is_equal (in, out))
+    handle_caps (self, gst_event_new_caps (in));
+}
+
 static gboolean
 handle_segment (GstNevaFrameSampler *self, GstEvent *event)
 {
   const GstSegment *segment;
 
+  catch_up_caps (self);
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
     GST_ELEMENT_ERROR (self, STREAM, FORMAT,
@@ -76,7 +88,7 @@ handle_segment (GstNevaFrameSampler *self, GstEvent *event)
         ("segment format %s", gst_format_get_name (segment->format)));
     gst_event_unref (event);
     neva_sampler_give_up (self);
-    return FALSE;
+    return TRUE; /* chain stops upstream: FALSE would be a second error */
   }
   if (self->segment.format != GST_FORMAT_UNDEFINED &&
       !continues (&self->segment, segment)) {
@@ -107,6 +119,17 @@ handle_gap (GstNevaFrameSampler *self, GstEvent *event)
   return gst_pad_push_event (self->srcpad, event);
 }
 
+/* Once the stream is over here, upstream still sends what it had on its way: a
+ * file's tags, caps, gaps. A src pad that has passed EOS refuses all of it, and
+ * of a sticky event that was refused GStreamer makes a flow error. */
+static gboolean
+comes_too_late (GstNevaFrameSampler *self, GstEvent *event)
+{
+  return GST_EVENT_IS_SERIALIZED (event) &&
+         GST_EVENT_TYPE (event) != GST_EVENT_STREAM_START &&
+         GST_EVENT_TYPE (event) != GST_EVENT_FLUSH_STOP && self->eos;
+}
+
 gboolean
 neva_sampler_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
@@ -116,6 +139,10 @@ neva_sampler_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   if (neva_seeker_owns (&self->lookahead.seeker, event)) {
     if (type == GST_EVENT_FLUSH_STOP)
       neva_stamps_reset (&self->stamps);
+    gst_event_unref (event);
+    return TRUE;
+  }
+  if (comes_too_late (self, event)) {
     gst_event_unref (event);
     return TRUE;
   }
@@ -135,15 +162,9 @@ neva_sampler_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     self->eos = FALSE;
   else if (type == GST_EVENT_SEGMENT_DONE)
     neva_sampler_cut (self);
-  else if (type == GST_EVENT_EOS) {
-    if (self->eos) {
-      gst_event_unref (event);
-      return TRUE;
-    }
-    if (!neva_sampler_end (self)) {
-      gst_event_unref (event);
-      return TRUE;
-    }
+  else if (type == GST_EVENT_EOS && !neva_sampler_end (self)) {
+    gst_event_unref (event);
+    return TRUE;
   }
   return gst_pad_event_default (pad, parent, event);
 }

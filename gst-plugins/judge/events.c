@@ -83,12 +83,13 @@ handle_segment (GstNevaJudge *self, GstNevaJudgeInput *in, GstEvent *event)
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("Text whose timestamps are %s instead of time cannot be judged.",
-            gst_format_get_name (segment->format)),
-        (NULL));
+    g_autoptr (GError) error = g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "text whose timestamps are %s instead of time cannot be judged",
+        gst_format_get_name (segment->format));
+
+    gst_neva_judge_fail (self, NULL, error);
     gst_event_unref (event);
-    return FALSE;
+    return TRUE; /* chain stops upstream: FALSE would be a second error */
   }
   g_mutex_lock (&self->lock);
   gst_segment_copy_into (segment, &in->segment);

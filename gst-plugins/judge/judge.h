@@ -134,6 +134,10 @@ gboolean gst_neva_judge_is_over (GstNevaJudge *self);
 void gst_neva_judge_workers_start (GstNevaJudge *self);
 /* After interrupt (). */
 void gst_neva_judge_workers_stop (GstNevaJudge *self);
+/* Without the lock. Posts the stream's one error: nothing is judged any more.
+ */
+void gst_neva_judge_fail (
+    GstNevaJudge *self, const char *what, const GError *error);
 
 /* ---- report.c ---- */
 

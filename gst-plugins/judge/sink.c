@@ -401,9 +401,14 @@ chain (GstNevaJudge *self, GstNevaJudgeInput *in, GstBuffer *buffer)
   const GstStructure *caption = gst_buffer_get_neva_caption (buffer);
   GstNevaJudgeText *text;
   GstClockTime start, end;
-  gboolean final = TRUE;
+  gboolean final = TRUE, failed;
   GstFlowReturn flow;
 
+  g_mutex_lock (&self->lock);
+  failed = self->failed;
+  g_mutex_unlock (&self->lock);
+  if (failed)
+    return GST_NEVA_FLOW_STOPPED;
   ask_live (self, in);
   if (caption)
     gst_structure_get_boolean (caption, "final", &final);
@@ -420,10 +425,12 @@ chain (GstNevaJudge *self, GstNevaJudgeInput *in, GstBuffer *buffer)
   if (caption)
     text->caption = gst_structure_copy (caption);
   if (!text->text) {
+    g_autoptr (GError) error =
+        g_error_new (NEVA_ERROR, NEVA_ERROR_BAD_INPUT, "a text cannot be read");
+
     gst_neva_judge_text_free (text);
-    GST_ELEMENT_ERROR (
-        self, RESOURCE, READ, ("A text cannot be read."), (NULL));
-    return GST_FLOW_ERROR;
+    gst_neva_judge_fail (self, NULL, error);
+    return GST_NEVA_FLOW_STOPPED;
   }
   g_mutex_lock (&self->lock);
   flow = take_text (self, in, text, dropped);

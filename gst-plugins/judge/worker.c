@@ -23,8 +23,8 @@ or_empty (const char *s)
 
 /* ---- Trouble ---- */
 
-static void
-fail (GstNevaJudge *self, const char *what, const GError *error)
+void
+gst_neva_judge_fail (GstNevaJudge *self, const char *what, const GError *error)
 {
   gboolean first;
 
@@ -56,7 +56,7 @@ complain (GstNevaJudge *self, const GstNevaJudgeClip *clip, const GError *error)
   policy = self->settings.error_policy;
   GST_OBJECT_UNLOCK (self);
   if (policy == GST_NEVA_JUDGE_ERROR_POLICY_FAIL) {
-    fail (self, what, error);
+    gst_neva_judge_fail (self, what, error);
     return;
   }
   g_mutex_lock (&self->lock);
@@ -385,7 +385,7 @@ open_judge (GstNevaJudge *self, GCancellable *cancel)
   }
   gst_neva_judge_settings_clear (&s);
   if (!judge)
-    fail (self, NULL, error);
+    gst_neva_judge_fail (self, NULL, error);
   g_mutex_lock (&self->lock);
   self->judge = judge;
   g_cond_broadcast (&self->cond);

@@ -235,7 +235,7 @@ handle_segment (GstNevaLlm *self, GstEvent *event)
 
     gst_neva_llm_fail (self, NULL, error);
     gst_event_unref (event);
-    return FALSE;
+    return TRUE; /* chain stops upstream: FALSE would be a second error */
   }
   decide_mode (self, NULL);
 
@@ -291,8 +291,13 @@ let_text_end_first (GstNevaLlm *self)
 static gboolean
 handle_eos (GstNevaLlm *self, GstEvent *event)
 {
+  gboolean failed;
+
   decide_mode (self, NULL);
-  if (self->frames_seen > 0 && self->chosen_seen == 0)
+  g_mutex_lock (&self->lock);
+  failed = self->failed;
+  g_mutex_unlock (&self->lock);
+  if (!failed && self->frames_seen > 0 && self->chosen_seen == 0)
     GST_ELEMENT_WARNING (self, STREAM, FAILED,
         ("No frame was chosen, so that nothing was captioned: put "
          "nevaframesampler before nevallm."),

@@ -252,6 +252,25 @@ GST_START_TEST (test_two_models_where_one_was_meant_are_a_warning)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_streams_without_times_are_one_error)
+{
+  static const char *const takers[] = {
+      "video/x-raw,format=GRAY8,width=4,height=4,framerate=10/1 ! "
+      "nevaframesampler",
+      "video/x-raw,format=GRAY8,width=4,height=4,framerate=10/1 ! "
+      "nevallm model=fake:x",
+      "video/x-raw,format=GRAY8,width=4,height=4,framerate=10/1 ! "
+      "nevallm model=fake:x output=text",
+      "text/x-raw,format=utf8 ! nevajudge judge=fake:8"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (takers); i++)
+    expect_error (launch ("fakesrc num-buffers=3 sizetype=fixed sizemax=16 "
+                          "format=bytes ! %s ! fakesink",
+                      takers[i]),
+        "times");
+}
+GST_END_TEST;
+
 /* ---- Video that is damaged ---- */
 
 /* Breaks the length of the first NAL unit, or marks the frame, of every packet
@@ -362,6 +381,7 @@ errors_suite (void)
   tcase_add_test (tc, test_a_model_file_cut_short_while_it_is_used);
   tcase_add_test (tc, test_nevallm_alone_says_what_is_missing);
   tcase_add_test (tc, test_two_models_where_one_was_meant_are_a_warning);
+  tcase_add_test (tc, test_streams_without_times_are_one_error);
   tcase_add_test (tc, test_damaged_frames_are_told_clip_by_clip);
   tcase_add_test (tc, test_warnings_of_damage_are_bounded);
   tcase_add_test (tc, test_damaged_packets_are_told);

@@ -253,6 +253,62 @@ GST_START_TEST (test_state_cycles_start_from_scratch)
 }
 GST_END_TEST;
 
+/* What upstream had on its way when the last frame was chosen, as the tags at
+ * the end of a file. A sticky event that is refused comes again with the next
+ * frame, and is a flow error then. */
+static void
+push_what_comes_late (Sampler *f)
+{
+  GstTagList *tags = gst_tag_list_new (GST_TAG_NOMINAL_BITRATE, 1000u, NULL);
+  GstCaps *caps = gst_caps_from_string (
+      "video/x-raw,format=GRAY8,width=4,height=1,framerate=10/1");
+  GstSegment s;
+  GstEvent *events[5];
+
+  gst_segment_init (&s, GST_FORMAT_TIME);
+  s.start = GST_SECOND;
+  events[0] = gst_event_new_tag (tags);
+  events[1] = gst_event_new_caps (caps);
+  events[2] = gst_event_new_segment (&s);
+  events[3] = gst_event_new_gap (300 * GST_MSECOND, GST_SECOND);
+  events[4] = gst_event_new_eos ();
+  for (guint i = 0; i < G_N_ELEMENTS (events); i++) {
+    fail_unless (gst_harness_push_event (f->h, events[i]));
+    fail_unless_equals_int (
+        sampler_push_at (f, 200 * GST_MSECOND, 100 * GST_MSECOND),
+        GST_FLOW_EOS);
+  }
+  gst_caps_unref (caps);
+}
+
+GST_START_TEST (test_events_after_an_early_end_are_no_error)
+{
+  Sampler f = sampler_start ("mode=first", "10/1");
+  g_autoptr (GstCaps) caps = NULL;
+  gint width = 0;
+  GstSegment s;
+
+  fail_unless_equals_int (
+      sampler_push_at (&f, 0, 100 * GST_MSECOND), GST_FLOW_EOS);
+  push_what_comes_late (&f);
+  sampler_expect (&f, "0*0:0/1! [0 1/1 0-100] EOS");
+
+  /* another play: with the caps that came meanwhile */
+  gst_harness_push_event (f.h, gst_event_new_flush_start ());
+  gst_harness_push_event (f.h, gst_event_new_flush_stop (TRUE));
+  gst_segment_init (&s, GST_FORMAT_TIME);
+  fail_unless (gst_harness_push_event (f.h, gst_event_new_segment (&s)));
+  caps = gst_pad_get_current_caps (f.h->sinkpad);
+  fail_unless (gst_structure_get_int (
+      gst_caps_get_structure (caps, 0), "width", &width));
+  fail_unless_equals_int (width, 4);
+  fail_unless_equals_int (
+      sampler_push_at (&f, 0, 100 * GST_MSECOND), GST_FLOW_EOS);
+  sampler_expect (&f, "6*1:0/1! [1 1/1 0-100] EOS");
+  sampler_stop (&f);
+}
+GST_END_TEST;
+
 static Suite *
 framesampler_events_suite (void)
 {
@@ -272,6 +328,7 @@ framesampler_events_suite (void)
   tcase_add_test (tc, test_settings_change_while_playing_ends_the_clip);
   tcase_add_test (tc, test_gap_events_keep_downstream_informed);
   tcase_add_test (tc, test_state_cycles_start_from_scratch);
+  tcase_add_test (tc, test_events_after_an_early_end_are_no_error);
   return s;
 }
 
