@@ -166,6 +166,17 @@ find_key (const char *given)
   return NULL;
 }
 
+gboolean
+keys_known (const char *key, gboolean sections)
+{
+  g_autofree char *section = g_strconcat (key, ".", NULL);
+  gboolean known = find_key (key) != NULL;
+
+  for (gsize i = 0; !known && sections && i < G_N_ELEMENTS (keys); i++)
+    known = g_str_has_prefix (keys[i].name, section);
+  return known;
+}
+
 static gboolean
 expected (const char *key, const char *json, const char *what, GError **error)
 {
@@ -198,14 +209,14 @@ whole_of (JsonNode *node, double least, double most, double *number)
 
 /* (transfer full): NULL for null. */
 static char *
-string_of (JsonNode *node, const char *json, const char *text)
+string_of (JsonNode *node, const char *json)
 {
   if (JSON_NODE_HOLDS_NULL (node))
     return NULL;
   if (JSON_NODE_HOLDS_VALUE (node) &&
       json_node_get_value_type (node) == G_TYPE_STRING)
     return json_node_dup_string (node);
-  return g_strdup (text ? text : json); /* a name that looks like a number */
+  return g_strdup (json); /* a name that looks like a number */
 }
 
 static gboolean
@@ -237,10 +248,12 @@ set_choice (
     gint *at, const Key *key, JsonNode *node, const char *json, GError **error)
 {
   g_auto (GStrv) choices = g_strsplit (key->choices, " ", -1);
-  g_autofree char *value = string_of (node, json, NULL);
+  g_autofree char *value = string_of (node, json);
+  /* to the original, what is neither left nor right is none; Python's word */
+  const gboolean none = !value || !g_ascii_strcasecmp (value, "none");
 
   for (gint i = 0; choices[i]; i++) {
-    if (!strcmp (choices[i], value ? value : "null")) {
+    if (!strcmp (choices[i], none ? "null" : value)) {
       *at = i;
       return TRUE;
     }
@@ -250,7 +263,7 @@ set_choice (
 
 static gboolean
 set_weights (Options *o, const Key *key, JsonNode *node, const char *json,
-    const char *text, GError **error)
+    GError **error)
 {
   static const struct {
     const char *name;
@@ -264,7 +277,7 @@ set_weights (Options *o, const Key *key, JsonNode *node, const char *json,
       {"bf16-true", NEVA_WEIGHTS_BF16}, {"16-true", NEVA_WEIGHTS_BF16},
       {"16", NEVA_WEIGHTS_BF16}, {"16-mixed", NEVA_WEIGHTS_BF16}};
   const gboolean own = key->kind == KEY_WEIGHTS;
-  g_autofree char *value = string_of (node, json, text);
+  g_autofree char *value = string_of (node, json);
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
     if (names[i].own != own || g_strcmp0 (names[i].name, value))
@@ -280,7 +293,7 @@ set_weights (Options *o, const Key *key, JsonNode *node, const char *json,
 
 static gboolean
 set_value (Options *o, const Key *key, JsonNode *node, const char *json,
-    const char *text, GError **error)
+    GError **error)
 {
   gpointer at = (char *) o + key->offset;
   double number;
@@ -290,7 +303,7 @@ set_value (Options *o, const Key *key, JsonNode *node, const char *json,
       if (JSON_NODE_HOLDS_ARRAY (node))
         return expected (key->name, json, "a text", error);
       g_free (*(char **) at);
-      *(char **) at = string_of (node, json, text);
+      *(char **) at = string_of (node, json);
       return TRUE;
     case KEY_STRINGS:
       return set_strings (at, node) ||
@@ -325,7 +338,7 @@ set_value (Options *o, const Key *key, JsonNode *node, const char *json,
       return set_choice (at, key, node, json, error);
     case KEY_PRECISION:
     case KEY_WEIGHTS:
-      return set_weights (o, key, node, json, text, error);
+      return set_weights (o, key, node, json, error);
     case KEY_IGNORED:
       return TRUE;
   }
@@ -333,8 +346,7 @@ set_value (Options *o, const Key *key, JsonNode *node, const char *json,
 }
 
 gboolean
-keys_set (Options *options, const char *name, const char *json,
-    const char *text, GError **error)
+keys_set (Options *options, const char *name, const char *json, GError **error)
 {
   const Key *key = find_key (name);
   g_autoptr (JsonNode) node = json_from_string (json, error);
@@ -348,7 +360,7 @@ keys_set (Options *options, const char *name, const char *json,
   }
   if (key->kind == KEY_IGNORED)
     g_debug ("%s=%s has no effect", name, json);
-  return set_value (options, key, node, json, text, error);
+  return set_value (options, key, node, json, error);
 }
 
 void

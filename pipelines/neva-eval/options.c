@@ -48,7 +48,7 @@ print_help (void)
       "usage: neva-eval [--config FILE.yaml] key=value…\n\n"
       "Answers the questions of a prompt file about images and videos, as "
       "NeMo's\nneva_evaluation.py does, with its keys. Keys may be written "
-      "key=, +key= or ++key=.\n\n"
+      "key=, +key=, ++key=\nor ~key; ${…} is resolved.\n\n"
       "  --config FILE      a neva_inference.yaml; keys override it\n"
       "  --config-path DIR, --config-name NAME   the same, as Hydra has it\n"
       "  --resume           the same as resume=True\n"
@@ -65,29 +65,30 @@ print_help (void)
 
 /* ---- The configuration file --------------------------------------------- */
 
+/* What nobody knows is an error where Hydra has one, else it is told: it may
+ * be a spelling mistake. */
 static gboolean
-on_setting (
-    const char *key, const char *json, gpointer user_data, GError **error)
+on_setting (const NevaSetting *setting, gpointer options, GError **error)
 {
-  return keys_set (user_data, key, json, NULL, error);
+  if (!setting->optional || keys_known (setting->key, FALSE))
+    return keys_set (options, setting->key, setting->json, error);
+  g_printerr ("neva-eval: %s%s%s: no such key, it has no effect\n",
+      setting->file ? setting->file : "", setting->file ? ": " : "",
+      setting->key);
+  return TRUE;
 }
 
 static gboolean
-read_config (Options *o, const char *path, GError **error)
+read_config (NevaSettings *settings, const char *path, GError **error)
 {
   g_autofree char *text = NULL;
   g_autoptr (GError) io = NULL;
   gsize length;
 
-  if (!g_file_get_contents (path, &text, &length, &io)) {
-    g_set_error (
-        error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s: %s", path, io->message);
-    return FALSE;
-  }
-  if (neva_settings_parse (text, length, path, on_setting, o, error))
-    return TRUE;
-  if (error && *error && !g_str_has_prefix ((*error)->message, path))
-    g_prefix_error (error, "%s: ", path);
+  if (g_file_get_contents (path, &text, &length, &io))
+    return neva_settings_read (settings, text, length, path, error);
+  g_set_error (
+      error, NEVA_ERROR, NEVA_ERROR_NOT_FOUND, "%s: %s", path, io->message);
   return FALSE;
 }
 
@@ -145,27 +146,30 @@ parse_flag (Options *o, Flags *flags, char **argv, int *i, GError **error)
   return FALSE;
 }
 
+/* ~key takes a key away that a file has given. To one that no file has it does
+ * nothing, if there is such a key. */
 static gboolean
-parse_override (Options *o, const char *argument, GError **error)
+override (NevaSettings *settings, const char *argument, GError **error)
 {
-  const char *name = argument + strspn (argument, "+");
-  const char *equals = strchr (name, '=');
-  g_autofree char *key = NULL, *json = NULL;
+  g_autofree char *key = g_strndup (argument + 1, strcspn (argument + 1, "="));
+  GError *local = NULL;
 
-  if (!equals || name - argument > 2) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "%s: key=value is expected", argument);
-    return FALSE;
+  if (neva_settings_override (settings, argument, &local))
+    return TRUE;
+  if (g_error_matches (local, NEVA_ERROR, NEVA_ERROR_NOT_FOUND) &&
+      keys_known (key, TRUE)) {
+    g_error_free (local);
+    return TRUE;
   }
-  key = g_strndup (name, (gsize) (equals - name));
-  json = neva_setting_value (equals + 1);
-  return keys_set (o, key, json, equals + 1, error);
+  g_propagate_error (error, local);
+  return FALSE;
 }
 
 static gboolean
 parse_arguments (Options *o, int argc, char **argv, GError **error)
 {
   Flags flags = {NULL};
+  g_autoptr (NevaSettings) settings = neva_settings_new ();
   g_autofree char *config = NULL;
 
   for (int i = 1; i < argc; i++)
@@ -178,18 +182,18 @@ parse_arguments (Options *o, int argc, char **argv, GError **error)
         g_str_has_suffix (flags.config_name, ".yaml") ? "" : ".yaml", NULL);
   else
     config = g_strdup (flags.config);
-  if (config && !read_config (o, config, error))
+  if (config && !read_config (settings, config, error))
     return FALSE;
   for (int i = 1; i < argc; i++) {
     if (!g_str_has_prefix (argv[i], "--")) {
-      if (!parse_override (o, argv[i], error))
+      if (!override (settings, argv[i], error))
         return FALSE;
     } else if (!strchr (argv[i], '=') &&
                g_str_has_prefix (argv[i], "--config")) {
       i++;
     }
   }
-  return TRUE;
+  return neva_settings_each (settings, on_setting, o, error);
 }
 
 /* ---- Checks ------------------------------------------------------------- */

@@ -56,10 +56,12 @@ void options_clear (Options *options);
 
 /* ---- keys.c ---- */
 
-/* Sets one key to a JSON value; text: the value as it was written, for keys
- * that are strings, or NULL. NEVA_ERROR_BAD_INPUT names key and value. */
-gboolean keys_set (Options *options, const char *key, const char *json,
-    const char *text, GError **error);
+/* There is such a key, or, with sections, such a part of keys
+ * ("quantization"). */
+gboolean keys_known (const char *key, gboolean sections);
+/* Sets one key to a JSON value. NEVA_ERROR_BAD_INPUT names key and value. */
+gboolean keys_set (
+    Options *options, const char *key, const char *json, GError **error);
 /* The keys with a line about each, for --help. */
 void keys_print (void);
 

@@ -429,56 +429,6 @@ test_folder (void)
   CHECK (neva_media_store_members (store) == 0, "no archive");
 }
 
-/* ---- Settings ----------------------------------------------------------- */
-
-static gboolean
-on_setting (
-    const char *key, const char *json, gpointer user_data, GError **error)
-{
-  (void) error;
-  g_string_append_printf (user_data, "%s=%s;", key, json);
-  return strcmp (key, "stop") != 0;
-}
-
-static void
-test_settings (void)
-{
-  static const char yaml[] =
-      "inference:\n  greedy: False # remark\n  top_p: 0.5\n"
-      "  end_strings: [\"<extra_id_1>\",\"<extra_id_7>\",]\n"
-      "  insert_media_token: null\ntrainer:\n  devices: 8\nport: 5555\n";
-  static const struct {
-    const char *text, *want;
-  } values[] = {{"True", "true"}, {"null", "null"}, {"", "null"}, {"5", "5"},
-      {"[a,\"b c\"]", "[\"a\",\"b c\"]"}, {"'x: y'", "\"x: y\""},
-      {"fake:a red ball", "\"fake:a red ball\""}, {"- a", "\"- a\""},
-      {"/a b/c.mp4", "\"/a b/c.mp4\""}, {"a: b", "\"a: b\""}, {"*x", "\"*x\""},
-      {"[", "\"[\""}, {"left", "\"left\""}};
-  static const char *const bad[] = {
-      "- 1\n- 2\n", "5", "a: [1\n", "", "a: &x [*x]\n", "? [1]\n: 2\n"};
-  g_autoptr (GString) got = g_string_new (NULL);
-  g_autoptr (GError) error = NULL;
-
-  CHECK (neva_settings_parse (
-             yaml, sizeof yaml - 1, "x.yaml", on_setting, got, &error),
-      "%s", error ? error->message : "");
-  CHECK_STR (got->str,
-      "inference.greedy=false;inference.top_p=0.5;inference.end_strings="
-      "[\"<extra_id_1>\",\"<extra_id_7>\"];inference.insert_media_token=null;"
-      "trainer.devices=8;port=5555;");
-  for (gsize i = 0; i < G_N_ELEMENTS (values); i++) {
-    g_autofree char *json = neva_setting_value (values[i].text);
-
-    CHECK_STR (json, values[i].want);
-  }
-  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++) {
-    CHECK (!neva_settings_parse (
-               bad[i], strlen (bad[i]), "x.yaml", on_setting, got, &error),
-        "%s", bad[i]);
-    CHECK_ERROR (error, NEVA_ERROR_BAD_FILE, "x.yaml");
-  }
-}
-
 int
 main (void)
 {
@@ -493,7 +443,6 @@ main (void)
   test_tar ();
   test_hostile_tars ();
   test_folder ();
-  test_settings ();
 
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   for (const char *name; (name = g_dir_read_name (dir));) {

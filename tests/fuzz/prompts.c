@@ -19,18 +19,37 @@ const FuzzSeed fuzz_seeds[] = {
                       "\"full_text\": \"f\", \"pred_answer\": \"p\", "
                       "\"model_id\": \"m\"}\xff"
                       "a:\n  b: [1, \"x\",]\n  c: null # d\ne: &f 5\ng: *f\n"),
+    FUZZ_SEED ("{}\xff[]\xff{}\xff"
+               "a=[x,'y\\'',{b: 1.5}]\n+c.d=${a.0}/${oc.env:HOME,x}\n"
+               "e=\\,${.c}\n~a\nf=${f}\ng=\\${h}${oc.decode:[1]}\n"),
     FUZZ_SEED ("{\"a\": 99999999999999999999}\n[[[[[[[\n\"\\ud800\"\n"
                "{\"video\":\"\\u0000\",\"prompt\":\"\"}\xff{}\xff[]\xff- 1"),
 };
 const gsize fuzz_n_seeds = G_N_ELEMENTS (fuzz_seeds);
 
 static gboolean
-on_setting (
-    const char *key, const char *json, gpointer user_data, GError **error)
+on_setting (const NevaSetting *setting, gpointer user_data, GError **error)
 {
   (void) user_data, (void) error;
-  fuzz_sink += (guint) strlen (key) + (guint) strlen (json);
+  fuzz_sink += (guint) strlen (setting->key) + (guint) strlen (setting->json);
   return TRUE;
+}
+
+/* A file, each of its lines as an argument, and what comes of both. */
+static void
+check_settings (const char *yaml)
+{
+  g_autoptr (NevaSettings) settings = neva_settings_new ();
+  g_auto (GStrv) arguments = g_strsplit (yaml, "\n", 64);
+
+  neva_settings_read (settings, yaml, strlen (yaml), "fuzz.yaml", NULL);
+  for (char **at = arguments; *at; at++) {
+    g_autoptr (GError) error = NULL;
+
+    if (!neva_settings_override (settings, *at, &error) == !error)
+      abort ();
+  }
+  neva_settings_each (settings, on_setting, NULL, NULL);
 }
 
 /* Every row that is written is one that is found again. */
@@ -69,13 +88,10 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   const char *folder = fuzz_write_folder (names, data, size, &yaml, &yaml_size);
   g_autofree char *text =
       yaml ? g_strndup ((const char *) yaml, yaml_size) : g_strdup ("");
-  g_autofree char *value = neva_setting_value (text);
   g_autofree char *rows_path = g_build_filename (folder, names[2], NULL);
   g_autoptr (GPtrArray) rows = neva_prompt_rows_read (rows_path, NULL);
 
-  fuzz_sink += (guint) strlen (value);
-  neva_settings_parse (
-      text, strlen (text), "fuzz.yaml", on_setting, NULL, NULL);
+  check_settings (text);
   for (guint i = 0; i < 2; i++) {
     g_autofree char *path = g_build_filename (folder, names[i], NULL);
     g_autoptr (GError) error = NULL;

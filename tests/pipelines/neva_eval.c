@@ -290,6 +290,8 @@ test_usage (void)
       {"inference.greedy=3", 2, "True or False"},
       {"inference.media_type=sound", 2, "video image"},
       {"inference.end_strings=x", 2, "a list"},
+      {"quantization=x", 2, "no such key: quantization"},
+      {"~nonsense", 2, "~nonsense: no such key"},
       {"inference.temperature=0", 2, "temperature"},
       {"inference.all_probs=True", 2, "compute_logprob"},
       {"quantization.enable=True", 4, "only a model that was read from files"},
@@ -342,6 +344,7 @@ test_yaml (void)
 {
   put ("iy.yaml", YAML);
   put ("bad.yaml", "inference:\n  greedy: [1\n");
+  put ("wrong.yaml", "inference:\n  top_k: x\n");
   put ("unknown.yaml", "inference:\n  greedyness: True\n");
   g_auto (Result) good = run ("--config|iy.yaml|neva_model_file=fake:x|" VIDEO
                               "|prompt_file=q.jsonl|output_file=-");
@@ -350,14 +353,33 @@ test_yaml (void)
            "|prompt_file=q.jsonl|output_file=-");
   g_auto (Result) bad = run ("--config=bad.yaml");
   g_auto (Result) unknown = run ("--config=unknown.yaml");
+  g_auto (Result) added =
+      run ("--config|iy.yaml|neva_model_file=fake:x|+mine={n:1}|~quantization|"
+           "inference={media_base_path:.,media_type:video}|"
+           "prompt_file=${oc.env:NEVA_NO_SUCH,q}.jsonl|output_file=-");
+  g_auto (Result) wrong =
+      run ("--config|wrong.yaml|neva_model_file=fake:x|trainer.precision=x");
+  g_auto (Result) nowhere =
+      run ("--config|iy.yaml|inference.media_base_path=${mine}");
 
   CHECK (good.code == 0 && count (good.out, "\n") == 3, "%d: %s", good.code,
       good.err);
   CHECK_STR (hydra.out, good.out);
   CHECK (bad.code == 2 && strstr (bad.err, "bad.yaml: line"), "%s", bad.err);
-  CHECK (unknown.code == 2 && strstr (unknown.err, "unknown.yaml: no such key: "
-                                                   "inference.greedyness"),
+  CHECK (unknown.code == 2 &&
+             strstr (unknown.err, "unknown.yaml: inference.greedyness: no such "
+                                  "key, it has no effect"),
       "%s", unknown.err);
+  CHECK (added.code == 0 && count (added.out, "\n") == 3 &&
+             strstr (added.err, "mine.n: no such key, it has no effect"),
+      "%d: %s", added.code, added.err);
+  CHECK (wrong.code == 2 &&
+             strstr (wrong.err, "wrong.yaml: inference.top_k=\"x\": a whole"),
+      "%s", wrong.err);
+  CHECK (nowhere.code == 2 &&
+             strstr (nowhere.err,
+                 "inference.media_base_path: ${mine}: no such key"),
+      "%s", nowhere.err);
 }
 
 /* ---- Ends before the end ------------------------------------------------ */

@@ -112,18 +112,42 @@ gboolean neva_prompt_file_match (const NevaPromptFile *file, const char *row,
 
 /* ---- Configurations ----------------------------------------------------- */
 
-/* A value of a configuration file, by its dotted key; json: the value, a
- * scalar or a list, as JSON. FALSE with error set ends the reading. */
-typedef gboolean (*NevaSettingFunc) (
-    const char *key, const char *json, gpointer user_data, GError **error);
+/* What Hydra makes of a configuration file and a command line: keys, dotted
+ * where mappings are nested, and their values. Not thread-safe. */
+typedef struct _NevaSettings NevaSettings;
 
-/* Calls `setting` for each value of a YAML mapping, nested mappings as
- * "outer.inner". name: for messages. */
-gboolean neva_settings_parse (const char *yaml, gsize length, const char *name,
-    NevaSettingFunc setting, gpointer user_data, GError **error);
-/* One value of a command line, as YAML reads it; what is no YAML is a string.
- * (transfer full): JSON. */
-char *neva_setting_value (const char *text);
+#define NEVA_MAX_KEY_DEPTH 16
+
+NevaSettings *neva_settings_new (void);
+void neva_settings_free (NevaSettings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaSettings, neva_settings_free)
+
+/* A YAML mapping, in place of all that is there; name: for messages. */
+gboolean neva_settings_read (NevaSettings *settings, const char *yaml,
+    gsize length, const char *name, GError **error);
+/* One argument: key=value, +key=value, ++key=value, ~key or ~key=value. Values
+ * have Hydra's grammar; a mapping is merged with the one that is there.
+ * NEVA_ERROR_BAD_INPUT; NEVA_ERROR_NOT_FOUND: ~key of a key that nothing has
+ * set. */
+gboolean neva_settings_override (
+    NevaSettings *settings, const char *argument, GError **error);
+
+typedef struct {
+  const char *key;   /* dotted */
+  const char *json;  /* a scalar or a list, as JSON; ${…} is resolved */
+  const char *file;  /* that has it; NULL: the command line */
+  gboolean optional; /* FALSE: key=value of a key that no file has. Hydra
+                        takes any other, whether it means something or not */
+} NevaSetting;
+
+/* FALSE with error set ends the walk. */
+typedef gboolean (*NevaSettingFunc) (
+    const NevaSetting *setting, gpointer user_data, GError **error);
+
+/* Calls func for each value but "???". An error about a value of a file begins
+ * with the file. */
+gboolean neva_settings_each (NevaSettings *settings, NevaSettingFunc func,
+    gpointer user_data, GError **error);
 
 G_END_DECLS
 
