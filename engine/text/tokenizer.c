@@ -47,6 +47,7 @@ neva_tokenizer_free (NevaTokenizer *self)
   neva_normalizer_free (self->normalizer);
   neva_pretokenizer_free (self->pretokenizer);
   neva_decoder_free (self->decoder);
+  neva_decoder_free (self->decoder_bare);
   neva_added_free (self->added);
   neva_added_free (self->added_normalized);
 #if HAVE_SENTENCEPIECE
@@ -55,6 +56,7 @@ neva_tokenizer_free (NevaTokenizer *self)
 #endif
   g_hash_table_unref (self->ids);
   g_array_unref (self->pieces);
+  g_free (self->unk);
   g_free (self);
 }
 
@@ -305,12 +307,10 @@ encode_normalized (const NevaTokenizer *self, const char *text, gsize length,
 }
 
 #if HAVE_SENTENCEPIECE
-static gboolean
-encode_sentencepiece (const NevaTokenizer *self, const char *text, gsize length,
-    gboolean at_start, GArray *ids, GError **error)
+gboolean
+neva_tokenizer_encode_sp (const NevaSentencepiece *sp, const char *text,
+    gsize length, GArray *ids, GError **error)
 {
-  const NevaSentencepiece *sp =
-      at_start || self->legacy ? self->sp : self->sp_bare;
   char *message = NULL;
   size_t n = 0;
   int32_t *found = neva_sp_encode (sp, text, length, &n, &message);
@@ -325,32 +325,29 @@ encode_sentencepiece (const NevaTokenizer *self, const char *text, gsize length,
   free (found);
   return TRUE;
 }
+
+static gboolean
+encode_sentencepiece (const NevaTokenizer *self, const char *text, gsize length,
+    gboolean at_start, GArray *ids, GError **error)
+{
+  return neva_tokenizer_encode_sp (
+      at_start || self->legacy ? self->sp : self->sp_bare, text, length, ids,
+      error);
+}
 #else
 #define encode_sentencepiece encode_normalized
 #endif
 
-gboolean
-neva_tokenizer_encode (const NevaTokenizer *self, const char *text,
-    gssize length, GArray *ids, GError **error)
+/* Text with added tokens in it. */
+static gboolean
+encode_segments (const NevaTokenizer *self, const char *text, gsize length,
+    GArray *ids, GError **error)
 {
-  const gsize n = length < 0 ? strlen (text) : (gsize) length;
-  const guint before = ids->len;
   g_autoptr (GArray) segments =
       g_array_new (FALSE, FALSE, sizeof (NevaSegment));
   gboolean ok = TRUE;
-  gsize bad_at;
 
-  if (n > MAX_TEXT_BYTES) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_TOO_LONG,
-        "a text of %" G_GSIZE_FORMAT " bytes", n);
-    return FALSE;
-  }
-  if (!neva_utf8_valid ((const guint8 *) text, n, &bad_at)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "the text is not UTF-8 at byte %" G_GSIZE_FORMAT, bad_at);
-    return FALSE;
-  }
-  neva_added_cut (self->added, text, n, segments);
+  neva_added_cut (self->added, text, length, segments);
   for (guint i = 0; ok && i < segments->len; i++) {
     const NevaSegment *s = &g_array_index (segments, NevaSegment, i);
 
@@ -363,6 +360,31 @@ neva_tokenizer_encode (const NevaTokenizer *self, const char *text,
       ok = encode_normalized (
           self, text + s->start, s->length, s->start == 0, ids, error);
   }
+  return ok;
+}
+
+gboolean
+neva_tokenizer_encode (const NevaTokenizer *self, const char *text,
+    gssize length, GArray *ids, GError **error)
+{
+  const gsize n = length < 0 ? strlen (text) : (gsize) length;
+  const guint before = ids->len;
+  gboolean ok;
+  gsize bad_at;
+
+  if (n > MAX_TEXT_BYTES) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_TOO_LONG,
+        "a text of %" G_GSIZE_FORMAT " bytes", n);
+    return FALSE;
+  }
+  if (!neva_utf8_valid ((const guint8 *) text, n, &bad_at)) {
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "the text is not UTF-8 at byte %" G_GSIZE_FORMAT, bad_at);
+    return FALSE;
+  }
+  ok = self->slow && !self->legacy
+           ? neva_tokenizer_encode_slow (self, text, n, ids, error)
+           : encode_segments (self, text, n, ids, error);
   if (!ok)
     g_array_set_size (ids, before);
   return ok;
@@ -441,6 +463,14 @@ is_behind_model (const NevaTokenizer *self, gint32 id)
 #endif
 }
 
+gboolean
+neva_tokenizer_is_named (const NevaTokenizer *self, gint32 id)
+{
+  const NevaPiece *piece = piece_at (self, id);
+
+  return piece && (piece->named || (piece->additional && !self->nemo_tokens));
+}
+
 char *
 neva_tokenizer_decode_unnamed (
     const NevaTokenizer *self, const gint32 *ids, gsize n_ids)
@@ -448,11 +478,12 @@ neva_tokenizer_decode_unnamed (
   g_autoptr (GArray) kept = g_array_new (FALSE, FALSE, sizeof (gint32));
 
   for (gsize i = 0; i < n_ids; i++) {
-    const NevaPiece *piece = piece_at (self, ids[i]);
-
-    if (piece && !piece->named && !(piece->additional && !self->nemo_tokens))
+    if (piece_at (self, ids[i]) && !neva_tokenizer_is_named (self, ids[i]))
       g_array_append_val (kept, ids[i]);
   }
+  if (self->slow)
+    return neva_tokenizer_decode_slow (
+        self, (const gint32 *) (void *) kept->data, kept->len);
   return neva_tokenizer_decode_text (
       self, (const gint32 *) (void *) kept->data, kept->len, FALSE);
 }

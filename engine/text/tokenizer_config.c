@@ -84,8 +84,14 @@ read_names (NevaTokenizer *self, JsonObject *object)
 }
 
 static void
-read_nemo_names (NevaTokenizer *self, JsonArray *names)
+read_nemo_names (NevaTokenizer *self, JsonObject *object)
 {
+  JsonArray *names = json_member_array (object, NEVA_NEMO_TOKENS);
+  const char *unk = token_text (json_object_get_member (object, "unk_token"));
+
+  self->slow = names && self->sp;
+  self->adds_space = json_member_boolean (object, "add_prefix_space", TRUE);
+  self->unk = g_strdup (unk ? unk : "<unk>");
   self->nemo_tokens = names && json_array_get_length (names) > 0;
   for (guint i = 0; names && i < json_array_get_length (names); i++)
     mark_special (self, json_array_get_element (names, i), NULL);
@@ -162,7 +168,7 @@ read_tokenizer_config (NevaTokenizer *self, JsonObject *object, GError **error)
     return FALSE;
 
   read_names (self, object);
-  read_nemo_names (self, json_member_array (object, NEVA_NEMO_TOKENS));
+  read_nemo_names (self, object);
   self->legacy = json_member_boolean (object, "legacy", self->legacy);
   if (json_member (object, "add_bos_token"))
     self->adds_bos = json_member_boolean (object, "add_bos_token", FALSE);

@@ -61,6 +61,8 @@ take_model (NevaTokenizer *self, GByteArray *proto, GError **error)
       info.remove_extra_whitespaces ? NEVA_LEAD_ALL
       : info.add_dummy_prefix       ? NEVA_LEAD_ONE
                                     : NEVA_LEAD_KEEP);
+  self->decoder_bare = neva_decoder_new_sentencepiece (
+      info.remove_extra_whitespaces ? NEVA_LEAD_ALL : NEVA_LEAD_KEEP);
   self->adds_bos = TRUE; /* LlamaTokenizer's default */
   g_byte_array_append (proto, no_prefix, sizeof no_prefix);
   return (self->sp_bare = load (proto, error)) != NULL;

@@ -12,6 +12,7 @@
 #include "pretokenizer.h"
 #include "sentencepiece_shim.h"
 #include "tokenizer.h"
+#include "utf8.h"
 
 #define NEVA_MAX_TOKENS (1u << 22)
 
@@ -36,6 +37,10 @@ struct _NevaTokenizer {
   gboolean legacy;
   gboolean nemo_tokens; /* NEVA_NEMO_TOKENS stand for the additional ones */
 
+  /* of NeMo with Hugging Face's tokenizer.model, see tokenizer_slow.c */
+  gboolean slow, adds_space;
+  char *unk;
+
   /* by tokenizer.json */
   NevaNormalizer *normalizer;
   NevaPretokenizer *pretokenizer;
@@ -45,6 +50,7 @@ struct _NevaTokenizer {
   NevaSentencepiece *sp;
   NevaSentencepiece *sp_bare; /* without the space before the text, for text
                                  after an added token; NULL: use sp */
+  NevaDecoder *decoder_bare;  /* of sp_bare */
 };
 
 /* Puts a piece at an id that is free; FALSE with NEVA_ERROR_BAD_FILE else. */
@@ -64,5 +70,21 @@ gboolean neva_tokenizer_read_model (
  * which may be absent. Comes after the vocabulary. */
 gboolean neva_tokenizer_read_config (
     NevaTokenizer *tokenizer, const NevaFileSet *files, GError **error);
+
+/* bos, eos, … and the additional ones: all_special_tokens, as NeMo has it. */
+gboolean neva_tokenizer_is_named (const NevaTokenizer *tokenizer, gint32 id);
+
+#if HAVE_SENTENCEPIECE
+/* Appends the ids of text [length]. */
+gboolean neva_tokenizer_encode_sp (const NevaSentencepiece *sp,
+    const char *text, gsize length, GArray *ids, GError **error);
+#endif
+
+/* For `slow` tokenizers. encode: not those that are `legacy`, which need no
+ * other way. decode: ids of pieces that are there. (transfer full) */
+gboolean neva_tokenizer_encode_slow (const NevaTokenizer *tokenizer,
+    const char *text, gsize length, GArray *ids, GError **error);
+char *neva_tokenizer_decode_slow (
+    const NevaTokenizer *tokenizer, const gint32 *ids, gsize n_ids);
 
 #endif /* NEVA_TOKENIZER_PRIVATE_H */
