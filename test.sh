@@ -55,6 +55,9 @@ run () { # folder, what it is, meson test options…
   skipped=$((skipped + ${skip:-0}))
   summary="$summary
   $name: ${ok:-0} passed, $fail failed, ${skip:-0} skipped"
+  # said again at the very end, where a shortened log still shows it
+  [ "$fail" = 0 ] || summary="$summary
+$(tests/failures.py "$dir")"
 }
 
 build build -Dtests=enabled -Dplugins=enabled && run build "plain build"
