@@ -2,7 +2,6 @@
 /* Registration, nothing else: no file, model or device is touched here. */
 #include "config.h"
 #include <gst/gst.h>
-#include <neva/nice.h>
 
 #include "caption/gstnevacaption.h"
 #include "common/gstnevaerror.h"
@@ -17,7 +16,6 @@ plugin_init (GstPlugin *plugin)
   gboolean ok = FALSE;
 
   gst_neva_log_init ();
-  neva_set_nice (NEVA_NICE_LIVE);
   ok |= GST_ELEMENT_REGISTER (nevacaption, plugin);
   ok |= GST_ELEMENT_REGISTER (nevaencoder, plugin);
   ok |= GST_ELEMENT_REGISTER (nevaframesampler, plugin);

@@ -8,7 +8,6 @@
  * they return. */
 #include "config.h"
 #include "comm.h"
-#include "priority.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -435,7 +434,6 @@ rank_main (gpointer data)
   Rank *r = data;
   g_autofree char *why = g_strdup_printf ("rank %u has left", r->comm->rank);
 
-  neva_priority_compute ();
   r->func (r->comm, r->data);
   neva_comm_abort (r->comm, why);
   neva_comm_free (r->comm);

@@ -7,7 +7,6 @@
  * for a sleeper to wake up. */
 #include "config.h"
 #include "pool.h"
-#include "priority.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -130,7 +129,6 @@ worker_main (gpointer data)
   const Worker *w = data;
   guint seen = 0;
 
-  neva_priority_compute ();
   for (;;) {
     seen = wait_for_job (w->pool, seen);
     if (atomic_load (&w->pool->quit))

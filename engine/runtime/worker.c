@@ -8,7 +8,6 @@
  * steps. Outside of the driver and of callbacks everything is short, so one
  * lock is enough; neither runs with it held. */
 #include "config.h"
-#include "backend/priority.h"
 #include "log.h"
 #include "runtime/worker.h"
 #include <string.h>
@@ -322,7 +321,6 @@ run (gpointer data)
 {
   NevaWorker *worker = data;
 
-  neva_priority_compute ();
   while (wait_for_work (worker)) {
     drop_cancelled (worker);
     encode_frames (worker);

@@ -12,7 +12,6 @@
 #include <neva/judge.h>
 #include <neva/model.h>
 #include <neva/motion.h>
-#include <neva/nice.h>
 #include <neva/parallel.h>
 #include <neva/quantize.h>
 #include <neva/request.h>
