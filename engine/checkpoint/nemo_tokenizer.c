@@ -106,9 +106,10 @@ configure (NevaFileSet *files, const NevaNemoInfo *info, GError **error)
   json_object_set_array_member (object, additional,
       join_tokens (
           json_object_get_member (object, additional), info->special_tokens));
-  if (info->bos_token)
+  /* NeMo's wrapper of sentencepiece knows no names but the model's */
+  if (info->bos_token && !info->legacy_tokenizer)
     json_object_set_string_member (object, "bos_token", info->bos_token);
-  if (info->eos_token)
+  if (info->eos_token && !info->legacy_tokenizer)
     json_object_set_string_member (object, "eos_token", info->eos_token);
   add_json (files, CONFIG_NAME, object);
   return TRUE;

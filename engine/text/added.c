@@ -89,6 +89,16 @@ neva_added_insert (
   }
 }
 
+gboolean
+neva_added_has (const NevaAdded *self, const char *content)
+{
+  guint32 at = 0;
+
+  for (const char *p = content; *p && (at || p == content); p++)
+    at = find_child (self, at, (guint8) *p);
+  return at && g_array_index (self->nodes, Node, at).token >= 0;
+}
+
 static gboolean
 is_word (gunichar c)
 {

@@ -27,6 +27,7 @@ gboolean neva_added_is_empty (const NevaAdded *added);
 /* An empty content is ignored; the same content again replaces. */
 void neva_added_insert (
     NevaAdded *added, const char *content, const NevaAddedToken *token);
+gboolean neva_added_has (const NevaAdded *added, const char *content);
 /* Cuts text [length] (UTF-8) at the leftmost longest matches; none of the
  * segments between is empty. Appends NevaSegment. */
 void neva_added_cut (

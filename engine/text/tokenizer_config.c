@@ -175,6 +175,19 @@ read_tokenizer_config (NevaTokenizer *self, JsonObject *object, GError **error)
   return TRUE;
 }
 
+/* What has a name is looked for in texts, whether it is said or not. */
+static void
+add_named (NevaTokenizer *self)
+{
+  for (guint id = 0; id < self->pieces->len; id++) {
+    const NevaPiece *piece = &g_array_index (self->pieces, NevaPiece, id);
+
+    if (piece->named && !neva_added_has (self->added, piece->text))
+      neva_added_insert (
+          self->added, piece->text, &(NevaAddedToken){.id = (gint32) id});
+  }
+}
+
 gboolean
 neva_tokenizer_read_config (
     NevaTokenizer *self, const NevaFileSet *files, GError **error)
@@ -207,5 +220,7 @@ neva_tokenizer_read_config (
       return FALSE;
     }
   }
+  if (self->slow)
+    add_named (self);
   return TRUE;
 }

@@ -16,23 +16,23 @@ static const struct {
   const char *text; /* NULL: decoding alone */
   const char *ids, *decoded;
 } rows[] = {{FALSE, "a red ball", "268 390 544", "a red ball"},
-    {FALSE, "<image>a red", "583 640 585 390", "<image>a red"},
+    {FALSE, "<img>a red", "583 640 585 390", "<img>a red"},
     {FALSE, "<plain>a red", "583 641 585 390", "<plain>a red"},
     {FALSE, "<plain>", "583 641", "<plain>"}, {FALSE, "<s>a", "1 585", "a"},
     {FALSE, "  two", "583 583 522", "  two"},
     {FALSE, MARK "red", "583 390", " red"},
-    {FALSE, "red<image> ball", "390 640 544", "red<image> ball"},
+    {FALSE, "red<img> ball", "390 640 544", "red<img> ball"},
     {FALSE, " <plain>x", "583 583 641 125", " <plain>x"},
     {FALSE, "\n", "583 15", "\n"}, {FALSE, NULL, "583 390", " red"},
     {FALSE, NULL, "390 544", "red ball"}, {FALSE, NULL, "583 583 390", "  red"},
-    {FALSE, NULL, "640 390", "<image> red"},
+    {FALSE, NULL, "640 390", "<img> red"},
     {FALSE, NULL, "641 390", "<plain> red"},
     {FALSE, NULL, "2 583 200 174", "\xc3\xa9"},
     {TRUE, "a red ball", "585 390 544", "a red ball"},
-    {TRUE, "<image>a red", "640 585 390", "<image>a red"},
+    {TRUE, "<img>a red", "640 585 390", "<img>a red"},
     {TRUE, "<plain>", "641", "<plain>"}, {TRUE, "<s>a", "1 585", "a"},
     {TRUE, "  two", "583 522", " two"}, {TRUE, MARK "red", "390", "red"},
-    {TRUE, "red<image> ball", "389 640 544", "red<image> ball"},
+    {TRUE, "red<img> ball", "389 640 544", "red<img> ball"},
     {TRUE, " <plain>x", "583 641 125", "<plain>x"}, {TRUE, "\n", "15", "\n"},
     {TRUE, NULL, "583 390", " red"}, {TRUE, NULL, "583 583 390", "  red"},
     {TRUE, NULL, "641 390", "<plain> red"},
@@ -48,7 +48,7 @@ open_tokenizer (gboolean legacy)
       "{\"legacy\": %s, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\", "
       "\"unk_token\": \"<unk>\", \"" NEVA_NEMO_TOKENS "\": [], "
       "\"added_tokens_decoder\": {"
-      "\"640\": {\"content\": \"<image>\", \"special\": true}, "
+      "\"640\": {\"content\": \"<img>\", \"special\": true}, "
       "\"641\": {\"content\": \"<plain>\", \"normalized\": false}}}",
       legacy ? "true" : "false");
   g_autoptr (NevaFileSet) files = neva_file_set_new ("slow");
