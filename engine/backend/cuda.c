@@ -138,16 +138,28 @@ neva_backend_is_cuda (NevaBackend *b)
   return b->klass == &cuda_class;
 }
 
+static void
+set_no_driver (const NevaCudaApi *api, GError **error)
+{
+  int version = 0;
+
+  if (api->run.driver_version (&version) != 0 || version <= 0)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "device 'cuda': there is no NVIDIA driver here");
+  else
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "device 'cuda': the NVIDIA driver is one for CUDA %d.%d; CUDA 13 needs "
+        "driver 580 or later",
+        version / 1000, version % 1000 / 10);
+}
+
 gboolean
 neva_cuda_count (const NevaCudaApi *api, int *count, GError **error)
 {
   const int status = api->run.device_count (count);
 
   if (status == NEVA_CUDA_NO_DRIVER)
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
-        "device 'cuda': there is no NVIDIA driver here, or one older than "
-        "CUDA 13 (%s)",
-        api->run.error_text (status));
+    set_no_driver (api, error);
   else if (status == NEVA_CUDA_NO_DEVICE || (!status && *count == 0))
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
         "device 'cuda': this machine has no NVIDIA GPU");
@@ -155,6 +167,26 @@ neva_cuda_count (const NevaCudaApi *api, int *count, GError **error)
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "device 'cuda': %s",
         api->run.error_text (status));
   return !status && *count > 0;
+}
+
+/* No code for it is in the library: the first kernel would fail. */
+static gboolean
+check_capability (const NevaCudaApi *api, guint gpu, GError **error)
+{
+  int tenths = 0;
+  const int status = api->run.capability ((int) gpu, &tenths);
+
+  if (!status && tenths >= NEVA_CUDA_CAPABILITY)
+    return TRUE;
+  if (status)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "GPU %u: %s", gpu,
+        api->run.error_text (status));
+  else
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+        "GPU %u is one of compute capability %d.%d; the kernels need 8.0 or "
+        "later",
+        gpu, tenths / 10, tenths % 10);
+  return FALSE;
 }
 
 NevaBackend *
@@ -174,6 +206,8 @@ neva_backend_cuda_new (
         count == 1 ? "" : "s");
     return NULL;
   }
+  if (!check_capability (api, gpu, error))
+    return NULL;
   if (g_once_init_enter (&filled)) {
     neva_cuda_rows_fill (&cuda_class);
     g_once_init_leave (&filled, 1);

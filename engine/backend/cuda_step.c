@@ -44,6 +44,13 @@ neva_cuda_sign (NevaBackendCuda *c, const void *data, gsize bytes)
 NEVA_CUDA_LAUNCHERS (STUB)
 #undef STUB
 
+/* A step begins on its device, and nothing in it leaves it. */
+static int
+replay_set_device (int device)
+{
+  return 0;
+}
+
 static int
 replay_set (void *dst, int value, size_t bytes, NevaCudaStream stream)
 {
@@ -75,6 +82,7 @@ replay_api (const NevaCudaApi *real)
 #define FIELD(field, DECL) api.field = replay_##field;
     NEVA_CUDA_LAUNCHERS (FIELD)
 #undef FIELD
+    api.run.set_device = replay_set_device;
     api.run.set = replay_set;
     api.run.copy = replay_copy;
     api.run.upload = replay_copy;

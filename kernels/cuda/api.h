@@ -33,6 +33,9 @@ enum {
   NEVA_CUDA_NOT_READY = 600
 };
 
+/* Compute capability, in tenths, from which the kernels run at all. */
+#define NEVA_CUDA_CAPABILITY 80
+
 /* ---- Launchers ---------------------------------------------------------- */
 
 /* rowwise.h says what these compute; rows are contiguous where there is no
@@ -247,6 +250,8 @@ typedef struct {
   const char *(*error_text) (int status);
   /* 0 and *count, or why there is none */
   int (*device_count) (int *count);
+  /* CUDA's version that the driver is for, 13000 for 13.0; 0: no driver */
+  int (*driver_version) (int *version);
   int (*set_device) (int device);
   int (*memory_info) (size_t *free_bytes, size_t *total);
   /* compute capability in tenths: 90 for 9.0 */

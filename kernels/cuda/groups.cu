@@ -36,6 +36,11 @@ act_prepare (uint8_t *xq, const float *x, size_t ldx, NevaDType type, size_t k,
   int sum = 0;
   bool bad = false;
 
+  /* less than two lines of 64 bytes behind the sums */
+  const size_t padding = sum_offset + groups * 4 + threadIdx.x * 4;
+
+  if (blockIdx.x == 0 && padding < stride)
+    store ((unsigned *) (out + padding), 0u);
   if (g >= groups)
     return;
   for (unsigned j = 0; j < 4; j++) {
@@ -75,16 +80,7 @@ act_prepare (uint8_t *xq, const float *x, size_t ldx, NevaDType type, size_t k,
 extern "C" NEVA_DECL_CUDA_ACT_PREPARE (neva_cuda_act_prepare)
 {
   const size_t stride = neva_act_row_bytes (type, k);
-  const size_t end = neva_act_sum_offset (k) + neva_quant_groups (k) * 4;
 
-  /* the padding of a row is zero, too */
-  for (size_t r = 0; r < m && end < stride; r++) {
-    const cudaError_t error = cudaMemsetAsync (
-        (uint8_t *) xq + r * stride + end, 0, stride - end, stream);
-
-    if (error)
-      return error;
-  }
   for (size_t r = 0; r < m; r += 65535) {
     const size_t rows = m - r < 65535 ? m - r : 65535;
     const dim3 grid (blocks_for (neva_quant_groups (k), 4), (unsigned) rows);

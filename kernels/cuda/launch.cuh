@@ -18,9 +18,8 @@
 
 #ifdef __CUDACC__
 
-/* launch errors only: the caller owns the wait */
-#define NEVA_LAUNCH(kernel, grid, block, shared, stream, ...)                  \
-  (kernel<<<grid, block, shared, stream>>> (__VA_ARGS__), cudaGetLastError ())
+#define NEVA_LAUNCH_ALONE(kernel, grid, block, shared, stream, ...)            \
+  kernel<<<grid, block, shared, stream>>> (__VA_ARGS__)
 #define NEVA_SHARED(T, name, shape) __shared__ __align__ (16) T name shape
 #define NEVA_SHARED_DYNAMIC(T, name)                                           \
   extern __shared__ __align__ (128) unsigned char neva_shared_bytes[];         \
@@ -67,7 +66,7 @@ count_multiply_adds (size_t)
 
 #include "emu_memory.h"
 
-#define NEVA_LAUNCH(kernel, grid, block, shared, stream, ...)                  \
+#define NEVA_LAUNCH_ALONE(kernel, grid, block, shared, stream, ...)            \
   ::neva_emu::launch_kernel (                                                  \
       __func__, grid, block, shared, stream, kernel, __VA_ARGS__)
 #define NEVA_SHARED(T, name, shape)                                            \
@@ -128,6 +127,11 @@ count_multiply_adds (size_t n)
 }
 
 #endif
+
+/* Launch errors only: the caller owns the wait. What an earlier call of the
+ * thread failed with has been reported there and is not this launch's. */
+#define NEVA_LAUNCH(...)                                                       \
+  (cudaGetLastError (), NEVA_LAUNCH_ALONE (__VA_ARGS__), cudaGetLastError ())
 
 /* Every lane ends with the total, added by butterfly. */
 static __device__ __forceinline__ float

@@ -14,7 +14,7 @@ from_bf16 (uint16_t b)
   return __uint_as_float ((unsigned) b << 16);
 }
 
-/* Nearest even. */
+/* Nearest even; a NaN becomes 0x7fff. */
 static __device__ __forceinline__ uint16_t
 to_bf16 (float x)
 {
@@ -24,7 +24,7 @@ to_bf16 (float x)
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(b) : "f"(x));
   return b;
 #else
-  return neva_f32_to_bf16 (x);
+  return x == x ? neva_f32_to_bf16 (x) : 0x7fff;
 #endif
 }
 

@@ -47,6 +47,13 @@ device_count (int *count)
 }
 
 static int
+driver_version (int *version)
+{
+  *version = 0;
+  return cudaDriverGetVersion (version);
+}
+
+static int
 set_device (int device)
 {
   return cudaSetDevice (device);
@@ -221,6 +228,7 @@ neva_cuda_runtime ()
 
   run.error_text = error_text;
   run.device_count = device_count;
+  run.driver_version = driver_version;
   run.set_device = set_device;
   run.memory_info = memory_info;
   run.capability = capability;

@@ -165,19 +165,24 @@ judge_product (const Product *p, const float *got, NevaEpilogue e)
       const uint8_t *w = p->packed + NEVA_E4M3_HEAD_BYTES + i * stride;
       const double scale = (double) p->head.scale * p->head.input_scale;
       const float old = p->dst[r * p->ldd + i];
-      double sum = 0, size = 0, y;
+      double sum = 0, size = 0, most = 0, y;
 
       for (size_t j = 0; j < p->k; j++) {
         const double term =
             value_of (w[j]) *
             value_of (nearest (p->x[r * p->ldx + j] / p->head.input_scale));
 
-        sum += term, size += fabs (term);
+        /* of each run of 32, which are added at once */
+        most = fmax (j % NEVA_E4M3_STEP ? most : 0, fabs (term));
+        sum += term;
+        if ((j + 1) % NEVA_E4M3_STEP == 0 || j + 1 == p->k)
+          size += NEVA_E4M3_STEP * most;
       }
       y = sum * scale + (e.bias ? p->bias[i] : 0);
       y = e.act == NEVA_ACT_RELU2 ? (y > 0 ? y * y : 0) : y;
-      /* 14 bits of the products' sizes; squared: that of its root, twice */
-      size *= scale * 0x1p-12;
+      /* each term is cut to 13 bits behind the largest one's first; squared:
+       * that of its root, twice */
+      size *= scale * 0x1p-13;
       if (e.act == NEVA_ACT_RELU2)
         size = size * (2 * sqrt (y) + size);
       check_close ("dst", r * p->n + i, got[r * p->ldd + i],

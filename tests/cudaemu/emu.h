@@ -70,6 +70,8 @@ cudaError_t enqueue (cudaStream_t stream, std::function<void ()> work);
 cudaError_t enqueue_poll (cudaStream_t stream, std::function<bool ()> poll);
 /* How long such work may take: then it is a deadlock. */
 std::chrono::milliseconds deadline ();
+
+/* device.cc */
 void set_sticky (cudaError_t error, const std::string &text);
 cudaError_t sticky ();
 std::string sticky_text ();

@@ -43,10 +43,12 @@ take (void **memory, size_t bytes, int device)
   char *raw;
 
   *memory = nullptr;
+  if (unsafe_in_capture ())
+    return give_error (cudaErrorStreamCaptureUnsupported);
   if (!bytes)
     return cudaSuccess;
   if (bytes > limit () || (device >= 0 && used[device] + bytes > limit ()))
-    return cudaErrorMemoryAllocation;
+    return give_error (cudaErrorMemoryAllocation);
   raw = (char *) aligned_alloc (FENCE, FENCE + whole (bytes));
   if (!raw)
     return cudaErrorMemoryAllocation;
@@ -98,6 +100,8 @@ give (void *memory, bool device)
   const std::lock_guard<std::mutex> guard (lock);
   const auto b = blocks.find ((char *) memory);
 
+  if (unsafe_in_capture ())
+    return give_error (cudaErrorStreamCaptureUnsupported);
   if (!memory)
     return cudaSuccess;
   if (b == blocks.end () || (b->second.device >= 0) != device)

@@ -3,6 +3,7 @@
  * ("Matrix Fragments for mma.m16n8k16", "... m16n8k32", "ldmatrix"). The last
  * lane to come computes for all. */
 #include "include/emu_ptx.h"
+#include <algorithm>
 #include <cmath>
 
 namespace neva_emu
@@ -44,12 +45,90 @@ e4m3_of (uint32_t word, unsigned index)
                         : std::ldexp (1 + rest % 8 / 8.0, (int) rest / 8 - 7));
 }
 
+/* How tensor cores add, as far as it is known (Fasi et al., 2021; Khattak and
+ * Mikaitis, 2025): terms are cut to `bits` below the largest one's first, what
+ * is left is added exactly, and the sum is cut to f32. Nothing is rounded. */
+class CutSum
+{
+public:
+  explicit CutSum (int bits) : bits_ (bits)
+  {
+  }
+  void add (double term)
+  {
+    terms_[n_++] = term;
+    if (!std::isfinite (term))
+      special_ = true;
+    else if (term != 0)
+      top_ = std::max (top_, std::ilogb (term));
+  }
+  float total () const
+  {
+    const double unit = std::ldexp (1.0, top_ - bits_);
+    double sum = 0;
+
+    for (unsigned i = 0; i < n_; i++)
+      sum += special_ ? terms_[i] : std::trunc (terms_[i] / unit) * unit;
+    return cut (sum);
+  }
+
+private:
+  static float cut (double sum)
+  {
+    const float nearest = (float) sum;
+
+    return std::fabs ((double) nearest) > std::fabs (sum)
+               ? std::nextafter (nearest, 0.0f)
+               : nearest;
+  }
+  double terms_[33];
+  unsigned n_ = 0;
+  int top_ = -1000, bits_;
+  bool special_ = false;
+};
+
+/* Of f32 sums: bits, and products that are added at once. */
+enum { BF16_BITS = 24, BF16_AT_ONCE = 8, E4M3_BITS = 13, E4M3_AT_ONCE = 32 };
+
+/* d + the products, so many at once. */
+template <typename Number>
+static float
+add_products (float d, const uint32_t *a, const uint32_t *b, unsigned per,
+    unsigned at_once, int bits, Number number)
+{
+  for (unsigned k0 = 0; k0 < 8 * per; k0 += at_once) {
+    CutSum sum (bits);
+
+    sum.add (d);
+    for (unsigned k = k0; k < k0 + at_once; k++)
+      sum.add (number (a[k / per], k % per) * number (b[k / per], k % per));
+    d = sum.total ();
+  }
+  return d;
+}
+
+static float
+total (float d, const uint32_t *a, const uint32_t *b, unsigned per)
+{
+  return per == 2
+             ? add_products (d, a, b, per, BF16_AT_ONCE, BF16_BITS, bf16_of)
+             : add_products (d, a, b, per, E4M3_AT_ONCE, E4M3_BITS, e4m3_of);
+}
+
+static int
+total (int d, const uint32_t *a, const uint32_t *b, unsigned)
+{
+  for (unsigned k = 0; k < 32; k++)
+    d += s8_of (a[k / 4], k % 4) * s8_of (b[k / 4], k % 4);
+  return d;
+}
+
 /* `per`: numbers in a register; k = 8 per. A(i, k) is with lane i % 8 * 4 +
  * k / per % 4, register i / 8 + 2 (k / (4 per)); B(k, n) with lane n * 4 + k /
  * per % 4, register k / (4 per). */
-template <typename D, typename Sum, typename Number>
+template <typename D>
 static void
-multiply (void *const *slots, unsigned per, Number number)
+multiply (void *const *slots, unsigned per)
 {
   const auto of = [=] (unsigned lane) { return (const Mma<D> *) slots[lane]; };
 
@@ -57,16 +136,13 @@ multiply (void *const *slots, unsigned per, Number number)
     for (unsigned n = 0; n < 8; n++) {
       const unsigned to = i % 8 * 4 + n / 2;
       D *d = &((Mma<D> *) slots[to])->d[n % 2 + i / 8 * 2];
-      Sum sum = *d;
+      uint32_t a[8], b[8]; /* the row's and the column's words along k */
 
-      for (unsigned k = 0; k < 8 * per; k++) {
-        const unsigned t = k / per % 4, high = k / (4 * per);
-        const uint32_t a = of (i % 8 * 4 + t)->a[i / 8 + 2 * high];
-        const uint32_t b = of (n * 4 + t)->b[high];
-
-        sum += (Sum) number (a, k % per) * (Sum) number (b, k % per);
+      for (unsigned w = 0; w < 8; w++) {
+        a[w] = of (i % 8 * 4 + w % 4)->a[i / 8 + 2 * (w / 4)];
+        b[w] = of (n * 4 + w % 4)->b[w / 4];
       }
-      *d = (D) sum;
+      *d = total (*d, a, b, per);
     }
   count_operations (2 * 16 * 8 * 8 * per);
 }
@@ -74,19 +150,19 @@ multiply (void *const *slots, unsigned per, Number number)
 static void
 do_bf16 (void *const *slots, const void *)
 {
-  multiply<float, double> (slots, 2, bf16_of);
+  multiply<float> (slots, 2);
 }
 
 static void
 do_s8 (void *const *slots, const void *)
 {
-  multiply<int, int> (slots, 4, s8_of);
+  multiply<int> (slots, 4);
 }
 
 static void
 do_e4m3 (void *const *slots, const void *)
 {
-  multiply<float, double> (slots, 4, e4m3_of);
+  multiply<float> (slots, 4);
 }
 
 void

@@ -426,6 +426,88 @@ test_streams ()
   cudaStreamDestroy (stream);
 }
 
+/* A failure that was reported stays the thread's last error. */
+static void
+test_errors ()
+{
+  Device<int> out (N);
+  void *memory = nullptr;
+
+  neva_emu::reset ();
+  check (cudaMalloc (&memory, (size_t) 1 << 60) == cudaErrorMemoryAllocation,
+      "memory that is not there");
+  check (NEVA_LAUNCH (mirror, dim3 (1), dim3 (N), 0, nullptr, out.p, true) ==
+             cudaSuccess,
+      "is not the next launch's error");
+  cudaMalloc (&memory, (size_t) 1 << 60);
+  NEVA_LAUNCH_ALONE (mirror, dim3 (1), dim3 (N), 0, nullptr, out.p, true);
+  check (cudaGetLastError () == cudaErrorMemoryAllocation,
+      "but for a launch that does not ask first");
+}
+
+static void
+test_devices ()
+{
+  Device<int> out (N);
+  cudaStream_t stream;
+  cudaEvent_t event;
+  cudaGraph_t graph;
+  void *memory = nullptr;
+
+  neva_emu::reset ();
+  setenv ("NEVA_CUDAEMU_DEVICES", "2", 1);
+  cudaStreamCreateWithFlags (&stream, cudaStreamNonBlocking);
+  cudaFuncSetAttribute (
+      mirror, cudaFuncAttributeMaxDynamicSharedMemorySize, 60 << 10);
+  check (NEVA_LAUNCH (mirror, dim3 (1), dim3 (N), 60 << 10, stream, out.p,
+             true) == cudaSuccess,
+      "60 KiB of shared memory, asked for");
+  cudaSetDevice (1);
+  check (NEVA_LAUNCH (mirror, dim3 (1), dim3 (N), 0, stream, out.p, true) ==
+             cudaErrorInvalidResourceHandle,
+      "a stream of another GPU than the thread's");
+  check (NEVA_LAUNCH (mirror, dim3 (1), dim3 (N), 60 << 10, nullptr, out.p,
+             true) == cudaErrorInvalidValue,
+      "shared memory is asked for on each GPU");
+  cudaEventCreateWithFlags (&event, 0);
+  check (cudaEventRecord (event, stream) == cudaErrorInvalidResourceHandle,
+      "an event of another GPU than the stream's");
+  cudaEventDestroy (event);
+  cudaSetDevice (0);
+  cudaStreamBeginCapture (stream, cudaStreamCaptureModeThreadLocal);
+  check (cudaMalloc (&memory, 4) == cudaErrorStreamCaptureUnsupported &&
+             cudaStreamEndCapture (stream, &graph) ==
+                 cudaErrorStreamCaptureInvalidated,
+      "memory while a stream is captured ends the capture");
+  cudaStreamDestroy (stream);
+  unsetenv ("NEVA_CUDAEMU_DEVICES");
+}
+
+/* d = 1 + 16 terms below half an ulp of it: cut, not rounded. */
+__global__ static void
+cut (float *out)
+{
+  const uint32_t small = bf16_of (1) - (13u << 7); /* 2^-13 */
+  const uint32_t a[4] = {small << 16 | small, 0, small << 16 | small, 0};
+  const uint32_t b[2] = {a[0], a[0]};
+  float d[4] = {1, 1, 1, 1};
+
+  mma_bf16 (d, a, b);
+  if (threadIdx.x == 0)
+    store (out, d[0]);
+}
+
+static void
+test_cut ()
+{
+  Device<float> out (1);
+
+  neva_emu::reset ();
+  NEVA_LAUNCH (cut, dim3 (1), dim3 (32), 0, nullptr, out.p);
+  check (out.p[0] == 1, "what is far below the largest term is cut");
+  check (expf (0) == 1 && exp2f (0) == 1, "functions of zero are exact");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -438,6 +520,9 @@ main (int argc, char **argv)
   test_faults ();
   test_mma ();
   test_streams ();
+  test_errors ();
+  test_devices ();
+  test_cut ();
   printf ("%u judged, %u failed\n", judged, failures);
   return failures || !judged;
 }

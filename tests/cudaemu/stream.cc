@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Streams, events, graphs and copies. Work is queued as closures and runs when
- * somebody waits for it, so a missing wait shows. NEVA_CUDAEMU_DEVICES=N says
- * how many devices there are (1); 0 is a machine with a driver and no GPU, -1
- * one without a driver. */
+ * somebody waits for it, so a missing wait shows. */
 #include "runtime.h"
 
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -34,93 +31,20 @@ struct CUstream_st {
   bool capture_failed;
 };
 struct CUevent_st {
+  int device;
   cudaStream_t stream;
   std::shared_ptr<bool> done; /* of the last record */
   double ms;
 };
 
-/* ---- Errors and devices ------------------------------------------------- */
+/* of this thread: cudaStreamCaptureModeThreadLocal */
+static thread_local cudaStream_t captured;
 
 namespace neva_emu
 {
-static std::mutex state_lock;
-static cudaError_t sticky_error;
-static std::string sticky_what;
-static cudaError_t last_error;
+static std::mutex state_lock; /* both below */
 static std::set<cudaStream_t> streams;
-static std::map<const void *, int> dynamic_shared;
-static thread_local int device;
-
-void
-set_sticky (cudaError_t error, const std::string &text)
-{
-  const std::lock_guard<std::mutex> guard (state_lock);
-
-  if (sticky_error)
-    return;
-  sticky_error = error;
-  sticky_what = text;
-  if (!getenv ("NEVA_CUDAEMU_QUIET"))
-    fprintf (stderr, "cudaemu: %s\n", text.c_str ());
-}
-
-cudaError_t
-sticky ()
-{
-  const std::lock_guard<std::mutex> guard (state_lock);
-
-  return sticky_error;
-}
-
-std::string
-sticky_text ()
-{
-  const std::lock_guard<std::mutex> guard (state_lock);
-
-  return sticky_what;
-}
-
-void
-reset ()
-{
-  const std::lock_guard<std::mutex> guard (state_lock);
-
-  sticky_error = last_error = cudaSuccess;
-  sticky_what.clear ();
-}
-
-int
-current_device ()
-{
-  return device;
-}
-
-int
-device_count ()
-{
-  const char *text = getenv ("NEVA_CUDAEMU_DEVICES");
-
-  return text ? atoi (text) : 1;
-}
-
-/* 90: 9.0 */
-static int
-capability ()
-{
-  const char *text = getenv ("NEVA_CUDAEMU_CAPABILITY");
-
-  return text ? atoi (text) : 90;
-}
-
-static cudaError_t
-give_error (cudaError_t error)
-{
-  const std::lock_guard<std::mutex> guard (state_lock);
-
-  if (error)
-    last_error = error;
-  return error;
-}
+static std::map<std::pair<const void *, int>, int> dynamic_shared;
 
 /* ---- Streams ------------------------------------------------------------ */
 
@@ -146,6 +70,14 @@ advance (cudaStream_t stream)
   return true;
 }
 
+bool
+unsafe_in_capture ()
+{
+  if (captured)
+    captured->capture_failed = true;
+  return captured != nullptr;
+}
+
 static void
 flush (cudaStream_t stream)
 {
@@ -169,7 +101,7 @@ flush_device ()
     const std::lock_guard<std::mutex> guard (state_lock);
 
     for (cudaStream_t s : streams)
-      if (s->device == device)
+      if (s->device == current_device ())
         mine.push_back (s);
   }
   for (cudaStream_t s : mine)
@@ -213,7 +145,7 @@ set_dynamic_shared (const void *kernel, int bytes)
 
   if (bytes < 0 || bytes > 227 << 10)
     return cudaErrorInvalidValue;
-  dynamic_shared[kernel] = bytes;
+  dynamic_shared[{kernel, current_device ()}] = bytes;
   return cudaSuccess;
 }
 
@@ -221,7 +153,7 @@ static size_t
 dynamic_limit (const void *kernel)
 {
   const std::lock_guard<std::mutex> guard (state_lock);
-  const auto found = dynamic_shared.find (kernel);
+  const auto found = dynamic_shared.find ({kernel, current_device ()});
 
   return found == dynamic_shared.end () ? 48 << 10 : (size_t) found->second;
 }
@@ -237,6 +169,8 @@ launch (const char *name, const void *kernel, dim3 grid, dim3 block,
     return give_error (cudaErrorInvalidConfiguration);
   if (shared_bytes > dynamic_limit (kernel))
     return give_error (cudaErrorInvalidValue);
+  if (stream && stream->device != current_device ())
+    return give_error (cudaErrorInvalidResourceHandle);
   return give_error (enqueue (
       stream, [=] { run_launch (name, grid, block, shared_bytes, body); }));
 }
@@ -244,99 +178,13 @@ launch (const char *name, const void *kernel, dim3 grid, dim3 block,
 
 /* ---- Calls -------------------------------------------------------------- */
 
-const char *
-cudaGetErrorName (cudaError_t error)
-{
-  switch (error) {
-#define CASE(e)                                                                \
-  case e:                                                                      \
-    return #e
-    CASE (cudaSuccess);
-    CASE (cudaErrorInvalidValue);
-    CASE (cudaErrorMemoryAllocation);
-    CASE (cudaErrorInvalidConfiguration);
-    CASE (cudaErrorInsufficientDriver);
-    CASE (cudaErrorNoDevice);
-    CASE (cudaErrorInvalidDevice);
-    CASE (cudaErrorInvalidResourceHandle);
-    CASE (cudaErrorNotReady);
-    CASE (cudaErrorLaunchFailure);
-    CASE (cudaErrorNotSupported);
-    CASE (cudaErrorStreamCaptureUnsupported);
-    CASE (cudaErrorStreamCaptureInvalidated);
-#undef CASE
-  }
-  return "unknown error";
-}
-
-const char *
-cudaGetErrorString (cudaError_t error)
-{
-  return cudaGetErrorName (error);
-}
-
-cudaError_t
-cudaGetLastError ()
-{
-  const std::lock_guard<std::mutex> guard (state_lock);
-  const cudaError_t error = last_error;
-
-  last_error = cudaSuccess;
-  return sticky_error ? sticky_error : error;
-}
-
-cudaError_t
-cudaGetDeviceCount (int *count)
-{
-  *count = 0;
-  if (device_count () < 0)
-    return cudaErrorInsufficientDriver;
-  if (device_count () == 0)
-    return cudaErrorNoDevice;
-  *count = device_count ();
-  return cudaSuccess;
-}
-
-cudaError_t
-cudaSetDevice (int number)
-{
-  if (number < 0 || number >= device_count ())
-    return give_error (cudaErrorInvalidDevice);
-  device = number;
-  return cudaSuccess;
-}
-
-cudaError_t
-cudaGetDevice (int *number)
-{
-  *number = device;
-  return cudaSuccess;
-}
-
-cudaError_t
-cudaDeviceGetAttribute (int *value, cudaDeviceAttr attr, int)
-{
-  switch (attr) {
-    case cudaDevAttrMultiProcessorCount:
-      *value = 4;
-      break;
-    case cudaDevAttrComputeCapabilityMajor:
-      *value = capability () / 10;
-      break;
-    case cudaDevAttrComputeCapabilityMinor:
-      *value = capability () % 10;
-      break;
-  }
-  return cudaSuccess;
-}
-
 cudaError_t
 cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned)
 {
   const std::lock_guard<std::mutex> guard (state_lock);
 
   *stream = new CUstream_st ();
-  (*stream)->device = device;
+  (*stream)->device = current_device ();
   streams.insert (*stream);
   return cudaSuccess;
 }
@@ -462,6 +310,7 @@ cudaError_t
 cudaEventCreateWithFlags (cudaEvent_t *event, unsigned)
 {
   *event = new CUevent_st ();
+  (*event)->device = current_device ();
   return cudaSuccess;
 }
 
@@ -479,6 +328,8 @@ cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
 {
   const auto done = std::make_shared<bool> (false);
 
+  if (stream && stream->device != event->device)
+    return give_error (cudaErrorInvalidResourceHandle);
   event->stream = stream;
   event->done = done;
   return enqueue (stream, [=] {
@@ -490,6 +341,8 @@ cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
 cudaError_t
 cudaEventSynchronize (cudaEvent_t event)
 {
+  if (unsafe_in_capture ())
+    return give_error (cudaErrorStreamCaptureUnsupported);
   if (event->done && !*event->done && event->stream)
     flush (event->stream);
   return give_error (sticky ());
@@ -527,6 +380,7 @@ cudaStreamBeginCapture (cudaStream_t stream, cudaStreamCaptureMode)
     return give_error (cudaErrorStreamCaptureUnsupported);
   stream->capture = new CUgraph_st ();
   stream->capture_failed = false;
+  captured = stream;
   return cudaSuccess;
 }
 
@@ -535,6 +389,7 @@ cudaStreamEndCapture (cudaStream_t stream, cudaGraph_t *graph)
 {
   *graph = stream->capture;
   stream->capture = nullptr;
+  captured = nullptr;
   if (!*graph || !stream->capture_failed)
     return *graph ? cudaSuccess : cudaErrorInvalidValue;
   delete *graph;

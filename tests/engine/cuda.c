@@ -10,8 +10,8 @@
 
 typedef struct {
   const char *name, *device;
-  const char *library;                    /* NULL: the emulation */
-  const char *devices, *memory, *without; /* of the emulation */
+  const char *library; /* NULL: the emulation */
+  const char *devices, *memory, *without, *driver, *capability; /* of it */
   const char *expected; /* the backend's name, or in the error */
   int code;             /* of the error; -1: none */
 } Case;
@@ -27,6 +27,14 @@ static const Case cases[] = {
         .code = NEVA_ERROR_DEVICE},
     {"no driver", "cuda", .devices = "-1", .expected = "no NVIDIA driver",
         .code = NEVA_ERROR_DEVICE},
+    {"old driver", "cuda", .driver = "12040",
+        .expected = "is one for CUDA 12.4; CUDA 13 needs driver 580",
+        .code = NEVA_ERROR_DEVICE},
+    {"old GPU", "cuda", .capability = "75",
+        .expected = "capability 7.5; the kernels need 8.0",
+        .code = NEVA_ERROR_UNSUPPORTED},
+    {"auto with an old GPU", "auto", .capability = "75", .expected = "cpu",
+        .code = -1},
     {"no cuBLAS", "cuda", .without = "cublas", .expected = "libcublas.so.13",
         .code = NEVA_ERROR_DEVICE},
     {"no library", "cuda", "/nowhere/libnevacuda.so",
@@ -106,7 +114,8 @@ spawn_case (const char *program, const Case *c)
     const char *name, *value;
   } settings[] = {{"NEVA_CUDA_LIBRARY", c->library},
       {"NEVA_CUDAEMU_DEVICES", c->devices}, {"NEVA_CUDAEMU_MEMORY", c->memory},
-      {"NEVA_CUDAEMU_WITHOUT", c->without}};
+      {"NEVA_CUDAEMU_WITHOUT", c->without}, {"NEVA_CUDAEMU_DRIVER", c->driver},
+      {"NEVA_CUDAEMU_CAPABILITY", c->capability}};
   int status = -1;
 
   for (gsize i = 0; i < G_N_ELEMENTS (settings); i++)

@@ -277,6 +277,30 @@ atomicCAS (P *p, T compare, T value)
   return old;
 }
 
+namespace neva_emu
+{
+/* y of x, or a number as far from it as the device's may be, as its bits say:
+ * that no tolerance is met by glibc's precision alone. Of zero it is exact. */
+static inline float
+rough (float x, float y, int ulps)
+{
+  uint32_t u;
+  memcpy (&u, &y, sizeof u);
+  const uint32_t magnitude = u & 0x7fffffffu;
+
+  if (x == 0 || magnitude < 0x00800000u + 8 || magnitude > 0x7f7ffff0u)
+    return y;
+  u += (u * 2654435761u >> 16) % (2 * (uint32_t) ulps + 1) - (uint32_t) ulps;
+  memcpy (&y, &u, sizeof y);
+  return y;
+}
+} // namespace neva_emu
+
+/* Ulps from CUDA's programming guide. A root and a division are exact there,
+ * too. */
+#define expf(x) ::neva_emu::rough (x, ::expf (x), 1)
+#define exp2f(x) ::neva_emu::rough (x, ::exp2f (x), 2)
+#define erfcf(x) ::neva_emu::rough (x, ::erfcf (x), 4)
 #define __expf expf /* a name that glibc's headers know, too */
 static inline float
 rsqrtf (float x)
@@ -386,6 +410,7 @@ launch_kernel (const char *name, dim3 grid, dim3 block, size_t shared_bytes,
 const char *cudaGetErrorName (cudaError_t error);
 const char *cudaGetErrorString (cudaError_t error);
 cudaError_t cudaGetLastError ();
+cudaError_t cudaDriverGetVersion (int *version);
 cudaError_t cudaGetDeviceCount (int *count);
 cudaError_t cudaSetDevice (int device);
 cudaError_t cudaGetDevice (int *device);
