@@ -106,7 +106,7 @@ main (int argc, char **argv)
   const guint64 seed = check_seed (argc, argv);
   NevaPool *pool = neva_pool_get (4);
   GThread *threads[3];
-  double before;
+  double before, used = 1;
 
   CHECK (neva_pool_threads (pool) == 4, "the first call decides");
   CHECK (neva_pool_get (7) == pool, "one pool a process");
@@ -129,11 +129,13 @@ main (int argc, char **argv)
   }
   test_parts ();
   /* A spin of some 50 us per worker, then nothing: 4 workers that were busy
-   * waiting would burn 0.4 s of processor time here. */
-  before = cpu_seconds ();
-  g_usleep (100000);
-  CHECK (cpu_seconds () - before <= 0.02, "%g s of CPU while idle",
-      cpu_seconds () - before);
+   * waiting would burn 0.4 s of processor time each time. */
+  for (guint i = 0; i < 5 && used > 0.02; i++) {
+    before = cpu_seconds ();
+    g_usleep (100000);
+    used = cpu_seconds () - before;
+  }
+  CHECK (used <= 0.02, "%g s of CPU while idle", used);
   neva_pool_unref (pool);
   return check_finish ();
 }

@@ -178,7 +178,7 @@ check_cancel (void)
 static void
 check_cancel_while_running (void)
 {
-  g_autoptr (NevaModel) model = must_open ("fake:a b?tokens=255&delay=5000");
+  g_autoptr (NevaModel) model = must_open ("fake:a b?tokens=255&delay=60000");
 
   for (guint inside = 0; inside < 2; inside++) {
     Heard *heard = heard_new ();
@@ -192,7 +192,8 @@ check_cancel_while_running (void)
     neva_request_cancel (request);
     CHECK (heard->dones == 1 && heard->code == NEVA_ERROR_CANCELLED,
         "%u done, code %d", heard->dones, heard->code);
-    CHECK (g_get_monotonic_time () - start < 1000000, "it took long");
+    /* the answer would take 60 s */
+    CHECK (g_get_monotonic_time () - start < 30 * G_USEC_PER_SEC, "it waited");
     wait_for (heard, &heard->destroys);
     CHECK (heard->destroys == 1, "%u", heard->destroys);
     /* The model goes idle, so the worker really stopped. */

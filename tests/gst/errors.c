@@ -7,7 +7,7 @@
 #include <gst/check/gstcheck.h>
 #include <unistd.h>
 
-#define SOON (30 * GST_SECOND)
+#define SOON (120 * GST_SECOND)
 #define SOURCE                                                                 \
   "videotestsrc num-buffers=40 ! "                                             \
   "video/x-raw,format=%s,width=64,height=64,framerate=10/1 ! "

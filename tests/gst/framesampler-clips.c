@@ -256,7 +256,7 @@ run (const gchar *source, const gchar *path, const gchar *properties)
   g_autoptr (GstElement) sink =
       gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
-  const gint64 end = g_get_monotonic_time () + 30 * G_USEC_PER_SEC;
+  const gint64 end = g_get_monotonic_time () + 120 * G_USEC_PER_SEC;
 
   g_object_set (src, "location", path, NULL);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
@@ -284,7 +284,7 @@ run (const gchar *source, const gchar *path, const gchar *properties)
     if (gst_app_sink_is_eos (GST_APP_SINK (sink)))
       break;
     if (!r.error && g_get_monotonic_time () > end)
-      r.error = g_strdup ("no end after 30 s");
+      r.error = g_strdup ("no end after 120 s");
   }
   gst_element_set_state (pipeline, GST_STATE_NULL);
   return r;

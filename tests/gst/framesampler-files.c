@@ -106,7 +106,7 @@ run (const gchar *path, const gchar *properties)
   g_autoptr (GstElement) sink =
       gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
-  const gint64 end = g_get_monotonic_time () + 30 * G_USEC_PER_SEC;
+  const gint64 end = g_get_monotonic_time () + 120 * G_USEC_PER_SEC;
   gboolean over = FALSE;
 
   g_object_set (src, "location", path, NULL);
@@ -216,7 +216,7 @@ compare (Report *report, const Result *r, JsonObject *file, JsonObject *choice,
   gint64 last = -1;
 
   if (r->timeout || r->error) {
-    fail (report, "%s", r->error ? r->error : "no end after 30 s");
+    fail (report, "%s", r->error ? r->error : "no end after 120 s");
     return;
   }
   if (r->warnings)

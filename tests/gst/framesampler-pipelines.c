@@ -160,7 +160,7 @@ await_eos (GstElement *pipeline)
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   GstMessage *m;
 
-  while ((m = gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND,
+  while ((m = gst_bus_timed_pop_filtered (bus, 120 * GST_SECOND,
               GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING))) {
     const GstMessageType type = GST_MESSAGE_TYPE (m);
     g_autoptr (GError) error = NULL;
@@ -174,7 +174,7 @@ await_eos (GstElement *pipeline)
       return NULL;
     warnings++;
   }
-  return g_strdup ("no end after 20 s");
+  return g_strdup ("no end after 120 s");
 }
 
 static void
@@ -336,7 +336,7 @@ GST_START_TEST (test_last_frame_prerolls_a_paused_pipeline)
       &s);
   gst_element_set_state (pipeline, GST_STATE_PAUSED);
   fail_unless_equals_int (
-      gst_element_get_state (pipeline, NULL, NULL, 20 * GST_SECOND),
+      gst_element_get_state (pipeline, NULL, NULL, 120 * GST_SECOND),
       GST_STATE_CHANGE_SUCCESS);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   wait_eos (pipeline);
@@ -357,7 +357,7 @@ GST_START_TEST (test_an_application_seek_restricts_the_clip)
                      "num-frames=4 ! fakesink",
       &s);
   gst_element_set_state (pipeline, GST_STATE_PAUSED);
-  gst_element_get_state (pipeline, NULL, NULL, 20 * GST_SECOND);
+  gst_element_get_state (pipeline, NULL, NULL, 120 * GST_SECOND);
   fail_unless (gst_element_seek (pipeline, 1.0, GST_FORMAT_TIME,
       GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET,
       4 * GST_SECOND, GST_SEEK_TYPE_SET, 5 * GST_SECOND));

@@ -35,8 +35,9 @@ run_to_end (const gchar *line, guint *warnings, gchar **text)
   bus = gst_element_get_bus (p);
   gst_element_set_state (p, GST_STATE_PLAYING);
   while (!over) {
-    g_autoptr (GstMessage) m = gst_bus_timed_pop_filtered (bus, 30 * GST_SECOND,
-        GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+    g_autoptr (GstMessage) m =
+        gst_bus_timed_pop_filtered (bus, 120 * GST_SECOND,
+            GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
 
     if (m && GST_MESSAGE_TYPE (m) == GST_MESSAGE_WARNING) {
       g_autoptr (GError) warning = NULL;

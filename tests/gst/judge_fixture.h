@@ -7,7 +7,7 @@
 #include <gst/check/gstharness.h>
 
 /* How long a test waits for something that must come. */
-#define JUDGE_SOON (20 * GST_SECOND)
+#define JUDGE_SOON (120 * GST_SECOND)
 #define JUDGE_MAX_INPUTS 8
 
 typedef struct {

@@ -16,7 +16,7 @@
 /* An answer that takes longer than any test. */
 #define LLM_NEVER "fake:never?delay=1000000"
 /* How long a test waits for something that must come. */
-#define LLM_SOON (20 * GST_SECOND)
+#define LLM_SOON (120 * GST_SECOND)
 
 typedef struct {
   GstElement *llm;

@@ -8,7 +8,7 @@
 #include <gst/check/gstcheck.h>
 #include "gstnevacaptionmeta.h"
 
-#define SOON (30 * GST_SECOND)
+#define SOON (120 * GST_SECOND)
 #define SOURCE                                                                 \
   "videotestsrc name=src num-buffers=16 pattern=black ! "                      \
   "video/x-raw,format=I420,width=160,height=120,framerate=10/1 ! "

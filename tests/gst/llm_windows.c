@@ -6,7 +6,7 @@
 #include <gst/check/gstcheck.h>
 #include <math.h>
 
-#define SOON (60 * GST_SECOND)
+#define SOON (120 * GST_SECOND)
 /* 2 s at 10 frames a second; windows of 1 s every 0.5 s, 5 frames each. */
 #define VIDEO                                                                  \
   "videotestsrc num-buffers=20 pattern=ball ! "                                \

@@ -12,7 +12,7 @@
 #define ROUNDS 4
 #define WINDOW (GST_SECOND / 2)
 #define CAPTIONS 2    /* of each round */
-#define WAIT_S 40     /* for anything */
+#define WAIT_S 120    /* for anything */
 #define SILENCE_S 15  /* then the camera counts as lost */
 #define NEAR 12       /* of 255: what H.264 does to a colour */
 #define POLL_US 20000 /* between two looks */

@@ -114,7 +114,7 @@ soak_suite (void)
   TCase *tc = tcase_create ("general");
 
   suite_add_tcase (s, tc);
-  tcase_set_timeout (tc, 110);
+  tcase_set_timeout (tc, 300);
   tcase_add_test (tc, test_hours_of_captions_takes_no_memory);
   tcase_add_test (tc, test_starting_and_stopping_takes_no_memory);
   return s;

@@ -13,8 +13,9 @@ if [ -z "$mpirun" ]; then
   exit 77
 fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-# the bound on waiting for a lost process
-export NEVA_COMM_TIMEOUT=${NEVA_COMM_TIMEOUT:-10}
+# the bound on waiting for a lost process: those that killed () leaves alive
+# wait so long
+export NEVA_COMM_TIMEOUT=${NEVA_COMM_TIMEOUT:-30}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" || exit 1
@@ -41,7 +42,7 @@ same () { # what, file or folder, other one
 among () { # processes, arguments of neva-caption…
   local n=$1
   shift
-  timeout 120 "$mpirun" --oversubscribe ${options[@]+"${options[@]}"} -np "$n" \
+  timeout 300 "$mpirun" --oversubscribe ${options[@]+"${options[@]}"} -np "$n" \
     "$caption" "$@" >out 2>err
 }
 options=()
@@ -128,7 +129,7 @@ killed () { # round, what lets the others live…
   options=("$@")
   among 3 "${files[@]}" "${slow[@]}" -f json -o "$name" &
   job=$!
-  for _ in $(seq 400); do
+  for _ in $(seq 6000); do
     [ -s "$name" ] && break
     kill -0 $job 2>/dev/null || break
     sleep 0.02
@@ -156,7 +157,7 @@ killed_folder () { # round
   mkdir "$name"
   among 3 "${files[@]}" "${slow[@]}" -f srt -o "$name" &
   job=$!
-  for _ in $(seq 400); do
+  for _ in $(seq 6000); do
     [ "$(ls "$name" | wc -l)" -ge 2 ] && break
     sleep 0.02
   done
@@ -184,7 +185,7 @@ done
 # ---- Elements in a job ----
 
 if gst-inspect-1.0 nevacaption >/dev/null 2>&1; then
-  timeout 60 "$mpirun" --oversubscribe -np 2 gst-launch-1.0 videotestsrc \
+  timeout 300 "$mpirun" --oversubscribe -np 2 gst-launch-1.0 videotestsrc \
     num-buffers=4 ! nevacaption model=fake:x ! fakesink >out 2>err \
     || fail "elements in a job"
   [ "$(cat out err | grep -c 'This is one of several processes')" = 1 ] \

@@ -231,7 +231,32 @@ watch (const Live *live, guint64 *least, guint64 *most)
   return state;
 }
 
-/* After one sample more, so that the last frames are counted. */
+static gboolean
+is_counted (JsonNode *state, guint number)
+{
+  JsonObject *stream = live_stream (state, number);
+
+  return json_object_get_int_member (stream, "frames") >= RATE * SECONDS &&
+         json_object_get_int_member (stream, "captions") >= SECONDS;
+}
+
+/* Frames are counted with the next sample. (transfer full): the state then, or
+ * after a minute. */
+static JsonNode *
+wait_for_counts (const Live *live)
+{
+  JsonNode *state = live_state (live);
+
+  for (guint i = 0; state && i < 240; i++) {
+    if (is_counted (state, 1) && is_counted (state, 2))
+      break;
+    g_usleep (250 * 1000);
+    json_node_unref (state);
+    state = live_state (live);
+  }
+  return state;
+}
+
 static void
 check_stream (JsonNode *state, guint number)
 {
@@ -274,8 +299,7 @@ main (int argc, char **argv)
   clients = start_clients (&live, seed);
   state = watch (&live, &least, &most);
   CHECK (state && all_ended (state), "the streams come to their end");
-  g_usleep (3000 * 1000);
-  last = live_state (&live);
+  last = wait_for_counts (&live);
   stop_clients (clients);
   if (last) {
     check_stream (last, 1);

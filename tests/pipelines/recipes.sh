@@ -30,7 +30,7 @@ camera () { # port
   read -r _ port <&"${CAMERA[0]}"
 }
 said () { # at least so many captions
-  for _ in $(seq 600); do
+  for _ in $(seq 1200); do
     [ "$(grep -c ' a cat$' "$log")" -ge "$1" ] && return 0
     sleep 0.1
   done

@@ -25,7 +25,8 @@ if [ -z "${NEVA_TWO_HOSTS:-}" ]; then
 fi
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-bound=5
+# s: of waiting for a message; short only where somebody is lost
+bound=120
 tmp=$(mktemp -d)
 export TMPDIR=$tmp
 demo=$NEVA_SOURCE/models/demo
@@ -65,7 +66,7 @@ options=()
 job () { # processes on each, command…
   local n=$1
   shift
-  NEVA_COMM_TIMEOUT=$bound timeout 100 "$tmp/on" west "$mpirun" \
+  NEVA_COMM_TIMEOUT=$bound timeout 300 "$tmp/on" west "$mpirun" \
     --mca plm_rsh_agent "$tmp/on" --mca btl tcp,self \
     --mca oob_tcp_if_include 10.77.0.0/24 --mca btl_tcp_if_include 10.77.0.0/24 \
     -x NEVA_COMM_TIMEOUT ${options[@]+"${options[@]}"} \
@@ -133,6 +134,8 @@ shared "2 groups of TP 2" "$demo" 2 2 1
 
 # ---- A machine is lost ----
 
+short=10
+
 mkdir "$tmp/v"
 for i in $(seq 20); do
   ln -s "$demo/clips/circle.mp4" "$tmp/v/$i.mp4"
@@ -163,9 +166,9 @@ running () { # the program, on either machine
 lose () {
   local how=$1 name=$2 output=$3 processes=$4 start waited pid
   shift 4
-  job "$processes" "$@" &
+  bound=$short job "$processes" "$@" &
   pid=$!
-  for _ in $(seq 600); do
+  for _ in $(seq 2400); do
     [ -s "$output" ] && break
     kill -0 $pid 2>/dev/null || break
     sleep 0.05
@@ -175,7 +178,7 @@ lose () {
   $how
   start=$SECONDS
   # mpirun itself may wait longer for its daemon on the lost machine
-  while running "$name" && [ $((SECONDS - start)) -lt 100 ]; do
+  while running "$name" && [ $((SECONDS - start)) -lt 200 ]; do
     sleep 0.2
   done
   waited=$((SECONDS - start))
@@ -195,7 +198,7 @@ resume () { # what, processes on each, its output, what is right, arguments
 }
 
 for how in cut_cable kill_host; do
-  longest=$((4 * bound))
+  longest=$((4 * short))
   out=$tmp/$how.jsonl
   captions=("$caption" "${many[@]}" -o "$out")
   lose $how neva-caption "$out" 1 "${captions[@]}"
@@ -206,7 +209,7 @@ for how in cut_cable kill_host; do
   lose $how neva-eval "$out" 1 "${answers[@]}"
   resume "$how, neva-eval" 1 "$out" "$tmp/long-alone.jsonl" "${answers[@]}"
   # who waits for its leader's next model or step waits a minute at least
-  longest=$((60 + 4 * bound))
+  longest=$((60 + 4 * short))
   out=$tmp/t-$how.jsonl
   answers=("$eval" neva_model_file="$demo" prompt_file="$tmp/long.jsonl"
     output_file="$out" "${rows[@]}" tensor_model_parallel_size=2)
