@@ -246,6 +246,28 @@ add_lora (NevaNemo *nemo, const char *path, NevaTensorSet *set, GError **error)
       theirs, &nemo->config.text, info.lora_dim, info.lora_alpha, set, error);
 }
 
+/* An own language model or a base model, and not both. */
+static gboolean
+check_parts (const NevaTensorSet *set, const char *path, gboolean own,
+    const char *base, GError **error)
+{
+  if (own != is_given (base))
+    return TRUE;
+  if (own)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s holds a language model of its own; leave out the base model %s",
+        path, base);
+  else if (neva_tensor_set_all (set)->len == 0)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+        "%s: no tensor of a model in its weights", path);
+  else
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
+        "%s holds a projector without a language model: give the base model, "
+        "too",
+        path);
+  return FALSE;
+}
+
 /* The checkpoint's own parts, then what it leaves to others. */
 static gboolean
 gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
@@ -259,19 +281,9 @@ gather (NevaNemo *nemo, NevaBundle *bundle, const char *path,
       !neva_nemo_names_map (theirs, &nemo->config, FALSE, set, error))
     return FALSE;
   nemo->config.text.vocab = neva_nemo_names_vocab (theirs);
-  if (nemo->config.text.vocab && base) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "%s holds a language model of its own; leave out the base model %s",
-        path, parts->base_model);
+  if (!check_parts (
+          set, path, nemo->config.text.vocab > 0, parts->base_model, error))
     return FALSE;
-  }
-  if (!nemo->config.text.vocab && !base) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "%s holds a projector without a language model: give the base model, "
-        "too",
-        path);
-    return FALSE;
-  }
   if ((base && !add_base_model (nemo, parts->base_model, set, error)) ||
       (neva_nemo_lora_has (theirs) &&
           !neva_nemo_lora_merge (theirs, &nemo->config.text,

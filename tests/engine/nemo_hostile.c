@@ -156,6 +156,11 @@ test_call_in_pickle (void)
   path = variant ("model_weights.ckpt", copy, n);
   error = open_error (path, NULL);
   CHECK_ERROR (error, NEVA_ERROR_BAD_FILE, "'posix.system' is not allowed");
+  g_free (path);
+  memcpy (at, "\x80\x02}.", 4);
+  path = variant ("model_weights.ckpt", copy, n);
+  error = open_error (path, NULL);
+  CHECK_ERROR (error, NEVA_ERROR_BAD_FILE, "no tensor of a model");
   for (gsize cut = 1; cut < n; cut = cut * 2 + 1) {
     g_free (path);
     path = variant ("model_weights.ckpt", data, n - cut);
