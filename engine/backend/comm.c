@@ -7,6 +7,11 @@
 
 static NevaTeam *the_team;
 static guint local_rank;
+static gboolean local_rank_is_set;
+
+/* How launchers tell a process its number on its machine. */
+static const char *const local_rank_names[] = {"OMPI_COMM_WORLD_LOCAL_RANK",
+    "MPI_LOCALRANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID"};
 
 void
 neva_comm_set_team (NevaTeam *team)
@@ -24,11 +29,22 @@ void
 neva_comm_set_local_rank (guint rank)
 {
   local_rank = rank;
+  local_rank_is_set = TRUE;
 }
 
 guint
 neva_comm_local_rank (void)
 {
+  guint64 rank;
+
+  for (gsize i = 0; !local_rank_is_set && i < G_N_ELEMENTS (local_rank_names);
+       i++) {
+    const char *text = g_getenv (local_rank_names[i]);
+
+    if (text &&
+        g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT, &rank, NULL))
+      return (guint) rank;
+  }
   return local_rank;
 }
 

@@ -40,6 +40,8 @@ typedef struct {
   NevaComm *(*split) (NevaComm *c, guint color, GError **error);
   gboolean (*check) (NevaComm *c, GError **error);
   void (*abort) (NevaComm *c, const char *why);
+  void (*show) (NevaComm *c);
+  gint (*missing) (NevaComm *c);
 } NevaCommClass;
 
 struct _NevaComm {
@@ -74,7 +76,8 @@ typedef struct _NevaTeam {
 void neva_comm_set_team (NevaTeam *team);
 NevaTeam *neva_comm_team (void);
 
-/* This process's number among those of its machine. */
+/* This process's number among those of its machine: as set by who started MPI,
+ * else (another copy of the engine did, or nobody) what the launcher says. */
 void neva_comm_set_local_rank (guint rank);
 guint neva_comm_local_rank (void);
 
@@ -169,6 +172,21 @@ static inline void
 neva_comm_abort (NevaComm *c, const char *why)
 {
   c->klass->abort (c, why);
+}
+
+/* For the name of a lost rank. Whoever has waited for half of the bound shows
+ * that it is there; who has waited for all of it asks who has not: the lowest
+ * such rank, or -1 when that cannot be told. */
+static inline void
+neva_comm_show (NevaComm *c)
+{
+  c->klass->show (c);
+}
+
+static inline gint
+neva_comm_missing (NevaComm *c)
+{
+  return c->klass->missing (c);
 }
 
 /* ---- For implementations ------------------------------------------------ */

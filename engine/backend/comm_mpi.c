@@ -23,6 +23,7 @@
 #define MAX_SENDS 4       /* messages on their way to one rank */
 #define SMALL_FLOATS 4096 /* all-reduce in one exchange, below */
 #define TAG 1
+#define TAG_HERE 2 /* of empty messages: show () */
 
 typedef struct {
   MPI_Request request;
@@ -35,6 +36,7 @@ typedef struct {
   MPI_Comm comm;
   gboolean owned;
   GError *error;
+  gboolean shown;   /* itself to the others; since then nothing has ended */
   GPtrArray *sends; /* Sending, oldest first */
   float *scratch;   /* of all-reduce; grows */
   gsize scratch_floats;
@@ -94,11 +96,67 @@ pause_for (gint64 waited)
     g_usleep (waited < REST_AFTER_US ? NAP_US : REST_US);
 }
 
+static void
+mpi_show (NevaComm *comm)
+{
+  MpiComm *c = mpi (comm);
+
+  c->shown = TRUE;
+  g_mutex_lock (&mpi_lock);
+  for (guint r = 0; r < comm->size; r++) {
+    MPI_Request request;
+
+    if (r != comm->rank && MPI_Isend (NULL, 0, MPI_BYTE, (int) r, TAG_HERE,
+                               c->comm, &request) == MPI_SUCCESS)
+      MPI_Request_free (&request);
+  }
+  g_mutex_unlock (&mpi_lock);
+}
+
+/* Has it shown itself? It is forgotten. */
+static gboolean
+was_shown (MpiComm *c, guint rank)
+{
+  gboolean shown = FALSE;
+  int there = 0;
+
+  g_mutex_lock (&mpi_lock);
+  while (MPI_Iprobe ((int) rank, TAG_HERE, c->comm, &there,
+             MPI_STATUS_IGNORE) == MPI_SUCCESS &&
+         there) {
+    MPI_Recv (
+        NULL, 0, MPI_BYTE, (int) rank, TAG_HERE, c->comm, MPI_STATUS_IGNORE);
+    shown = TRUE;
+  }
+  g_mutex_unlock (&mpi_lock);
+  return shown;
+}
+
+static gint
+mpi_missing (NevaComm *comm)
+{
+  for (guint r = 0; r < comm->size; r++)
+    if (r != comm->rank && !was_shown (mpi (comm), r))
+      return (gint) r;
+  return -1;
+}
+
+/* A long wait came to a good end: who was there then may be lost later. */
+static void
+forget_shown (MpiComm *c)
+{
+  c->shown = FALSE;
+  for (guint r = 0; r < c->base.size; r++)
+    if (r != c->base.rank)
+      was_shown (c, r);
+}
+
 /* TRUE when it is done. other: of whom it is, or -1. */
 static gboolean
 finish (MpiComm *c, MPI_Request *request, gint64 bound, gint other)
 {
   const gint64 start = g_get_monotonic_time ();
+  gboolean shown = FALSE;
 
   for (;;) {
     const gint64 waited = g_get_monotonic_time () - start;
@@ -111,10 +169,17 @@ finish (MpiComm *c, MPI_Request *request, gint64 bound, gint other)
       fail_mpi (c, code);
       return FALSE;
     }
-    if (done)
+    if (done) {
+      if (c->shown)
+        forget_shown (c);
       return TRUE;
+    }
+    if (waited > bound / 2 && !shown) {
+      mpi_show (&c->base);
+      shown = TRUE;
+    }
     if (waited > bound) {
-      fail_late (c, waited, other);
+      fail_late (c, waited, other < 0 ? mpi_missing (&c->base) : other);
       return FALSE;
     }
     pause_for (waited);
@@ -429,6 +494,8 @@ static const NevaCommClass mpi_class = {
     .split = mpi_split,
     .check = mpi_check,
     .abort = mpi_abort,
+    .show = mpi_show,
+    .missing = mpi_missing,
 };
 
 /* ---- The job ------------------------------------------------------------ */

@@ -406,6 +406,18 @@ failed:
   return NULL;
 }
 
+/* A thread that ends says so: none is ever missed. */
+static void
+threads_show (NevaComm *comm)
+{
+}
+
+static gint
+threads_missing (NevaComm *comm)
+{
+  return -1;
+}
+
 static const NevaCommClass threads_class = {
     .name = "threads",
     .free = threads_free,
@@ -418,6 +430,8 @@ static const NevaCommClass threads_class = {
     .split = threads_split,
     .check = threads_check,
     .abort = threads_abort,
+    .show = threads_show,
+    .missing = threads_missing,
 };
 
 /* ---- The family --------------------------------------------------------- */

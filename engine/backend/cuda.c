@@ -25,37 +25,79 @@ neva_cuda_enter (NevaBackendCuda *c)
          neva_cuda_check (c, c->api->run.set_device (c->device), "device");
 }
 
-/* One of the groups is lost, or time is up. */
-static gboolean
-groups_are_lost (NevaBackendCuda *c, gboolean late)
+/* Nobody said anything, and the stream goes no further. The first group is
+ * the one of all ranks. */
+static void
+set_late (NevaBackendCuda *c)
 {
-  GError **fault = c->fault ? NULL : &c->fault;
-  gboolean lost = late;
+  NevaComm *all = c->comms->pdata[0];
+  const gint other = neva_comm_missing (all);
+  const gint64 s = neva_comm_timeout_us () / G_USEC_PER_SEC;
 
-  for (guint i = 0; i < c->comms->len && !lost; i++)
-    lost = !neva_comm_device_well (c->comms->pdata[i], fault);
-  if (late && !c->fault)
+  if (other < 0)
     c->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_DEVICE,
         "GPU %d: a rank has not answered for %" G_GINT64_FORMAT " s", c->device,
-        neva_comm_timeout_us () / G_USEC_PER_SEC);
-  return lost;
+        s);
+  else
+    c->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_DEVICE,
+        "GPU %d: rank %d of %u has not answered for %" G_GINT64_FORMAT " s",
+        c->device, other, all->size, s);
+}
+
+/* One of the groups is lost, or time is up. */
+static gboolean
+groups_are_lost (NevaBackendCuda *c, gint64 waited, gboolean *shown)
+{
+  GError **fault = c->fault ? NULL : &c->fault;
+  const gint64 bound = neva_comm_timeout_us ();
+
+  for (guint i = 0; i < c->comms->len; i++)
+    if (!neva_comm_device_well (c->comms->pdata[i], fault))
+      return TRUE;
+  if (waited > bound / 2 && !*shown) {
+    neva_comm_show (c->comms->pdata[0]);
+    *shown = TRUE;
+  }
+  if (waited > bound && !c->fault)
+    set_late (c);
+  return waited > bound;
+}
+
+/* What NCCL has in the stream ends; what ours are in it do so by themselves.
+ * Not for ever: then there is nothing to be had from this GPU any more. */
+static int
+give_up (NevaBackendCuda *c)
+{
+  const char *why = c->fault ? c->fault->message : "a rank is lost";
+  const gint64 start = g_get_monotonic_time ();
+  int status = NEVA_CUDA_NOT_READY;
+
+  for (guint i = 0; i < c->comms->len; i++)
+    neva_comm_device_give_up (c->comms->pdata[i], why);
+  for (guint i = 0; i < c->comms->len; i++)
+    c->lost = !neva_comm_device_given_up (c->comms->pdata[i]) || c->lost;
+  while (!c->lost && status == NEVA_CUDA_NOT_READY) {
+    status = c->api->run.stream_query (c->stream);
+    c->lost = status == NEVA_CUDA_NOT_READY &&
+              g_get_monotonic_time () - start > neva_comm_timeout_us ();
+    g_thread_yield ();
+  }
+  return status;
 }
 
 static int
 wait_with_others (NevaBackendCuda *c)
 {
-  const gint64 until = g_get_monotonic_time () + neva_comm_timeout_us ();
+  const gint64 start = g_get_monotonic_time ();
+  gboolean shown = FALSE;
   int status;
 
   for (guint i = 1;
        (status = c->api->run.stream_query (c->stream)) == NEVA_CUDA_NOT_READY;
        i++) {
     if (i % LOOKS == 0 &&
-        groups_are_lost (c, g_get_monotonic_time () > until)) {
-      for (guint j = 0; j < c->comms->len; j++)
-        neva_comm_device_give_up (c->comms->pdata[j]);
-      return c->api->run.stream_wait (c->stream);
-    }
+        groups_are_lost (c, g_get_monotonic_time () - start, &shown))
+      return give_up (c);
     g_thread_yield ();
   }
   return status;
@@ -96,7 +138,7 @@ cuda_free (NevaBackend *b)
 {
   NevaBackendCuda *c = neva_cuda (b);
 
-  if (!c->api->run.set_device (c->device)) {
+  if (!c->lost && !c->api->run.set_device (c->device)) {
     if (c->stream)
       c->api->run.stream_wait (c->stream);
     neva_cuda_steps_free (c);

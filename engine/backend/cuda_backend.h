@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
   void *data;
   gsize bytes;
+  gboolean ordered; /* by its stream */
 } NevaCudaScratch;
 
 /* What happens to operations. */
@@ -47,6 +48,7 @@ typedef struct {
   guint64 signature; /* of the step's operations so far */
   gboolean broken;   /* the step cannot be a graph, or not this one */
   GPtrArray *comms;  /* groups whose kernels may be in the stream; borrowed */
+  gboolean lost;     /* the stream does not end: nothing can be given back */
   GError *fault;     /* first fault since the last synchronize () */
 } NevaBackendCuda;
 
@@ -69,8 +71,10 @@ gboolean neva_cuda_wait (NevaBackendCuda *c);
 
 /* cuda_comm.c: is the group of this NevaComm well? */
 gboolean neva_comm_device_well (NevaComm *comm, GError **error);
-/* Ends what NCCL has in the stream. */
-void neva_comm_device_give_up (NevaComm *comm);
+/* Ends what NCCL has in the stream, and the group, with `why`. For all groups,
+ * then the other one: FALSE, it does not end. */
+void neva_comm_device_give_up (NevaComm *comm, const char *why);
+gboolean neva_comm_device_given_up (NevaComm *comm);
 
 /* cuda_library.c: the table of NEVA_CUDA_LIBRARY, of the library beside this
  * program or plugin, or of the installed one; loaded once. */
@@ -90,6 +94,19 @@ void *neva_cuda_scratch (NevaBackendCuda *c, NevaCudaScratch *s, gsize bytes);
  * with the fault set. */
 void *neva_cuda_stage (NevaBackendCuda *c, const void *host, gsize bytes);
 void neva_cuda_memory_free (NevaBackendCuda *c);
+/* Memory with scratch's own lifetime. Where several GPUs of this process are
+ * ranks, plain cudaMalloc () and cudaFree () may wait for kernels of NCCL on
+ * all of them, which may wait for this thread's next: then it is ordered by
+ * `stream`. Returns a status. */
+int neva_cuda_scratch_alloc (const NevaCudaApi *api, NevaCudaScratch *s,
+    gsize bytes, NevaCudaStream stream);
+void neva_cuda_scratch_free (
+    const NevaCudaApi *api, NevaCudaScratch *s, NevaCudaStream stream);
+/* Before NCCL has kernels: the ring, which is pinned, has its last size. */
+gboolean neva_cuda_stage_fix (NevaBackendCuda *c);
+
+/* cuda_comm.c: are several GPUs of this process ranks of a group? */
+gboolean neva_cuda_ranks_here (void);
 
 void neva_cuda_stage_free (NevaBackendCuda *c, NevaCudaStage *s);
 gboolean neva_cuda_stage_new (

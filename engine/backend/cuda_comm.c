@@ -5,19 +5,29 @@
  *
  * A kernel of NCCL waits for the others' kernels for ever. So that a lost rank
  * is noticed, a backend that waits for its stream looks at the group now and
- * then (neva_comm_device_well ()), and gives up. */
+ * then (neva_comm_device_well ()), and gives up. The groups of a backend share
+ * its one stream: their kernels have the same order on all ranks. */
 #include "config.h"
 #include "comm.h"
-#include "cuda_backend.h"
+#include "cuda_nccl.h"
 #include "log.h"
 
 typedef struct {
   NevaComm base;
   NevaComm *inner;       /* borrowed */
   NevaBackendCuda *cuda; /* borrowed; NULL: the backend is the CPU */
-  NevaCudaNccl *nccl;    /* NULL: through the host */
+  NevaNccl *nccl;        /* NULL: through the host */
+  gboolean here;         /* other ranks' GPUs are this process's, too */
   GByteArray *host;
 } DeviceComm;
+
+static gint groups_here; /* atomic: with NCCL, of GPUs of this process */
+
+gboolean
+neva_cuda_ranks_here (void)
+{
+  return g_atomic_int_get (&groups_here) > 0;
+}
 
 static DeviceComm *
 device_comm (NevaComm *comm)
@@ -64,12 +74,16 @@ device_free (NevaComm *comm)
 {
   DeviceComm *c = device_comm (comm);
 
-  if (c->cuda) {
-    if (c->nccl && !c->cuda->api->run.set_device (c->cuda->device))
-      c->cuda->api->run.nccl_free (
-          c->nccl, c->cuda->fault || !neva_comm_check (c->inner, NULL));
-    g_ptr_array_remove (c->cuda->comms, c);
+  if (c->nccl && (c->cuda->fault || !neva_comm_check (c->inner, NULL))) {
+    neva_nccl_abort_begin (c->nccl);
+    c->cuda->lost = !neva_nccl_abort_finish (c->nccl) || c->cuda->lost;
+  } else if (c->nccl) {
+    neva_nccl_free (c->nccl);
   }
+  if (c->here)
+    g_atomic_int_add (&groups_here, -1);
+  if (c->cuda)
+    g_ptr_array_remove (c->cuda->comms, c);
   g_byte_array_unref (c->host);
   g_free (c);
 }
@@ -78,22 +92,36 @@ gboolean
 neva_comm_device_well (NevaComm *comm, GError **error)
 {
   DeviceComm *c = device_comm (comm);
-  const int status = c->nccl ? c->cuda->api->run.nccl_error (c->nccl) : 0;
+  const NevaCudaRuntime *run = c->cuda ? &c->cuda->api->run : NULL;
+  int status;
 
+  /* what a rank says of itself says more than what NCCL notices */
+  if (!neva_comm_check (c->inner, error))
+    return FALSE;
+  status = c->nccl ? run->nccl_error (neva_nccl_handle (c->nccl)) : 0;
   if (status)
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "GPU %d: %s",
-        c->cuda->device, c->cuda->api->run.error_text (status));
-  return !status && neva_comm_check (c->inner, error);
+        c->cuda->device, run->error_text (status));
+  return !status;
 }
 
 void
-neva_comm_device_give_up (NevaComm *comm)
+neva_comm_device_give_up (NevaComm *comm, const char *why)
 {
   DeviceComm *c = device_comm (comm);
 
+  neva_comm_abort (c->inner, why);
   if (c->nccl)
-    c->cuda->api->run.nccl_free (c->nccl, TRUE);
-  c->nccl = NULL;
+    neva_nccl_abort_begin (c->nccl);
+}
+
+gboolean
+neva_comm_device_given_up (NevaComm *comm)
+{
+  DeviceComm *c = device_comm (comm);
+  NevaNccl *nccl = g_steal_pointer (&c->nccl);
+
+  return !nccl || neva_nccl_abort_finish (nccl);
 }
 
 static void
@@ -108,7 +136,8 @@ device_all_reduce (NevaComm *comm, NevaBackend *b, float *x, gsize n)
     return;
   } else if (c->nccl) {
     check (c,
-        c->cuda->api->run.nccl_all_reduce (c->nccl, x, n, c->cuda->stream),
+        c->cuda->api->run.nccl_all_reduce (
+            neva_nccl_handle (c->nccl), x, n, c->cuda->stream),
         "all-reduce");
   } else {
     float *copy = host_copy (c, x, bytes);
@@ -131,7 +160,7 @@ device_all_gather (
   } else if (c->nccl) {
     check (c,
         c->cuda->api->run.nccl_all_gather (
-            c->nccl, dst, src, bytes, c->cuda->stream),
+            neva_nccl_handle (c->nccl), dst, src, bytes, c->cuda->stream),
         "all-gather");
   } else {
     guint8 *all = host_copy (c, NULL, (comm->size + 1) * bytes);
@@ -155,8 +184,8 @@ device_broadcast (NevaComm *comm, NevaBackend *b, void *data, gsize bytes,
     return;
   } else if (c->nccl && !idle) {
     check (c,
-        c->cuda->api->run.nccl_broadcast (
-            c->nccl, data, bytes, (int) root, c->cuda->stream),
+        c->cuda->api->run.nccl_broadcast (neva_nccl_handle (c->nccl), data,
+            bytes, (int) root, c->cuda->stream),
         "broadcast");
   } else {
     void *copy = host_copy (c, comm->rank == root ? data : NULL, bytes);
@@ -179,7 +208,7 @@ device_send (
   else if (c->nccl)
     check (c,
         c->cuda->api->run.nccl_send (
-            c->nccl, src, bytes, (int) to, c->cuda->stream),
+            neva_nccl_handle (c->nccl), src, bytes, (int) to, c->cuda->stream),
         "send");
   else
     neva_comm_send (c->inner, NULL, host_copy (c, src, bytes), bytes, to);
@@ -196,8 +225,8 @@ device_recv (NevaComm *comm, NevaBackend *b, void *dst, gsize bytes, guint from)
     return;
   } else if (c->nccl) {
     check (c,
-        c->cuda->api->run.nccl_recv (
-            c->nccl, dst, bytes, (int) from, c->cuda->stream),
+        c->cuda->api->run.nccl_recv (neva_nccl_handle (c->nccl), dst, bytes,
+            (int) from, c->cuda->stream),
         "receive");
   } else {
     void *copy = host_copy (c, NULL, bytes);
@@ -234,6 +263,18 @@ device_split (NevaComm *comm, guint color, GError **error)
   return NULL;
 }
 
+static void
+device_show (NevaComm *comm)
+{
+  neva_comm_show (device_comm (comm)->inner);
+}
+
+static gint
+device_missing (NevaComm *comm)
+{
+  return neva_comm_missing (device_comm (comm)->inner);
+}
+
 static const NevaCommClass device_class = {
     .name = "device",
     .free = device_free,
@@ -246,11 +287,13 @@ static const NevaCommClass device_class = {
     .split = device_split,
     .check = device_check,
     .abort = device_abort,
+    .show = device_show,
+    .missing = device_missing,
 };
 
 /* What a rank brings to the set-up. */
 typedef struct {
-  gint32 status; /* of nccl_id (); -1: no GPU */
+  gint32 status; /* of NCCL; -1: no GPU */
   char id[NEVA_CUDA_NCCL_ID];
 } Card;
 
@@ -271,13 +314,27 @@ start_nccl (DeviceComm *c, const char *id, GError **error)
 {
   GError *fault = NULL;
 
-  if (neva_cuda_enter (c->cuda))
-    neva_cuda_check (c->cuda,
-        c->cuda->api->run.nccl_new (
-            &c->nccl, id, (int) c->base.size, (int) c->base.rank),
-        "NCCL");
-  fault = g_steal_pointer (&c->cuda->fault);
+  c->here = g_str_equal (c->inner->klass->name, "threads");
+  if (!c->here || neva_cuda_stage_fix (c->cuda))
+    c->nccl = neva_nccl_new (c->cuda, c->inner, id, &fault);
+  else
+    fault = g_steal_pointer (&c->cuda->fault);
+  if (c->here)
+    g_atomic_int_inc (&groups_here);
   return neva_comm_agree (c->inner, fault, error);
+}
+
+/* Whether NCCL can be had, and of rank 0 the id. */
+static void
+find_nccl (DeviceComm *c, Card *own)
+{
+  const NevaCudaRuntime *run = &c->cuda->api->run;
+
+  own->status = run->nccl_load ();
+  if (!own->status && c->base.rank == 0)
+    own->status = run->nccl_id (own->id);
+  if (own->status)
+    say_once (run->error_text (own->status));
 }
 
 NevaComm *
@@ -294,9 +351,7 @@ neva_comm_device_new (NevaComm *inner, NevaBackend *b, GError **error)
   if (g_str_equal (b->klass->name, "cuda")) {
     c->cuda = neva_cuda (b);
     g_ptr_array_add (c->cuda->comms, c);
-    own.status = c->cuda->api->run.nccl_id (own.id);
-    if (own.status)
-      say_once (c->cuda->api->run.error_text (own.status));
+    find_nccl (c, &own);
   }
   neva_comm_all_gather (inner, NULL, all, &own, sizeof own);
   for (guint r = 0; r < inner->size; r++)

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define STAGE_BYTES ((gsize) 1 << 20)
+/* In a group: more lists than the steps of any model that fits have */
+#define STAGE_FIXED_BYTES ((gsize) 8 << 20)
 #define STAGE_ALIGN 256u
 
 static void
@@ -53,7 +55,7 @@ neva_cuda_release (NevaBackend *b, void *memory, gsize bytes)
   NevaBackendCuda *c = neva_cuda (b);
 
   /* waits for what still uses it */
-  if (memory && !c->api->run.set_device (c->device))
+  if (memory && !c->lost && !c->api->run.set_device (c->device))
     c->api->run.release (memory);
 }
 
@@ -104,6 +106,8 @@ neva_cuda_download (NevaBackend *b, void *host, const void *src, gsize bytes)
 void *
 neva_cuda_scratch (NevaBackendCuda *c, NevaCudaScratch *s, gsize bytes)
 {
+  int status;
+
   neva_cuda_sign (c, &s->data, sizeof s->data);
   if (bytes <= s->bytes)
     return s->data;
@@ -111,10 +115,43 @@ neva_cuda_scratch (NevaBackendCuda *c, NevaCudaScratch *s, gsize bytes)
     c->broken = TRUE; /* memory cannot be had now */
     return NULL;
   }
-  neva_cuda_release (&c->base, s->data, s->bytes);
-  s->data = neva_cuda_alloc (&c->base, bytes, c->fault ? NULL : &c->fault);
-  s->bytes = s->data ? bytes : 0;
-  return s->data;
+  neva_cuda_scratch_free (c->api, s, c->stream);
+  status = c->api->run.set_device (c->device);
+  if (!status)
+    status = neva_cuda_scratch_alloc (c->api, s, bytes, c->stream);
+  if (!status)
+    status = c->api->run.set (s->data, 0, bytes, c->stream);
+  if (!status)
+    return s->data;
+  if (!c->fault)
+    set_no_memory (c, bytes, status, &c->fault);
+  return NULL;
+}
+
+int
+neva_cuda_scratch_alloc (const NevaCudaApi *api, NevaCudaScratch *s,
+    gsize bytes, NevaCudaStream stream)
+{
+  int status;
+
+  s->ordered = neva_cuda_ranks_here ();
+  status = s->ordered ? api->run.alloc_ordered (&s->data, bytes, stream)
+                      : api->run.alloc (&s->data, bytes);
+  s->bytes = status ? 0 : bytes;
+  if (status)
+    s->data = NULL;
+  return status;
+}
+
+void
+neva_cuda_scratch_free (
+    const NevaCudaApi *api, NevaCudaScratch *s, NevaCudaStream stream)
+{
+  if (s->data && s->ordered)
+    api->run.release_ordered (s->data, stream);
+  else if (s->data)
+    api->run.release (s->data);
+  *s = (NevaCudaScratch){0};
 }
 
 void
@@ -156,8 +193,23 @@ stage_turn (NevaBackendCuda *c, gsize bytes)
   s->laps++;
   if (bytes <= s->bytes)
     return TRUE;
+  if (neva_cuda_ranks_here ()) {
+    if (!c->fault)
+      c->fault = g_error_new (NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+          "GPU %d: a list of %" G_GSIZE_FORMAT " bytes for a step; ranks of "
+          "one process have room for %" G_GSIZE_FORMAT,
+          c->device, bytes, s->bytes);
+    return FALSE;
+  }
   neva_cuda_stage_free (c, s);
   return neva_cuda_stage_new (c, s, MAX (STAGE_BYTES, bytes * 2));
+}
+
+gboolean
+neva_cuda_stage_fix (NevaBackendCuda *c)
+{
+  return c->stage.bytes >= STAGE_FIXED_BYTES ||
+         (neva_cuda_enter (c) && stage_turn (c, STAGE_FIXED_BYTES));
 }
 
 void *
@@ -185,6 +237,6 @@ void
 neva_cuda_memory_free (NevaBackendCuda *c)
 {
   neva_cuda_stage_free (c, &c->stage);
-  neva_cuda_release (&c->base, c->xq.data, c->xq.bytes);
-  neva_cuda_release (&c->base, c->sum.data, c->sum.bytes);
+  neva_cuda_scratch_free (c->api, &c->xq, c->stream);
+  neva_cuda_scratch_free (c->api, &c->sum, c->stream);
 }

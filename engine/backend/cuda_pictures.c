@@ -18,6 +18,7 @@ struct _NevaPictures {
   NevaCudaScratch buffers[N_BUFFERS];
   guint8 *pinned;
   gsize pinned_bytes, pinned_used;
+  gboolean pageable; /* `pinned` is not: see pin () */
 };
 
 /* One call. */
@@ -49,16 +50,26 @@ buffer (Job *j, guint which, gsize bytes)
 
   if (j->status || bytes <= s->bytes)
     return j->status ? NULL : s->data;
-  if (s->data)
-    j->p->api->run.release (s->data);
-  *s = (NevaCudaScratch){0};
-  if (!done (j, j->p->api->run.alloc (&s->data, bytes), "memory"))
-    return NULL;
-  s->bytes = bytes;
+  neva_cuda_scratch_free (j->p->api, s, j->p->stream);
+  done (
+      j, neva_cuda_scratch_alloc (j->p->api, s, bytes, j->p->stream), "memory");
   return s->data;
 }
 
-/* The pinned memory is empty again, and at least this large. */
+static void
+unpin (NevaPictures *p)
+{
+  if (p->pageable)
+    g_free (p->pinned);
+  else if (p->pinned)
+    p->api->run.host_release (p->pinned);
+  p->pinned = NULL;
+  p->pinned_bytes = 0;
+}
+
+/* The pinned memory is empty again, and at least this large. Beside several
+ * GPUs of this process that wait for each other nothing can be pinned without
+ * waiting for all of them. */
 static gboolean
 pin (Job *j, gsize bytes)
 {
@@ -67,14 +78,15 @@ pin (Job *j, gsize bytes)
   p->pinned_used = 0;
   if (bytes <= p->pinned_bytes)
     return TRUE;
-  if (p->pinned)
-    p->api->run.host_release (p->pinned);
-  p->pinned = NULL;
-  p->pinned_bytes = 0;
-  if (done (j, p->api->run.host_alloc ((void **) &p->pinned, bytes),
-          "pinned memory"))
-    p->pinned_bytes = bytes;
-  return !j->status;
+  unpin (p);
+  p->pageable = neva_cuda_ranks_here ();
+  if (p->pageable)
+    p->pinned = g_malloc (bytes);
+  else if (!done (j, p->api->run.host_alloc ((void **) &p->pinned, bytes),
+               "pinned memory"))
+    return FALSE;
+  p->pinned_bytes = bytes;
+  return TRUE;
 }
 
 static gsize
@@ -319,10 +331,8 @@ neva_pictures_free (NevaPictures *p)
     return;
   if (!p->api->run.set_device (p->device)) {
     for (guint i = 0; i < N_BUFFERS; i++)
-      if (p->buffers[i].data)
-        p->api->run.release (p->buffers[i].data);
-    if (p->pinned)
-      p->api->run.host_release (p->pinned);
+      neva_cuda_scratch_free (p->api, &p->buffers[i], p->stream);
+    unpin (p);
     if (p->stream)
       p->api->run.stream_free (p->stream);
   }

@@ -259,6 +259,11 @@ typedef struct {
 
   int (*alloc) (void **memory, size_t bytes); /* aligned to 256 */
   int (*release) (void *memory);
+  /* In the order of the stream: unlike the two above they never wait for
+   * another GPU of the process. Not for buffers of NCCL, which other GPUs
+   * reach; what one of them made the other ends. */
+  int (*alloc_ordered) (void **memory, size_t bytes, NevaCudaStream stream);
+  int (*release_ordered) (void *memory, NevaCudaStream stream);
   int (*host_alloc) (void **memory, size_t bytes); /* pinned */
   int (*host_release) (void *memory);
   int (*set) (void *dst, int value, size_t bytes, NevaCudaStream stream);
@@ -293,13 +298,16 @@ typedef struct {
       size_t ldx, const void *w, NevaDType type, size_t m, size_t n, size_t k,
       bool add);
 
-  /* NCCL is loaded when first asked for. One rank makes the id, all make the
-   * communicator with it, each on its own device. Calls are queued; all ranks
-   * make the same ones in the same order. */
+  /* NCCL is loaded when first asked for: 0, or why it cannot be. One rank makes
+   * the id (a thread of its process listens from then on), all make the
+   * communicator with it, each on its own device and all at once: nccl_new ()
+   * and nccl_free () wait for the others, for ever when one is lost. Calls are
+   * queued; all ranks make the same ones in the same order. */
+  int (*nccl_load) (void);
   int (*nccl_id) (char *host_id);
   int (*nccl_new) (
       NevaCudaNccl **nccl, const char *host_id, int size, int rank);
-  /* abort: without waiting for what is queued */
+  /* abort: without waiting for others; what is queued ends */
   void (*nccl_free) (NevaCudaNccl *nccl, bool abort);
   /* what went wrong since, or 0; never waits */
   int (*nccl_error) (NevaCudaNccl *nccl);

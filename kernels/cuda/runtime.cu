@@ -96,6 +96,22 @@ release (void *memory)
 }
 
 static int
+alloc_ordered (void **memory, size_t bytes, cudaStream_t stream)
+{
+  const cudaError_t error = cudaMallocAsync (memory, bytes, stream);
+
+  if (error == cudaErrorMemoryAllocation)
+    cudaGetLastError (); /* as above */
+  return error;
+}
+
+static int
+release_ordered (void *memory, cudaStream_t stream)
+{
+  return cudaFreeAsync (memory, stream);
+}
+
+static int
 host_alloc (void **memory, size_t bytes)
 {
   return cudaHostAlloc (memory, bytes, cudaHostAllocDefault);
@@ -234,6 +250,8 @@ neva_cuda_runtime ()
   run.capability = capability;
   run.alloc = alloc;
   run.release = release;
+  run.alloc_ordered = alloc_ordered;
+  run.release_ordered = release_ordered;
   run.host_alloc = host_alloc;
   run.host_release = host_release;
   run.set = set;

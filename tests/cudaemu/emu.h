@@ -68,6 +68,8 @@ std::string broken_canary ();
 cudaError_t enqueue (cudaStream_t stream, std::function<void ()> work);
 /* Work that is asked again until it is done: it waits for other devices. */
 cudaError_t enqueue_poll (cudaStream_t stream, std::function<bool ()> poll);
+/* Says, within such work, what this thread waits for. */
+void waits_for (const std::string &what);
 /* How long such work may take: then it is a deadlock. */
 std::chrono::milliseconds deadline ();
 
@@ -78,6 +80,10 @@ std::string sticky_text ();
 void reset (); /* forget the sticky error: tests only */
 int current_device ();
 int device_count ();
+
+/* nccl.cc: why a call that may wait for all GPUs of the process may wait for
+ * ever now, or "" */
+std::string nccl_in_flight ();
 } // namespace neva_emu
 
 #endif /* NEVA_EMU_H */

@@ -14,7 +14,8 @@ enum { FENCE = 256 };
 
 struct Block {
   size_t bytes;
-  int device; /* -1: pinned host memory */
+  int device;   /* -1: pinned host memory */
+  bool ordered; /* by a stream */
 };
 
 static std::mutex lock;
@@ -36,7 +37,7 @@ whole (size_t bytes)
 }
 
 static cudaError_t
-take (void **memory, size_t bytes, int device)
+take (void **memory, size_t bytes, int device, bool ordered)
 {
   const std::lock_guard<std::mutex> guard (lock);
   const uint32_t poison = NEVA_EMU_POISON;
@@ -61,7 +62,7 @@ take (void **memory, size_t bytes, int device)
   for (size_t i = 0; i < bytes; i += 4)
     memcpy (raw + FENCE + i, &poison, bytes - i < 4 ? bytes - i : 4);
   used[device] += bytes;
-  blocks[raw + FENCE] = {bytes, device};
+  blocks[raw + FENCE] = {bytes, device, ordered};
   *memory = raw + FENCE;
   return cudaSuccess;
 }
@@ -95,7 +96,7 @@ broken_canary ()
 }
 
 static cudaError_t
-give (void *memory, bool device)
+give (void *memory, bool device, bool ordered)
 {
   const std::lock_guard<std::mutex> guard (lock);
   const auto b = blocks.find ((char *) memory);
@@ -104,7 +105,8 @@ give (void *memory, bool device)
     return give_error (cudaErrorStreamCaptureUnsupported);
   if (!memory)
     return cudaSuccess;
-  if (b == blocks.end () || (b->second.device >= 0) != device)
+  if (b == blocks.end () || (b->second.device >= 0) != device ||
+      b->second.ordered != ordered)
     return cudaErrorInvalidValue;
   used[b->second.device] -= b->second.bytes;
   ASAN_UNPOISON_MEMORY_REGION (
@@ -138,6 +140,15 @@ is_device (const void *p, size_t bytes)
 }
 
 bool
+is_reachable (const void *p, size_t bytes)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+  const Block *b = find (p, bytes);
+
+  return b && b->device >= 0 && !b->ordered;
+}
+
+bool
 is_pinned (const void *p, size_t bytes)
 {
   const std::lock_guard<std::mutex> guard (lock);
@@ -149,30 +160,59 @@ is_pinned (const void *p, size_t bytes)
 
 using namespace neva_emu;
 
+/* These may wait for all GPUs of the process. */
+static void
+judge_wait (const char *call)
+{
+  const std::string why = nccl_in_flight ();
+
+  if (!why.empty ())
+    set_sticky (cudaErrorLaunchFailure, std::string (call) + " while " + why);
+}
+
 cudaError_t
 cudaMalloc (void **memory, size_t bytes)
 {
-  return sticky () ? sticky () : take (memory, bytes, current_device ());
+  judge_wait ("cudaMalloc");
+  return sticky () ? sticky () : take (memory, bytes, current_device (), false);
 }
 
 cudaError_t
 cudaFree (void *memory)
 {
+  judge_wait ("cudaFree");
   flush_device ();
-  return give (memory, true);
+  return give (memory, true, false);
+}
+
+cudaError_t
+cudaMallocAsync (void **memory, size_t bytes, cudaStream_t)
+{
+  return sticky () ? sticky () : take (memory, bytes, current_device (), true);
+}
+
+cudaError_t
+cudaFreeAsync (void *memory, cudaStream_t stream)
+{
+  return enqueue (stream, [=] {
+    if (give (memory, true, true))
+      set_sticky (cudaErrorInvalidValue, "cudaFreeAsync of other memory");
+  });
 }
 
 cudaError_t
 cudaHostAlloc (void **memory, size_t bytes, unsigned)
 {
-  return sticky () ? sticky () : take (memory, bytes, -1);
+  judge_wait ("cudaHostAlloc");
+  return sticky () ? sticky () : take (memory, bytes, -1, false);
 }
 
 cudaError_t
 cudaFreeHost (void *memory)
 {
+  judge_wait ("cudaFreeHost");
   flush_device ();
-  return give (memory, false);
+  return give (memory, false, false);
 }
 
 cudaError_t

@@ -10,6 +10,8 @@ namespace neva_emu
 /* All of [p, p + bytes) is memory of a device; is pinned. */
 bool is_device (const void *p, size_t bytes);
 bool is_pinned (const void *p, size_t bytes);
+/* Of a device, and other GPUs may reach it, too. */
+bool is_reachable (const void *p, size_t bytes);
 /* Runs what is queued on all streams of the current device. */
 void flush_device ();
 /* Keeps it for this thread's cudaGetLastError (), and returns it. */

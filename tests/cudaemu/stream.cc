@@ -78,6 +78,14 @@ unsafe_in_capture ()
   return captured != nullptr;
 }
 
+static thread_local std::string waited_for;
+
+void
+waits_for (const std::string &what)
+{
+  waited_for = what;
+}
+
 static void
 flush (cudaStream_t stream)
 {
@@ -85,9 +93,9 @@ flush (cudaStream_t stream)
 
   while (!advance (stream)) {
     if (std::chrono::steady_clock::now () > until)
-      set_sticky (cudaErrorLaunchFailure, "deadlock: GPU " +
-                                              std::to_string (stream->device) +
-                                              " waits for other GPUs for ever");
+      set_sticky (cudaErrorLaunchFailure,
+          "deadlock: GPU " + std::to_string (stream->device) +
+              " waits for other GPUs for ever: " + waited_for);
     std::this_thread::yield ();
   }
 }

@@ -419,6 +419,8 @@ cudaError_t cudaDeviceGetAttribute (
 cudaError_t cudaMemGetInfo (size_t *free_bytes, size_t *total);
 cudaError_t cudaMalloc (void **memory, size_t bytes);
 cudaError_t cudaFree (void *memory);
+cudaError_t cudaMallocAsync (void **memory, size_t bytes, cudaStream_t stream);
+cudaError_t cudaFreeAsync (void *memory, cudaStream_t stream);
 cudaError_t cudaHostAlloc (void **memory, size_t bytes, unsigned flags);
 cudaError_t cudaFreeHost (void *memory);
 cudaError_t cudaMemsetAsync (

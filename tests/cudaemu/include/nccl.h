@@ -32,6 +32,7 @@ ncclResult_t ncclCommInitRank (
 ncclResult_t ncclCommDestroy (ncclComm_t comm);
 ncclResult_t ncclCommAbort (ncclComm_t comm);
 ncclResult_t ncclCommGetAsyncError (ncclComm_t comm, ncclResult_t *error);
+const char *ncclGetLastError (ncclComm_t comm);
 ncclResult_t ncclAllReduce (const void *sendbuff, void *recvbuff, size_t count,
     ncclDataType_t type, ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream);
 ncclResult_t ncclAllGather (const void *sendbuff, void *recvbuff,
