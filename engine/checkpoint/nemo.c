@@ -55,24 +55,34 @@ read_tensors (
   return theirs;
 }
 
+/* Another checkpoint beside ours; its tensors live as long as `set`. */
+static const NevaTensorSet *
+read_other (const char *path, NevaConfig *config, NevaNemoInfo *info,
+    NevaTensorSet *set, GError **error)
+{
+  NevaBundle *bundle = neva_bundle_open (path, error);
+  const NevaTensorSet *theirs;
+
+  if (!bundle)
+    return NULL;
+  if (!neva_nemo_config_read (bundle, config, info, error)) {
+    neva_bundle_check (bundle, error);
+    neva_bundle_free (bundle);
+    return NULL;
+  }
+  theirs = read_tensors (bundle, config->text.gated, set, error);
+  return neva_bundle_check (bundle, error) ? theirs : NULL;
+}
+
 static gboolean
 add_base_model (
     NevaNemo *nemo, const char *path, NevaTensorSet *set, GError **error)
 {
-  NevaBundle *bundle = neva_bundle_open (path, error);
   NevaConfig config = {0};
   g_auto (NevaNemoInfo) info = {0};
-  const NevaTensorSet *theirs;
+  const NevaTensorSet *theirs = read_other (path, &config, &info, set, error);
 
-  if (!bundle)
-    return FALSE;
-  if (!neva_nemo_config_read (bundle, &config, &info, error)) {
-    neva_bundle_check (bundle, error);
-    neva_bundle_free (bundle);
-    return FALSE;
-  }
-  theirs = read_tensors (bundle, config.text.gated, set, error);
-  if (!neva_bundle_check (bundle, error) || !theirs)
+  if (!theirs)
     return FALSE;
   if (config.text.hidden != nemo->config.text.hidden ||
       config.text.layers != nemo->config.text.layers) {
@@ -216,21 +226,12 @@ take_projector (const NevaTensorSet *mine, NevaTensorSet *set)
 static gboolean
 add_lora (NevaNemo *nemo, const char *path, NevaTensorSet *set, GError **error)
 {
-  NevaBundle *bundle = neva_bundle_open (path, error);
   NevaConfig config = {0};
   g_auto (NevaNemoInfo) info = {0};
-  const NevaTensorSet *theirs;
+  const NevaTensorSet *theirs = read_other (path, &config, &info, set, error);
   NevaTensorSet *mine;
 
-  if (!bundle)
-    return FALSE;
-  if (!neva_nemo_config_read (bundle, &config, &info, error)) {
-    neva_bundle_check (bundle, error);
-    neva_bundle_free (bundle);
-    return FALSE;
-  }
-  theirs = read_tensors (bundle, config.text.gated, set, error);
-  if (!neva_bundle_check (bundle, error) || !theirs)
+  if (!theirs)
     return FALSE;
   if (!neva_nemo_lora_has (theirs)) {
     g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,

@@ -6,11 +6,11 @@
 #include "checkpoint/hf_tower.h"
 #include "checkpoint/nemo_blocks.h"
 #include "checkpoint/nemo_clip.h"
+#include "checkpoint/nemo_config.h"
 #include "checkpoint/nemo_qkv.h"
 #include "checkpoint/yaml_file.h"
 #include "log.h"
 
-#define FILE_NAME "model_config.yaml"
 #define MAX_WIDTH 131072
 #define MAX_HEADS 1024
 #define MAX_SIDE 8192
@@ -146,19 +146,12 @@ gboolean
 neva_nemo_clip_config_read (
     NevaBundle *bundle, NevaConfig *config, GError **error)
 {
-  GBytes *bytes = neva_bundle_find (bundle, FILE_NAME);
-  g_autofree char *name =
-      g_strconcat (neva_bundle_path (bundle), ": " FILE_NAME, NULL);
-  gsize length;
+  g_autofree char *name = NULL;
   const char *text;
+  gsize length;
 
-  if (!bytes) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: missing; this is no .nemo checkpoint", name);
-    return FALSE;
-  }
-  text = g_bytes_get_data (bytes, &length);
-  return neva_nemo_clip_config_parse (text, length, name, config, error);
+  return neva_nemo_config_text (bundle, &text, &length, &name, error) &&
+         neva_nemo_clip_config_parse (text, length, name, config, error);
 }
 
 /* ---- Tensors ------------------------------------------------------------ */

@@ -520,22 +520,31 @@ neva_nemo_config_parse (const char *text, gsize length, const char *name,
 }
 
 gboolean
+neva_nemo_config_text (NevaBundle *bundle, const char **text, gsize *length,
+    char **name, GError **error)
+{
+  GBytes *bytes = neva_bundle_find (bundle, FILE_NAME);
+
+  *name = g_strconcat (neva_bundle_path (bundle), ": " FILE_NAME, NULL);
+  if (bytes) {
+    *text = g_bytes_get_data (bytes, length);
+    return TRUE;
+  }
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
+      "%s: missing; this is no .nemo checkpoint", *name);
+  return FALSE;
+}
+
+gboolean
 neva_nemo_config_read (
     NevaBundle *bundle, NevaConfig *config, NevaNemoInfo *info, GError **error)
 {
-  GBytes *bytes = neva_bundle_find (bundle, FILE_NAME);
-  g_autofree char *name =
-      g_strconcat (neva_bundle_path (bundle), ": " FILE_NAME, NULL);
-  gsize length;
+  g_autofree char *name = NULL;
   const char *text;
+  gsize length;
 
-  if (!bytes) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_FILE,
-        "%s: missing; this is no .nemo checkpoint", name);
-    return FALSE;
-  }
-  text = g_bytes_get_data (bytes, &length);
-  return neva_nemo_config_parse (text, length, name, config, info, error);
+  return neva_nemo_config_text (bundle, &text, &length, &name, error) &&
+         neva_nemo_config_parse (text, length, name, config, info, error);
 }
 
 void

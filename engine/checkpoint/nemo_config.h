@@ -35,6 +35,10 @@ typedef struct {
 void neva_nemo_info_clear (NevaNemoInfo *info);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (NevaNemoInfo, neva_nemo_info_clear)
 
+/* The file itself. text: out: (transfer none); name: out: (transfer full), for
+ * messages, always set. FALSE with error if there is none. */
+gboolean neva_nemo_config_text (NevaBundle *bundle, const char **text,
+    gsize *length, char **name, GError **error);
 /* Fills config but for the tower's shape, the preprocessing (the vision folder
  * has them) and text.vocab (the tensors have it); info must be zeroed. */
 gboolean neva_nemo_config_read (

@@ -294,36 +294,38 @@ load_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, NevaSplit split,
     neva_tensor_source_release (s->source, view); /* the view goes, too */
 }
 
-void
-neva_weights_matrix_part (NevaWeightStore *s, NevaMatrix *m, NevaRole role,
-    NevaSplit split, gsize n, gsize k, NevaPart part, const char *format, ...)
+static G_GNUC_PRINTF (8, 0) void load_named (NevaWeightStore *s, NevaMatrix *m,
+    NevaRole role, NevaSplit split, gsize n, gsize k, NevaPart part,
+    const char *format, va_list args)
 {
-  g_autofree char *tail = NULL, *name = NULL;
-  va_list args;
+  g_autofree char *tail = g_strdup_vprintf (format, args);
+  g_autofree char *name = g_strconcat (s->prefix[part], tail, NULL);
 
-  va_start (args, format);
-  tail = g_strdup_vprintf (format, args);
-  va_end (args);
-  name = g_strconcat (s->prefix[part], tail, NULL);
   load_matrix (s, m, role, split, n, k, name);
   if (s->watch)
     s->watch (part, tail, m, s->watch_data);
 }
 
 void
-neva_weights_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n,
-    gsize k, NevaPart part, const char *format, ...)
+neva_weights_matrix_part (NevaWeightStore *s, NevaMatrix *m, NevaRole role,
+    NevaSplit split, gsize n, gsize k, NevaPart part, const char *format, ...)
 {
-  g_autofree char *tail = NULL, *name = NULL;
   va_list args;
 
   va_start (args, format);
-  tail = g_strdup_vprintf (format, args);
+  load_named (s, m, role, split, n, k, part, format, args);
   va_end (args);
-  name = g_strconcat (s->prefix[part], tail, NULL);
-  load_matrix (s, m, role, NEVA_SPLIT_NONE, n, k, name);
-  if (s->watch)
-    s->watch (part, tail, m, s->watch_data);
+}
+
+void
+neva_weights_matrix (NevaWeightStore *s, NevaMatrix *m, NevaRole role, gsize n,
+    gsize k, NevaPart part, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  load_named (s, m, role, NEVA_SPLIT_NONE, n, k, part, format, args);
+  va_end (args);
 }
 
 void

@@ -2,6 +2,7 @@
 /* The properties that name a model, and its types. */
 #include "config.h"
 #include "gstnevamodel.h"
+#include "gstnevaenum.h"
 
 enum {
   MODEL,
@@ -29,27 +30,12 @@ G_STATIC_ASSERT (PIPELINE_PARALLEL + 1 == GST_NEVA_MODEL_N_PROPERTIES);
   (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY |      \
       GST_PARAM_DOC_SHOW_DEFAULT)
 
-GType
-gst_neva_weights_get_type (void)
-{
-  static gsize type = 0;
-
-  if (g_once_init_enter (&type)) {
-    static const GEnumValue values[] = {
-        {NEVA_WEIGHTS_AUTO, "As stored in the model (f16 becomes bf16)",
-            "auto"},
-        {NEVA_WEIGHTS_F32, "32-bit floats", "f32"},
-        {NEVA_WEIGHTS_BF16, "16-bit bfloat", "bf16"},
-        {NEVA_WEIGHTS_INT8, "8-bit integers in groups of 128", "int8"},
-        {NEVA_WEIGHTS_INT4, "4-bit integers in groups of 128", "int4"},
-        {0, NULL, NULL},
-    };
-
-    g_once_init_leave (
-        &type, g_enum_register_static ("GstNevaWeights", values));
-  }
-  return type;
-}
+GST_NEVA_DEFINE_ENUM (gst_neva_weights_get_type, "GstNevaWeights",
+    {NEVA_WEIGHTS_AUTO, "As stored in the model (f16 becomes bf16)", "auto"},
+    {NEVA_WEIGHTS_F32, "32-bit floats", "f32"},
+    {NEVA_WEIGHTS_BF16, "16-bit bfloat", "bf16"},
+    {NEVA_WEIGHTS_INT8, "8-bit integers in groups of 128", "int8"},
+    {NEVA_WEIGHTS_INT4, "4-bit integers in groups of 128", "int4"})
 
 static gpointer
 copy_model (gpointer model)

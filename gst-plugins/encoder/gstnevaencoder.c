@@ -517,11 +517,6 @@ gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
       "Filter/Analyzer/Video",
       "Hands video frames to a vision-language model and attaches handles",
       "The NeVA for GStreamer authors");
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_FRAMES, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_GATE, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_OVERFLOW, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_ENCODER_REGION, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_WEIGHTS, 0);
 
   trans_class->start = gst_neva_encoder_start;
   trans_class->stop = gst_neva_encoder_stop;

@@ -372,10 +372,4 @@ gst_neva_frame_sampler_class_init (GstNevaFrameSamplerClass *klass)
       "Filter/Video",
       "Chooses the video frames that a video language model is shown",
       "The NeVA for GStreamer authors");
-
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_GATE, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_MODE, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_OUTPUT, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_ALIGN, 0);
-  gst_type_mark_as_plugin_api (GST_TYPE_NEVA_SAMPLER_SEEK, 0);
 }

@@ -2,6 +2,7 @@
 /* Values and declaration of nevajudge's properties; see settings.h. */
 #include "config.h"
 #include "settings.h"
+#include "common/gstnevaenum.h"
 
 #define DEFAULT_CATEGORY "llava_bench_detail"
 #define DEFAULT_THRESHOLD 5.0
@@ -32,49 +33,20 @@ enum {
 
 /* ---- Enumerations ---- */
 
-static GType
-mode_type (void)
-{
-  static gsize once = 0;
-  static const GEnumValue values[] = {
-      {GST_NEVA_JUDGE_MODE_SCORE, "One JSON text per judged window", "score"},
-      {GST_NEVA_JUDGE_MODE_BEST, "The text of the best candidate", "best"},
-      {GST_NEVA_JUDGE_MODE_GATE,
-          "The text of the best candidate if it has more than the threshold, "
-          "else a gap",
-          "gate"},
-      {0, NULL, NULL}};
+GST_NEVA_DEFINE_STATIC_ENUM (mode_type, "GstNevaJudgeMode",
+    {GST_NEVA_JUDGE_MODE_SCORE, "One JSON text per judged window", "score"},
+    {GST_NEVA_JUDGE_MODE_BEST, "The text of the best candidate", "best"},
+    {GST_NEVA_JUDGE_MODE_GATE,
+        "The text of the best candidate if it has more than the threshold, "
+        "else a gap",
+        "gate"})
 
-  if (g_once_init_enter (&once)) {
-    const GType type = g_enum_register_static ("GstNevaJudgeMode", values);
-
-    gst_type_mark_as_plugin_api (type, 0);
-    g_once_init_leave (&once, type);
-  }
-  return once;
-}
-
-static GType
-error_policy_type (void)
-{
-  static gsize once = 0;
-  static const GEnumValue values[] = {
-      {GST_NEVA_JUDGE_ERROR_POLICY_SKIP,
-          "A window that cannot be judged is a warning and counts -1", "skip"},
-      {GST_NEVA_JUDGE_ERROR_POLICY_FAIL,
-          "A window that cannot be judged is an error and ends the stream",
-          "fail"},
-      {0, NULL, NULL}};
-
-  if (g_once_init_enter (&once)) {
-    const GType type =
-        g_enum_register_static ("GstNevaJudgeErrorPolicy", values);
-
-    gst_type_mark_as_plugin_api (type, 0);
-    g_once_init_leave (&once, type);
-  }
-  return once;
-}
+GST_NEVA_DEFINE_STATIC_ENUM (error_policy_type, "GstNevaJudgeErrorPolicy",
+    {GST_NEVA_JUDGE_ERROR_POLICY_SKIP,
+        "A window that cannot be judged is a warning and counts -1", "skip"},
+    {GST_NEVA_JUDGE_ERROR_POLICY_FAIL,
+        "A window that cannot be judged is an error and ends the stream",
+        "fail"})
 
 /* ---- Values ---- */
 

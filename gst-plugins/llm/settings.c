@@ -3,6 +3,7 @@
  * the sampling properties are those of neva_inference.yaml. */
 #include "config.h"
 #include "settings.h"
+#include "common/gstnevaenum.h"
 #include "stringarray.h"
 
 #define DEFAULT_MAX_TOKENS 256
@@ -45,34 +46,20 @@ enum {
 
 /* ---- Enumerations ---- */
 
-/* The names carry the plugin's prefix: GTypes are global to the process. */
-#define DEFINE_ENUM(function, name, ...)                                       \
-  static GType function (void)                                                 \
-  {                                                                            \
-    static gsize once = 0;                                                     \
-    static const GEnumValue values[] = {__VA_ARGS__, {0, NULL, NULL}};         \
-    if (g_once_init_enter (&once)) {                                           \
-      const GType type = g_enum_register_static (name, values);                \
-      gst_type_mark_as_plugin_api (type, 0);                                   \
-      g_once_init_leave (&once, type);                                         \
-    }                                                                          \
-    return once;                                                               \
-  }
-
-DEFINE_ENUM (output_type, "GstNevaLlmOutput",
+GST_NEVA_DEFINE_STATIC_ENUM (output_type, "GstNevaLlmOutput",
     {GST_NEVA_LLM_OUTPUT_AUTO,
         "Video with captions as metas where downstream takes video, else text",
         "auto"},
     {GST_NEVA_LLM_OUTPUT_TEXT, "Captions as text buffers", "text"},
     {GST_NEVA_LLM_OUTPUT_META, "Video with captions as metas", "meta"})
-DEFINE_ENUM (timing_type, "GstNevaLlmTiming",
+GST_NEVA_DEFINE_STATIC_ENUM (timing_type, "GstNevaLlmTiming",
     {GST_NEVA_LLM_TIMING_LATE,
         "Video is never delayed; captions follow when they are ready", "late"},
     {GST_NEVA_LLM_TIMING_ALIGNED,
         "Video waits, at most for max-delay, and leaves together with the "
         "captions that describe it",
         "aligned"})
-DEFINE_ENUM (text_time_type, "GstNevaLlmTextTime",
+GST_NEVA_DEFINE_STATIC_ENUM (text_time_type, "GstNevaLlmTextTime",
     {GST_NEVA_LLM_TEXT_TIME_AUTO,
         "arrival on the text pad of a live source, else window", "auto"},
     {GST_NEVA_LLM_TEXT_TIME_WINDOW, "Text has the time of its window",
@@ -81,7 +68,7 @@ DEFINE_ENUM (text_time_type, "GstNevaLlmTextTime",
         "Text that comes after its window began has the time of the video "
         "frame that passes then",
         "arrival"})
-DEFINE_ENUM (overflow_type, "GstNevaLlmOverflow",
+GST_NEVA_DEFINE_STATIC_ENUM (overflow_type, "GstNevaLlmOverflow",
     {GST_NEVA_LLM_OVERFLOW_AUTO, "block, or drop-oldest if the source is live",
         "auto"},
     {GST_NEVA_LLM_OVERFLOW_BLOCK, "Make upstream wait", "block"},
@@ -89,27 +76,27 @@ DEFINE_ENUM (overflow_type, "GstNevaLlmOverflow",
         "drop-oldest"},
     {GST_NEVA_LLM_OVERFLOW_DROP_NEWEST, "Drop the clip that came last",
         "drop-newest"})
-DEFINE_ENUM (error_policy_type, "GstNevaLlmErrorPolicy",
+GST_NEVA_DEFINE_STATIC_ENUM (error_policy_type, "GstNevaLlmErrorPolicy",
     {GST_NEVA_LLM_ERROR_POLICY_FAIL,
         "A clip that cannot be captioned is an error and ends the stream",
         "fail"},
     {GST_NEVA_LLM_ERROR_POLICY_SKIP,
         "A clip that cannot be captioned is a warning and is skipped", "skip"})
-DEFINE_ENUM (penalty_mode_type, "GstNevaLlmPenaltyMode",
+GST_NEVA_DEFINE_STATIC_ENUM (penalty_mode_type, "GstNevaLlmPenaltyMode",
     {NEVA_PENALTY_DOCUMENTED,
         "Penalise every token seen, whatever its logit's sign", "documented"},
     {NEVA_PENALTY_NEMO,
         "As NeMo computes it: needs compute-logprob, and raises negative "
         "logits",
         "nemo"})
-DEFINE_ENUM (clean_type, "GstNevaLlmClean",
+GST_NEVA_DEFINE_STATIC_ENUM (clean_type, "GstNevaLlmClean",
     {NEVA_CLEAN_EXACT, "The end marker goes, and white space around the text",
         "exact"},
     {NEVA_CLEAN_NEMO,
         "As NeMo cuts it, letters that belong to the text included; no partial "
         "captions",
         "nemo"})
-DEFINE_ENUM (insert_type, "GstNevaLlmInsertMediaToken",
+GST_NEVA_DEFINE_STATIC_ENUM (insert_type, "GstNevaLlmInsertMediaToken",
     {NEVA_INSERT_NONE,
         "Where the prompt has it, else where the template wants it", "none"},
     {NEVA_INSERT_LEFT, "In front of the prompt", "left"},

@@ -12,6 +12,7 @@
 #include "common/console.h"
 #include "common/missing.h"
 #include "common/subtitle.h"
+#include "common/video_pad.h"
 #include "format.h"
 #include "gstnevamodel.h"
 #include "work.h"
@@ -38,8 +39,8 @@ typedef struct {
   const char *file;
   Question *questions; /* [n_questions] */
   guint n_questions;
-  GstElement *pipeline, *sampler;
-  gboolean linked;  /* a video stream was found */
+  GstElement *pipeline;
+  VideoPad video;   /* into the sampler */
   gboolean loading; /* the model */
   gboolean over;    /* this pass */
   char *missing;    /* what the missing-plugin message said */
@@ -93,33 +94,6 @@ make_llm (Run *run, guint *next)
   return llm;
 }
 
-static void
-on_pad (GstElement *source, GstPad *pad, gpointer data)
-{
-  Run *run = data;
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (run->sampler, "sink");
-  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-  const char *name =
-      caps && gst_caps_get_size (caps) > 0
-          ? gst_structure_get_name (gst_caps_get_structure (caps, 0))
-          : "";
-
-  if (!gst_pad_is_linked (sink) && g_str_equal (name, "video/x-raw") &&
-      gst_pad_link (pad, sink) == GST_PAD_LINK_OK)
-    run->linked = TRUE;
-}
-
-static void
-on_no_more_pads (GstElement *source, gpointer data)
-{
-  Run *run = data;
-
-  if (!run->linked)
-    gst_element_post_message (
-        run->pipeline, gst_message_new_application (GST_OBJECT (run->pipeline),
-                           gst_structure_new_empty ("no-video")));
-}
-
 static gboolean
 is_left (const Run *run, guint from)
 {
@@ -165,12 +139,11 @@ build (Run *run, const char *uri)
   if (!gst_element_link_many (e[1], e[2], e[3], e[4], NULL) ||
       !add_questions (run, e[4], e[5]))
     return FALSE;
-  run->sampler = e[1];
+  run->video = (VideoPad){run->pipeline, e[1], FALSE};
   /* only what leads to video is decoded */
   g_object_set (
       e[0], "uri", uri, "caps", caps, "expose-all-streams", FALSE, NULL);
-  g_signal_connect (e[0], "pad-added", G_CALLBACK (on_pad), run);
-  g_signal_connect (e[0], "no-more-pads", G_CALLBACK (on_no_more_pads), run);
+  video_pad_watch (&run->video, e[0]);
   g_object_set (e[1], "window", o->window, "overlap", o->overlap, NULL);
   model_options_set_string (e[1], "mode", o->mode);
   model_options_set_number (e[1], "num-frames", o->num_frames);
@@ -344,7 +317,7 @@ on_error (Run *run, GstMessage *message)
   q = question_of (run, message, details);
   /* GStreamer calls a sound file, of which nothing is wanted, a missing plugin
    */
-  if (!model && !run->missing && !run->linked &&
+  if (!model && !run->missing && !run->video.linked &&
       g_error_matches (error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN)) {
     on_no_video (run);
     return;
@@ -432,7 +405,8 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
 static double
 fraction_done (const Run *run)
 {
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (run->sampler, "sink");
+  g_autoptr (GstPad) sink =
+      gst_element_get_static_pad (run->video.entry, "sink");
   gint64 position = G_MAXINT64, duration = 0;
 
   for (guint i = 0; i < run->n_questions; i++)
@@ -499,7 +473,7 @@ run_pipeline (Run *run)
 static void
 pass (Run *run, const char *uri)
 {
-  run->over = run->linked = run->loading = FALSE;
+  run->over = run->video.linked = run->loading = FALSE;
   for (guint i = 0; i < run->n_questions; i++) {
     run->questions[i].llm = NULL;
     run->questions[i].in_pass = 0;

@@ -34,6 +34,24 @@ note_free (gpointer data)
   g_free (data);
 }
 
+const char *
+hub_state_name (HubState state)
+{
+  switch (state) {
+    case HUB_STARTING:
+      return "starting";
+    case HUB_LIVE:
+      return "live";
+    case HUB_LOST:
+      return "lost";
+    case HUB_ENDED:
+      return "ended";
+    case HUB_FAILED:
+      return "failed";
+  }
+  return "";
+}
+
 Hub *
 hub_new (const Options *options)
 {

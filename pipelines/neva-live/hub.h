@@ -20,6 +20,9 @@ typedef enum {
   HUB_FAILED /* will not be tried again */
 } HubState;
 
+/* "starting", "live" … */
+const char *hub_state_name (HubState state);
+
 /* A caption, whole or as far as it is written. */
 typedef struct {
   guint64 clip;      /* counts up within a run of the pipeline */

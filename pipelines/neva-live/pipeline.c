@@ -49,33 +49,6 @@ add_row (Pipeline *self, GstElement *first, const char *const *factories,
 
 /* ---- The source --------------------------------------------------------- */
 
-static void
-on_pad (GstElement *source, GstPad *pad, gpointer data)
-{
-  Pipeline *self = data;
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (self->entry, "sink");
-  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-  const char *name =
-      caps && gst_caps_get_size (caps) > 0
-          ? gst_structure_get_name (gst_caps_get_structure (caps, 0))
-          : "";
-
-  if (!gst_pad_is_linked (sink) && g_str_equal (name, "video/x-raw") &&
-      gst_pad_link (pad, sink) == GST_PAD_LINK_OK)
-    self->linked = TRUE;
-}
-
-static void
-on_no_more_pads (GstElement *source, gpointer data)
-{
-  Pipeline *self = data;
-
-  if (!self->linked)
-    gst_element_post_message (self->pipeline,
-        gst_message_new_application (
-            GST_OBJECT (self->pipeline), gst_structure_new_empty ("no-video")));
-}
-
 static gboolean
 has_property (GstElement *element, const char *name)
 {
@@ -131,7 +104,7 @@ on_inner_element (
     return;
   /* or a second stream is waited for */
   g_object_set (element, "single-stream", TRUE, NULL);
-  pad = gst_element_get_static_pad (self->entry, "sink");
+  pad = gst_element_get_static_pad (self->video.entry, "sink");
   gst_pad_add_probe (
       pad, GST_PAD_PROBE_TYPE_BUFFER, on_untimed_frame, self, NULL);
 }
@@ -144,7 +117,7 @@ add_test (Pipeline *self, GError **error)
   if (!test)
     return FALSE;
   gst_bin_add (GST_BIN (self->pipeline), test);
-  self->linked = gst_element_link (test, self->entry);
+  self->video.linked = gst_element_link (test, self->video.entry);
   return TRUE;
 }
 
@@ -161,8 +134,7 @@ add_source (Pipeline *self, GError **error)
   /* only what leads to video is decoded */
   g_object_set (source, "uri", self->source->uri, "caps", caps,
       "expose-all-streams", FALSE, NULL);
-  g_signal_connect (source, "pad-added", G_CALLBACK (on_pad), self);
-  g_signal_connect (source, "no-more-pads", G_CALLBACK (on_no_more_pads), self);
+  video_pad_watch (&self->video, source);
   g_signal_connect (source, "source-setup", G_CALLBACK (on_source_setup), self);
   g_signal_connect (
       source, "deep-element-added", G_CALLBACK (on_inner_element), self);
@@ -228,7 +200,7 @@ add_trunk (Pipeline *self, GError **error)
 
   if (!add_row (self, NULL, row, e, error))
     return NULL;
-  self->entry = e[0];
+  self->video = (VideoPad){self->pipeline, e[0], FALSE};
   model_options_set_string (e[1], "video-direction", "auto");
   g_object_set (e[2], "sync", waits_for_clock (self->source), "sync-to-first",
       TRUE, NULL);

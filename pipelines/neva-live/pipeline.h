@@ -14,6 +14,7 @@
 #define NEVA_LIVE_PIPELINE_H
 
 #include "hub.h"
+#include "common/video_pad.h"
 
 typedef struct {
   Hub *hub; /* borrowed */
@@ -21,10 +22,9 @@ typedef struct {
   guint index;
 
   GstElement *pipeline; /* owned; the others are its own */
-  GstElement *entry;    /* what the source's video goes into */
+  VideoPad video;       /* and what it goes into */
   GstElement *encoder, *llms[1 + MAX_ALERTS]; /* [0]: the captions */
   guint n_llms;
-  gboolean linked; /* video was found; the source's thread */
 
   GMutex lock;
   /* Under lock. */

@@ -59,24 +59,6 @@ add_series (JsonBuilder *b, const char *name, const float *values, guint n)
   json_builder_end_array (b);
 }
 
-static const char *
-state_name (HubState state)
-{
-  switch (state) {
-    case HUB_STARTING:
-      return "starting";
-    case HUB_LIVE:
-      return "live";
-    case HUB_LOST:
-      return "lost";
-    case HUB_ENDED:
-      return "ended";
-    case HUB_FAILED:
-      return "failed";
-  }
-  return "";
-}
-
 static void
 add_said (JsonBuilder *b, const Said *said)
 {
@@ -147,7 +129,7 @@ add_stream (JsonBuilder *b, const Hub *hub, guint i)
   add_int (b, "id", i + 1);
   add_string (b, "name", source->name);
   add_string (b, "uri", source->shown);
-  add_string (b, "state", state_name (s->state));
+  add_string (b, "state", hub_state_name (s->state));
   add_string (b, "message", s->message);
   add_rates (b, s);
   add_series (
@@ -202,7 +184,7 @@ report_stream (const Hub *hub, guint stream, guint64 number)
 
   json_builder_begin_object (b);
   add_int (b, "stream", stream + 1);
-  add_string (b, "state", state_name (hub->streams[stream].state));
+  add_string (b, "state", hub_state_name (hub->streams[stream].state));
   add_string (b, "message", hub->streams[stream].message);
   return event (hub, "stream", number, b);
 }

@@ -109,7 +109,7 @@ static void
 on_error (Stream *self, GstMessage *message)
 {
   g_autoptr (GError) error = NULL;
-  const gboolean plugin = self->missing && !self->pipeline->linked;
+  const gboolean plugin = self->missing && !self->pipeline->video.linked;
 
   gst_message_parse_error (message, &error, NULL);
   if (is_from_model (self, message))
@@ -118,8 +118,9 @@ on_error (Stream *self, GstMessage *message)
     end_run (self, RUN_FAILED, EXIT_INPUT, self->missing);
   /* GStreamer calls a sound file, of which nothing is wanted, a missing plugin
    */
-  else if (!self->pipeline->linked && g_error_matches (error, GST_CORE_ERROR,
-                                          GST_CORE_ERROR_MISSING_PLUGIN))
+  else if (!self->pipeline->video.linked &&
+           g_error_matches (
+               error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN))
     end_run (self, RUN_FAILED, EXIT_INPUT, NO_VIDEO);
   else
     end_run (self, self->source->kind == SOURCE_FILE ? RUN_FAILED : RUN_LOST,

@@ -103,24 +103,6 @@ fit (const char *text, guint columns)
 
 /* ---- Drawing ------------------------------------------------------------ */
 
-static const char *
-state_text (HubState state)
-{
-  switch (state) {
-    case HUB_STARTING:
-      return "starting";
-    case HUB_LIVE:
-      return "live";
-    case HUB_LOST:
-      return "lost";
-    case HUB_ENDED:
-      return "ended";
-    case HUB_FAILED:
-      return "failed";
-  }
-  return "";
-}
-
 /* SGR parameters */
 static const char *
 state_colour (HubState state)
@@ -177,7 +159,7 @@ draw_head (
   rest = fit (numbers->str, columns > used ? columns - used : 0);
   append_coloured (self, out, state_colour (v->state), "● ");
   append_coloured (self, out, "1", name);
-  g_string_append_printf (out, "  %s  ", state_text (v->state));
+  g_string_append_printf (out, "  %s  ", hub_state_name (v->state));
   append_coloured (self, out, "2", rest);
   end_line (self, out);
 }
@@ -293,7 +275,7 @@ append_news (Terminal *self, GString *out, guint stream)
   }
   if (v.state != seen->state || g_strcmp0 (v.message, seen->message) != 0) {
     g_printerr ("neva-live: %s: %s%s%s\n", name_of (self, stream),
-        state_text (v.state), v.message ? ": " : "",
+        hub_state_name (v.state), v.message ? ": " : "",
         v.message ? v.message : "");
     seen->state = v.state;
     g_free (seen->message);

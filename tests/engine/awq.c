@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "check.h"
 #include "checkpoint/awq.h"
-#include "model/weights.h"
+#include "coded_matrix.h"
 
 #define N 72   /* more than a panel */
 #define K 1280 /* ten groups: more zeros than a word of eight */
@@ -239,30 +239,11 @@ write_layout (gsize i, const char *find, const char *replace)
 
 /* ---- Loading ------------------------------------------------------------ */
 
-typedef struct {
-  NevaWeights mode;
-  NevaSplit split;
-  guint rank, ranks;
-} How;
-
-/* This rank's part; NULL with error. */
 static NevaWeightStore *
 load (NevaTensorSource *source, NevaAwqLayout layout, const How *how,
     NevaMatrix *m, GError **error)
 {
-  NevaWeightStore *s =
-      neva_weights_new (source, how->mode, backend, NULL, NULL, NULL);
-  const guint down = how->split == NEVA_SPLIT_ROWS ? how->ranks : 1;
-  const guint across = how->split == NEVA_SPLIT_COLUMNS ? how->ranks : 1;
-
-  neva_weights_set_codes (s, layout, FALSE, FALSE);
-  neva_weights_set_rank (s, how->rank, how->ranks);
-  neva_weights_matrix_part (s, m, NEVA_ROLE_TEXT, how->split, N / down,
-      K / across, NEVA_PART_TEXT, "layers.0.x.weight");
-  if (neva_weights_finish (s, error))
-    return s;
-  neva_weights_free (s);
-  return NULL;
+  return load_coded (source, backend, layout, FALSE, how, N, K, m, error);
 }
 
 /* Products with unit vectors are the columns of the matrix. They round some

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "backend/backend.h"
 #include "check.h"
+#include "coded_matrix.h"
 #include "matmul_layout.h"
-#include "model/weights.h"
 
 enum { N = 72, K = 300 }; /* more than a panel; two groups and a part */
 
@@ -17,12 +17,6 @@ static NevaBackend *backend;
 static char *folder;
 static gint8 codes[N][K];
 static float scales[N];
-
-typedef struct {
-  NevaWeights mode;
-  NevaSplit split;
-  guint rank, ranks;
-} How;
 
 /* ---- Files -------------------------------------------------------------- */
 
@@ -84,19 +78,8 @@ static NevaWeightStore *
 load (NevaTensorSource *source, gboolean meant, const How *how, NevaMatrix *m,
     GError **error)
 {
-  NevaWeightStore *s =
-      neva_weights_new (source, how->mode, backend, NULL, NULL, NULL);
-  const guint down = how->split == NEVA_SPLIT_ROWS ? how->ranks : 1;
-  const guint across = how->split == NEVA_SPLIT_COLUMNS ? how->ranks : 1;
-
-  neva_weights_set_codes (s, NEVA_AWQ_NONE, meant, FALSE);
-  neva_weights_set_rank (s, how->rank, how->ranks);
-  neva_weights_matrix_part (s, m, NEVA_ROLE_TEXT, how->split, N / down,
-      K / across, NEVA_PART_TEXT, "layers.0.x.weight");
-  if (neva_weights_finish (s, error))
-    return s;
-  neva_weights_free (s);
-  return NULL;
+  return load_coded (
+      source, backend, NEVA_AWQ_NONE, meant, how, N, K, m, error);
 }
 
 /* ---- What is loaded ----------------------------------------------------- */
