@@ -42,6 +42,14 @@ neva_backend_check_fp8 (const char *device, GError **error)
   return FALSE;
 }
 
+void
+neva_backend_set_notice (NevaBackend *b, const char *why)
+{
+  g_free (b->notice);
+  b->notice = g_strdup_printf ("device 'auto' is the CPU: %s", why);
+  neva_warning ("%s", b->notice);
+}
+
 /* The first GPU, or the CPU and a line that says why. */
 static NevaBackend *
 choose (guint threads, guint part, guint parts, guint gpu)
@@ -51,8 +59,9 @@ choose (guint threads, guint part, guint parts, guint gpu)
 
   if (b)
     return b;
-  neva_warning ("device 'auto' is the CPU: %s", error->message);
-  return neva_backend_cpu_new (threads, part, parts);
+  b = neva_backend_cpu_new (threads, part, parts);
+  neva_backend_set_notice (b, error->message);
+  return b;
 }
 
 NevaBackend *

@@ -132,6 +132,7 @@ typedef struct {
 
 struct _NevaBackend {
   const NevaBackendClass *klass;
+  char *notice; /* owned; why "auto" is the CPU, in words; NULL: it is not */
 };
 
 /* device: "cpu" or NULL, "cuda" or "cuda:N" (a GPU), "auto" (the first GPU,
@@ -154,11 +155,16 @@ NevaBackend *neva_backend_cuda_new (
 NevaBackend *neva_backend_new_part (const char *device, guint threads,
     guint part, guint parts, guint gpu, GError **error);
 
+/* This is the CPU, though "auto" was asked for: kept, and logged. */
+void neva_backend_set_notice (NevaBackend *b, const char *why);
+
 static inline void
 neva_backend_free (NevaBackend *b)
 {
-  if (b)
-    b->klass->free (b);
+  if (!b)
+    return;
+  g_free (b->notice);
+  b->klass->free (b);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaBackend, neva_backend_free)
 

@@ -61,6 +61,12 @@ neva_judge_open (
   return g_steal_pointer (&self);
 }
 
+const char *
+neva_judge_notice (const NevaJudge *self)
+{
+  return self->model ? neva_model_get_info (self->model)->notice : NULL;
+}
+
 void
 neva_judge_close (NevaJudge *self)
 {

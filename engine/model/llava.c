@@ -62,6 +62,12 @@ neva_llava_weights_name (const NevaLlava *l)
   return neva_weights_name (l->weights);
 }
 
+const char *
+neva_llava_notice (const NevaLlava *l)
+{
+  return l->backend ? l->backend->notice : NULL;
+}
+
 guint64
 neva_llava_kv_bytes (const NevaLlava *l)
 {

@@ -31,6 +31,8 @@ guint neva_llava_tokens_per_frame (const NevaLlava *llava);
 guint neva_llava_tower_rows (const NevaLlava *llava);
 guint64 neva_llava_weight_bytes (const NevaLlava *llava);
 const char *neva_llava_weights_name (const NevaLlava *llava); /* "bf16" */
+/* Why device "auto" is the CPU; NULL: it is not. */
+const char *neva_llava_notice (const NevaLlava *llava);
 
 /* For comparison with PyTorch modules that were cast to bf16 as a whole: that
  * rounds the rotary frequencies too, which loading a checkpoint does not. */

@@ -12,6 +12,10 @@
 /* Scratch of a forward pass. Longer inputs go through in several passes, so a
  * model's resident memory is weights + KV cache + less than 300 MB. */
 #define SCRATCH_BYTES (128u << 20)
+#define PASS_ROWS 1024
+/* A GPU has its rate only when its products fill all multiprocessors. */
+#define GPU_SCRATCH_BYTES (512u << 20)
+#define GPU_PASS_ROWS 2048
 /* The KV cache's default bound, in full contexts. */
 #define DEFAULT_CONTEXTS 4
 /* How often a rank looks for another one before it sleeps: some 50 us. */
@@ -200,7 +204,9 @@ load_weights_and_plan (NevaLlava *l, const NevaModelOptions *options,
   if (!load_weights (l, options, progress, user_data, cancellable, error) ||
       !plan_cache (l, options->kv_cache_bytes, sizes, error))
     return FALSE;
-  sizes->rows = neva_lm_batch (l->lm, SCRATCH_BYTES);
+  sizes->rows = g_str_equal (l->backend->klass->name, "cuda")
+                    ? neva_lm_batch (l->lm, GPU_SCRATCH_BYTES, GPU_PASS_ROWS)
+                    : neva_lm_batch (l->lm, SCRATCH_BYTES, PASS_ROWS);
   sizes->weight_bytes = neva_weights_bytes (l->weights);
   return TRUE;
 }
@@ -367,7 +373,9 @@ neva_llava_load (const char *path, const NevaModelOptions *options,
     g_propagate_error (error, g_steal_pointer (&fault));
     return NULL;
   }
-  neva_warning ("device 'auto' is the CPU: %s", fault->message);
   o.device = "cpu";
-  return neva_llava_load (path, &o, progress, user_data, cancellable, error);
+  l = neva_llava_load (path, &o, progress, user_data, cancellable, error);
+  if (l)
+    neva_backend_set_notice (l->backend, fault->message);
+  return l;
 }

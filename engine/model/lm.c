@@ -175,7 +175,7 @@ take_scratch (const NevaLm *d, NevaArena *a, gsize rows)
 }
 
 gsize
-neva_lm_batch (const NevaLm *d, gsize bytes)
+neva_lm_batch (const NevaLm *d, gsize bytes, gsize most)
 {
   const gsize step = 64;
   NevaArena one = {0}, two = {0};
@@ -183,7 +183,7 @@ neva_lm_batch (const NevaLm *d, gsize bytes)
   /* the difference leaves out what does not grow with the rows */
   take_scratch (d, &one, 1024);
   take_scratch (d, &two, 1024 + step);
-  return CLAMP (bytes / (two.peak - one.peak), 1, 16) * step;
+  return CLAMP (bytes / (two.peak - one.peak), 1, most / step) * step;
 }
 
 static void
@@ -223,6 +223,18 @@ embed_ids (const NevaLm *d, NevaBackend *b, const Scratch *s, const gint32 *ids,
   }
 }
 
+/* Rows from `r` on that lie behind each other: a frame's do. */
+static gsize
+features_in_a_row (const NevaPass *pass, gsize r, gsize hidden)
+{
+  gsize n = 1;
+
+  while (r + n < pass->rows &&
+         pass->features[r + n] == pass->features[r] + n * hidden)
+    n++;
+  return n;
+}
+
 /* Word rows by id, feature rows from the leader's host. */
 static void
 embed (const NevaLm *d, NevaBackend *b, const Scratch *s, const NevaPass *pass)
@@ -238,9 +250,13 @@ embed (const NevaLm *d, NevaBackend *b, const Scratch *s, const NevaPass *pass)
     while (end < pass->rows && !(pass->features && pass->features[end]))
       end++;
     embed_ids (d, b, s, pass->ids + r, r, end - r);
-    for (r = end; r < pass->rows && pass->features && pass->features[r]; r++)
+    for (r = end; r < pass->rows && pass->features && pass->features[r];) {
+      const gsize n = features_in_a_row (pass, r, hidden);
+
       neva_backend_upload (
-          b, x + r * hidden, pass->features[r], hidden * sizeof (float));
+          b, x + r * hidden, pass->features[r], n * hidden * sizeof (float));
+      r += n;
+    }
   }
   if (d->shard.stage_comm)
     neva_comm_all_reduce (d->shard.stage_comm, b, x, pass->rows * hidden);

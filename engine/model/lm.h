@@ -25,8 +25,8 @@ void neva_lm_free (NevaLm *lm);
 
 /* See neva_llava_round_rotary (). */
 void neva_lm_round_rotary (NevaLm *lm);
-/* Rows of one pass so that scratch stays within `bytes`; at least 64. */
-gsize neva_lm_batch (const NevaLm *lm, gsize bytes);
+/* Rows of one pass so that scratch stays within `bytes`; 64 to `most`. */
+gsize neva_lm_batch (const NevaLm *lm, gsize bytes, gsize most);
 
 /* Rows of one pass. Spans lie one after the other and cover all rows. */
 typedef struct {

@@ -370,7 +370,8 @@ fill_info (NevaLlavaDriver *self, const char *path)
       .conv_template = config->conv_template,
       .media_type =
           config->nemo && *config->media_type ? config->media_type : NULL,
-      .frame_choice = *config->frame_choice ? config->frame_choice : NULL};
+      .frame_choice = *config->frame_choice ? config->frame_choice : NULL,
+      .notice = neva_llava_notice (self->llava)};
 }
 
 NevaDriver *

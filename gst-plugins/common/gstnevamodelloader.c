@@ -117,6 +117,16 @@ find_team (GstElement *element, GError **error)
   return TRUE;
 }
 
+/* Once for all elements that share it. */
+static void
+warn_of (GstElement *element, NevaModel *model)
+{
+  const char *notice = neva_model_get_info (model)->notice;
+
+  if (notice)
+    GST_ELEMENT_WARNING (element, RESOURCE, NOT_FOUND, ("%s", notice), (NULL));
+}
+
 static gpointer
 load_thread (gpointer data)
 {
@@ -144,6 +154,7 @@ load_thread (gpointer data)
         o->path, &options, on_progress, load, load->cancellable, &error);
   if (model) {
     publish (load->element, model);
+    warn_of (load->element, model);
     finish (load, model);
     load->percent = 100;
     post_progress (load, GST_PROGRESS_TYPE_COMPLETE, "Loaded %s");

@@ -4,6 +4,7 @@
 #include "settings.h"
 #include "common/gstnevaenum.h"
 
+#define DEFAULT_DEVICE "cpu"
 #define DEFAULT_CATEGORY "llava_bench_detail"
 #define DEFAULT_THRESHOLD 5.0
 #define DEFAULT_MAX_WAIT (5 * GST_SECOND)
@@ -15,6 +16,7 @@
 
 enum {
   PROP_JUDGE = GST_NEVA_JUDGE_FIRST_SETTING,
+  PROP_DEVICE,
   PROP_API_KEY_FILE,
   PROP_RULE,
   PROP_CATEGORY,
@@ -54,6 +56,7 @@ void
 gst_neva_judge_settings_init (GstNevaJudgeSettings *settings)
 {
   *settings = (GstNevaJudgeSettings){.category = g_strdup (DEFAULT_CATEGORY),
+      .device = g_strdup (DEFAULT_DEVICE),
       .threshold = DEFAULT_THRESHOLD,
       .max_wait = DEFAULT_MAX_WAIT,
       .max_pending = DEFAULT_MAX_PENDING,
@@ -69,6 +72,7 @@ gst_neva_judge_settings_copy (
 {
   *dest = *src;
   dest->judge = g_strdup (src->judge);
+  dest->device = g_strdup (src->device);
   dest->key_file = g_strdup (src->key_file);
   dest->rule = g_strdup (src->rule);
   dest->category = g_strdup (src->category);
@@ -80,6 +84,7 @@ void
 gst_neva_judge_settings_clear (GstNevaJudgeSettings *settings)
 {
   g_clear_pointer (&settings->judge, g_free);
+  g_clear_pointer (&settings->device, g_free);
   g_clear_pointer (&settings->key_file, g_free);
   g_clear_pointer (&settings->rule, g_free);
   g_clear_pointer (&settings->category, g_free);
@@ -94,6 +99,8 @@ string_field (GstNevaJudgeSettings *s, guint id)
   switch (id) {
     case PROP_JUDGE:
       return &s->judge;
+    case PROP_DEVICE:
+      return &s->device;
     case PROP_API_KEY_FILE:
       return &s->key_file;
     case PROP_RULE:
@@ -212,6 +219,11 @@ install_judge (GObjectClass *klass)
           "openai:<base-url>#<model>, an http or https URL that is posted to "
           "as NVIDIA's hosted functions are, or fake:TEXT for tests",
           NULL, READY));
+  g_object_class_install_property (klass, PROP_DEVICE,
+      g_param_spec_string ("device", "Device",
+          "Where a judge from a folder or file runs: cpu, cuda, cuda:N, or "
+          "auto (the first GPU, else the CPU)",
+          DEFAULT_DEVICE, READY));
   g_object_class_install_property (klass, PROP_API_KEY_FILE,
       g_param_spec_string ("api-key-file", "API key file",
           "File whose first line is the endpoint's key (NULL = the environment "

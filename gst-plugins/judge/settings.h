@@ -19,7 +19,7 @@ typedef enum {
 } GstNevaJudgeErrorPolicy;
 
 typedef struct {
-  char *judge, *key_file, *rule, *category;
+  char *judge, *device, *key_file, *rule, *category;
   char *question, *context;
   GstNevaJudgeMode mode;
   GstNevaJudgeErrorPolicy error_policy;

@@ -377,6 +377,7 @@ open_judge (GstNevaJudge *self, GCancellable *cancel)
   else if (check_rules (self, &s, &error)) {
     const NevaJudgeOptions options = {.judge = s.judge,
         .key_file = s.key_file,
+        .model.device = s.device,
         .max_tokens = s.max_tokens,
         .timeout_s = s.timeout,
         .retries = s.retries};
@@ -386,6 +387,9 @@ open_judge (GstNevaJudge *self, GCancellable *cancel)
   gst_neva_judge_settings_clear (&s);
   if (!judge)
     gst_neva_judge_fail (self, NULL, error);
+  else if (neva_judge_notice (judge))
+    GST_ELEMENT_WARNING (
+        self, RESOURCE, NOT_FOUND, ("%s", neva_judge_notice (judge)), (NULL));
   g_mutex_lock (&self->lock);
   self->judge = judge;
   g_cond_broadcast (&self->cond);

@@ -168,6 +168,7 @@ judge_all (const Options *o, guint *without_scores, GError **error)
 {
   const NevaJudgeOptions options = {.judge = o->judge,
       .key_file = o->key_file,
+      .model.device = o->device,
       .max_tokens = o->max_tokens,
       .timeout_s = o->timeout_s,
       .retries = o->retries};

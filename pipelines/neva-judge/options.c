@@ -37,6 +37,9 @@ options_print_help (void)
       "openai:<base-url>#<model>;\n"
       "                         an http(s) URL (default: NVIDIA's hosted "
       "Mixtral)\n"
+      "  --device NAME          of a model folder: cpu (default), cuda, "
+      "cuda:N, "
+      "auto\n"
       "  --key-file FILE        first line is the key; else API_TOKEN, "
       "OPENAI_API_KEY\n"
       "  --jobs N               requests in flight (1)\n"
@@ -65,6 +68,7 @@ options_clear (Options *o)
   g_free (o->answers_dir);
   g_free (o->output);
   g_free (o->judge);
+  g_free (o->device);
   g_free (o->key_file);
 }
 
@@ -102,7 +106,8 @@ set_text (Options *o, const char *name, const char *value)
   } texts[] = {{"--question-file", &o->question_file},
       {"--context-file", &o->context_file}, {"--rule-file", &o->rule_file},
       {"--answers-dir", &o->answers_dir}, {"--output", &o->output},
-      {"--judge", &o->judge}, {"--key-file", &o->key_file}};
+      {"--judge", &o->judge}, {"--device", &o->device},
+      {"--key-file", &o->key_file}};
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++) {
     if (strcmp (texts[i].name, name))

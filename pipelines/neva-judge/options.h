@@ -12,7 +12,7 @@ typedef struct {
   GPtrArray *models;    /* char *: names, one per response file */
   GPtrArray *responses; /* char *: files */
   char *question_file, *context_file, *rule_file, *answers_dir, *output;
-  char *judge, *key_file;
+  char *judge, *device, *key_file;
   guint num_chunks, chunk_idx, max_tokens, jobs, timeout_s, retries;
   Join join;
   gboolean record_failures, quiet, help;

@@ -98,6 +98,8 @@ run_case (const Case *c)
   CHECK ((warned != NULL) == (g_str_equal (c->device, "auto") &&
                                  g_str_equal (c->expected, "cpu")),
       "%s: %s", c->name, warned ? warned : "auto says nothing");
+  CHECK (!b || g_strcmp0 (b->notice, warned) == 0, "%s: %s", c->name,
+      b && b->notice ? b->notice : "no notice");
   if (b && g_str_equal (c->expected, "cuda"))
     check_memory (b);
   g_free (warned);

@@ -76,6 +76,8 @@ typedef struct {
  * Returns: (transfer full) */
 NevaJudge *neva_judge_open (
     const NevaJudgeOptions *options, GCancellable *cancellable, GError **error);
+/* NevaModelInfo's, of a local judge; NULL: nothing. (transfer none) */
+const char *neva_judge_notice (const NevaJudge *judge);
 void neva_judge_close (NevaJudge *judge);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaJudge, neva_judge_close)
 

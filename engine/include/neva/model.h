@@ -69,6 +69,8 @@ typedef struct {
                                 model's prompts hold; NULL: any */
   const char *frame_choice;  /* "first", "middle", "last": the one frame of a
                                 video that is shown; NULL: uniform */
+  const char *notice; /* what users should be told: that device "auto" is the
+                         CPU, and why; NULL: nothing */
 } NevaModelInfo;
 
 /* Called on the loading thread; fraction in 0..1. */
