@@ -4,7 +4,8 @@
  *   gstnevaencoder.c   class, states, frames
  *   encoderenums.c     the types of enumerations that are properties
  *   encoderproperties.c  properties, statistics
- *   novelty.c          gate=embedding
+ *   novelty.c          gate=embedding: clips
+ *   likeness.c         the same: frames
  *   regions.c          region=roi
  */
 #ifndef GST_NEVA_ENCODER_PRIVATE_H

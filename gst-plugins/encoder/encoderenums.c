@@ -23,8 +23,7 @@ GST_NEVA_DEFINE_ENUM (gst_neva_encoder_overflow_get_type,
 GST_NEVA_DEFINE_ENUM (gst_neva_encoder_gate_get_type, "GstNevaEncoderGate",
     {GST_NEVA_ENCODER_GATE_NONE, "Every clip is captioned", "none"},
     {GST_NEVA_ENCODER_GATE_EMBEDDING,
-        "Clips that do not look to the model like the last one captioned",
-        "embedding"})
+        "Clips in which something looks new to the model", "embedding"})
 
 GST_NEVA_DEFINE_ENUM (gst_neva_encoder_region_get_type, "GstNevaEncoderRegion",
     {GST_NEVA_ENCODER_REGION_FULL_FRAME, "The picture is captioned",

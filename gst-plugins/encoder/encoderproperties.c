@@ -173,8 +173,9 @@ gst_neva_encoder_install_properties (GObjectClass *klass)
               GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (klass, PROP_GATE_THRESHOLD,
       g_param_spec_double ("gate-threshold", "Gate threshold",
-          "gate=embedding: how far a part of a clip's picture must be from "
-          "that of the last clip that passed, as a part of its tokens' length",
+          "gate=embedding: by how much a part of the picture must at least "
+          "differ from what was there, as a part of what sets the picture's "
+          "parts apart",
           0, 2, GST_NEVA_ENCODER_GATE_THRESHOLD,
           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
               GST_PARAM_MUTABLE_PLAYING));

@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 #include "novelty.h"
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include "likeness.h"
 
 GST_DEBUG_CATEGORY_EXTERN (neva_encoder_debug);
 #define GST_CAT_DEFAULT neva_encoder_debug
 
-/* Noise, a coder and lamps move a clip's features too: by how much is usual is
- * the lower quartile of so many distances from one clip to the next. What is
- * new is further by this factor. */
-#define USUAL 15
-#define UNUSUAL 2.5
-
-/* Light that wanders moves all parts of a picture alike, which so counts less;
- * when it goes out that is still new. */
-#define SHARED 0.75
-
 /* Clips of which the end does not come. */
 #define MAX_CLIPS 64
 
-/* What is told of a frame. One that overlapping clips share is pooled once. */
+/* What is told of a frame. One that overlapping clips share is pooled and
+ * compared once. */
 typedef struct {
   gint refs; /* atomic */
   /* Under the novelty's lock. */
   gboolean done;
-  float *pooled; /* [n_cells][n / n_cells], or NULL: not encoded */
+  float *pooled; /* [n_cells][n], or NULL: not encoded, or compared already */
   gsize n_cells, n;
+  gboolean compared, fresh;
 } Result;
 
 /* Holds the embedding until the clip is judged: it must not be cancelled
@@ -52,12 +42,9 @@ struct _GstNevaNovelty {
   GstClockTime heartbeat;
   GQueue open;   /* Clip in progress */
   GQueue queued; /* Clip with a verdict */
-  float *last;   /* [n_last], means of the last clip that passed, or NULL */
-  float *latest; /* the same of the last clip */
-  gsize n_last, n_latest;
-  double steps[USUAL]; /* distances from clip to clip, a ring */
-  guint n_steps;
-  GstClockTime last_start, before; /* of it; of the last clip, or NONE */
+  GstNevaLikeness *likeness;
+  GstClockTime last_start, before; /* of the last clip that passed; of the last
+                                      clip; or NONE */
   GstNevaNoveltyCounts counts;
 };
 
@@ -122,73 +109,29 @@ is_encoded (const Clip *clip)
 
 /* ---- Comparing ---- */
 
-/* The mean over frames, [*n], or NULL when none could be pooled. */
-static float *
-pool (const Clip *clip, gsize *n)
+/* Is one of its frames new? So is what could not be looked at, and what comes
+ * first. */
+static gboolean
+is_fresh (GstNevaNovelty *self, const Clip *clip)
 {
-  float *mean = NULL;
-  guint count = 0;
+  gboolean fresh = !GST_CLOCK_TIME_IS_VALID (self->before), seen = FALSE;
 
   for (guint i = 0; i < clip->frames->len; i++) {
-    const Result *frame = g_array_index (clip->frames, Frame, i).result;
+    Result *frame = g_array_index (clip->frames, Frame, i).result;
+    double level;
 
-    if (!frame->pooled || (mean && frame->n != *n))
-      continue;
-    if (!mean) {
-      *n = frame->n;
-      mean = g_new0 (float, frame->n);
+    if (frame->pooled) {
+      frame->fresh = gst_neva_likeness_is_new (self->likeness, frame->pooled,
+          frame->n_cells, frame->n, self->threshold, &level);
+      frame->compared = TRUE;
+      g_clear_pointer (&frame->pooled, g_free);
+      GST_DEBUG ("clip %" G_GUINT64_FORMAT ", frame %u: %.3f of what is new",
+          clip->number, i, level);
     }
-    for (gsize k = 0; k < *n; k++)
-      mean[k] += frame->pooled[k];
-    count++;
+    seen |= frame->compared;
+    fresh |= frame->fresh;
   }
-  for (gsize k = 0; mean && k < *n; k++)
-    mean[k] /= (float) count;
-  return mean;
-}
-
-/* Of the cell that changed most, less what changed alike in all: the part of
- * its length, of the cells' usual one. 0 for two that are equal. */
-static double
-distance (const float *a, const float *b, gsize n_cells, gsize n)
-{
-  const gsize floats = n / n_cells;
-  g_autofree double *shared = g_new0 (double, floats);
-  double aa = 0, bb = 0, most = 0;
-
-  for (gsize cell = 0, k = 0; cell < n_cells; cell++)
-    for (gsize i = 0; i < floats; i++, k++) {
-      aa += (double) a[k] * a[k];
-      bb += (double) b[k] * b[k];
-      shared[i] += SHARED * ((double) a[k] - b[k]) / (double) n_cells;
-    }
-  for (gsize cell = 0; cell < n_cells; cell++) {
-    double dd = 0;
-
-    for (gsize i = 0, k = cell * floats; i < floats; i++, k++) {
-      const double d = (double) a[k] - b[k] - shared[i];
-
-      dd += d * d;
-    }
-    most = MAX (most, dd);
-  }
-  return most > 0 ? 2 * sqrt (most * (double) n_cells) / (sqrt (aa) + sqrt (bb))
-                  : 0;
-}
-
-/* Of the frame that is furthest: what crosses quickly is in few of a clip. */
-static double
-furthest (const Clip *clip, const float *from, gsize n)
-{
-  double most = 0;
-
-  for (guint i = 0; i < clip->frames->len; i++) {
-    const Result *frame = g_array_index (clip->frames, Frame, i).result;
-
-    if (frame->pooled && frame->n == n)
-      most = MAX (most, distance (frame->pooled, from, frame->n_cells, n));
-  }
-  return most;
+  return fresh || !seen;
 }
 
 /* No caption for longer than that, if this clip has none? What has no caption
@@ -204,56 +147,13 @@ is_due (const GstNevaNovelty *self, const Clip *clip)
          clip->start + hop - self->last_start > self->heartbeat;
 }
 
-static int
-compare (const void *a, const void *b)
-{
-  const double *x = a, *y = b;
-
-  return (*x > *y) - (*x < *y);
-}
-
-/* 0 while too little is known. */
-static double
-usual (const GstNevaNovelty *self)
-{
-  const guint n = MIN (self->n_steps, USUAL);
-  double sorted[USUAL];
-
-  if (n < 2)
-    return 0;
-  memcpy (sorted, self->steps, n * sizeof *sorted);
-  qsort (sorted, n, sizeof *sorted, compare);
-  return sorted[n / 4];
-}
-
-/* The clip is the latest now; mean (transfer full) is its. */
-static void
-remember (GstNevaNovelty *self, const Clip *clip, float *mean, gsize n)
-{
-  if (self->latest && n == self->n_latest)
-    self->steps[self->n_steps++ % USUAL] = furthest (clip, self->latest, n);
-  g_free (self->latest);
-  self->latest = mean;
-  self->n_latest = n;
-}
-
 /* Takes the verdict on the first queued clip. */
 static GstNevaVerdictState
 judge (GstNevaNovelty *self, const Clip *clip)
 {
-  gsize n = 0;
-  g_autofree float *mean = pool (clip, &n);
-  const gboolean first = !mean || !self->last || n != self->n_last;
-  const double d = first ? G_MAXDOUBLE : furthest (clip, self->last, n);
-  const double limit = MAX (self->threshold, UNUSUAL * usual (self));
-  const gboolean fresh = !(d < limit);
+  const gboolean fresh = is_fresh (self, clip);
   const gboolean due = !fresh && is_due (self, clip);
 
-  if (!first)
-    GST_DEBUG ("clip %" G_GUINT64_FORMAT ": distance %.4f of %.4f",
-        clip->number, d, limit);
-  if (mean)
-    remember (self, clip, g_memdup2 (mean, n * sizeof *mean), n);
   self->before = clip->start;
   self->counts.windows++;
   if (!fresh && !due) {
@@ -262,11 +162,6 @@ judge (GstNevaNovelty *self, const Clip *clip)
   }
   self->counts.heartbeats += due;
   self->last_start = clip->start;
-  if (mean) {
-    g_free (self->last);
-    self->last = g_steal_pointer (&mean);
-    self->n_last = n;
-  }
   return GST_NEVA_VERDICT_PASS;
 }
 
@@ -316,7 +211,7 @@ on_encoded (NevaEmbedding *embedding, gpointer user_data)
   g_mutex_lock (&call->novelty->lock);
   call->result->pooled = pooled;
   call->result->n_cells = n_cells;
-  call->result->n = n_cells * n;
+  call->result->n = n;
   call->result->done = TRUE;
   g_mutex_unlock (&call->novelty->lock);
   run (call->novelty);
@@ -331,6 +226,7 @@ gst_neva_novelty_new (void)
 
   self->refs = 1;
   g_mutex_init (&self->lock);
+  self->likeness = gst_neva_likeness_new ();
   gst_neva_novelty_reset (self);
   return self;
 }
@@ -349,8 +245,7 @@ gst_neva_novelty_unref (GstNevaNovelty *self)
     return;
   g_queue_clear_full (&self->open, clip_free);
   g_queue_clear_full (&self->queued, clip_free);
-  g_free (self->last);
-  g_free (self->latest);
+  gst_neva_likeness_free (self->likeness);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -376,9 +271,7 @@ gst_neva_novelty_reset (GstNevaNovelty *self)
   open = self->open;
   g_queue_init (&self->queued);
   g_queue_init (&self->open);
-  g_clear_pointer (&self->last, g_free);
-  g_clear_pointer (&self->latest, g_free);
-  self->n_steps = 0;
+  gst_neva_likeness_reset (self->likeness);
   self->last_start = self->before = GST_CLOCK_TIME_NONE;
   g_mutex_unlock (&self->lock);
   while ((clip = g_queue_pop_head (&queued))) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gate=embedding: does a clip look to the model like the last one that passed?
+/* gate=embedding: does a clip hold a frame that looks new to the model?
  *
  *   streaming thread   frames ---> clips in progress
  *                      clip event -> queue, with an open verdict on the event
@@ -26,7 +26,7 @@ GstNevaNovelty *gst_neva_novelty_new (void);
 GstNevaNovelty *gst_neva_novelty_ref (GstNevaNovelty *novelty);
 void gst_neva_novelty_unref (GstNevaNovelty *novelty);
 
-/* threshold: distance, 0..2, from which on a clip is new. heartbeat: ns, 0 =
+/* threshold: of gst_neva_likeness_is_new (). heartbeat: ns, 0 =
  * none. Hold from the next clip that is compared. */
 void gst_neva_novelty_set (
     GstNevaNovelty *novelty, double threshold, GstClockTime heartbeat);

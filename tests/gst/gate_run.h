@@ -6,6 +6,9 @@
 #include <gst/gst.h>
 #include "gate_scenes.h"
 
+/* What judges by what a model sees, less its model. */
+#define GATE_RUN_EMBEDDING "! nevaencoder name=s overflow=block gate=embedding"
+
 typedef struct {
   guint events, found;  /* found: a window that holds some of it passed */
   guint still, skipped; /* windows that hold nothing of any event */

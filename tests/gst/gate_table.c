@@ -38,10 +38,7 @@ main (int argc, char **argv)
   const char *only = argc > 4 ? argv[4] : NULL; /* and says what was wrong */
   const char *model = g_getenv ("NEVA_GATE_MODEL");
   g_autofree char *embedding =
-      model ? g_strdup_printf ("! nevaencoder name=s overflow=block "
-                               "gate=embedding model=%s",
-                  model)
-            : NULL;
+      model ? g_strdup_printf (GATE_RUN_EMBEDDING " model=%s", model) : NULL;
   GateScore motion = {.after = model != NULL}, scene = motion;
 
   gst_init (NULL, NULL);
