@@ -46,10 +46,34 @@ load_functions ()
          find (&blas.gemm, library, "cublasGemmEx");
 }
 
+static const char *
+name_of (cublasStatus_t s)
+{
+  switch ((int) s) {
+    case 1:
+      return "it is not initialised";
+    case 3:
+      return "no memory";
+    case 7:
+      return "invalid value";
+    case 8:
+      return "not for this GPU";
+    case 13:
+      return "a kernel failed";
+    case 15:
+      return "not supported";
+    default:
+      return "internal error";
+  }
+}
+
 static int
 status (cublasStatus_t s)
 {
-  return s == CUBLAS_STATUS_SUCCESS ? 0 : NEVA_CUDA_BLAS + (int) s;
+  if (s == CUBLAS_STATUS_SUCCESS)
+    return 0;
+  neva_cuda_set_text (NEVA_CUDA_BLAS + (int) s, "cuBLAS: %s", name_of (s));
+  return NEVA_CUDA_BLAS + (int) s;
 }
 
 static void
@@ -100,6 +124,7 @@ blas_gemm (NevaCudaBlas *b, float *dst, size_t ldd, const void *x, size_t ldx,
   const cudaDataType t = type == NEVA_DTYPE_F32 ? CUDA_R_32F : CUDA_R_16BF;
   const float one = 1, beta = add ? 1 : 0;
 
+  cudaGetLastError (); /* reported where it came from; not this product's */
   return status (blas.gemm (b->handle, CUBLAS_OP_T, CUBLAS_OP_N, (int) n,
       (int) m, (int) k, &one, w, t, (int) k, x, t, (int) ldx, &beta, dst,
       CUDA_R_32F, (int) ldd, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));

@@ -373,10 +373,10 @@ count_operations (size_t n)
 }
 
 void
-count_graph (size_t nodes)
+count_call (const char *name, size_t nodes)
 {
   const std::lock_guard<std::mutex> lock (launch_lock);
-  Counters *c = &all_counters["cudaGraphLaunch"];
+  Counters *c = &all_counters[name];
 
   c->launches++;
   c->operations += nodes;

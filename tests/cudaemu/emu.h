@@ -50,7 +50,7 @@ void run_launch (const char *name, dim3 grid, dim3 block, size_t shared_bytes,
 uint32_t draw (uint32_t below);
 void set_seed (uint64_t seed);
 Counters counters (const char *name);
-void count_graph (size_t nodes); /* a launch of one */
+void count_call (const char *name, size_t nodes); /* of graphs */
 
 /* shared.cc: at the beginning and end of a block */
 void shared_begin (size_t dynamic_bytes, size_t limit);

@@ -409,6 +409,7 @@ cudaError_t
 cudaGraphInstantiate (
     cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
 {
+  count_call ("cudaGraphInstantiate", graph->work.size ());
   *exec = new CUgraphExec_st{graph->work};
   return cudaSuccess;
 }
@@ -416,7 +417,7 @@ cudaGraphInstantiate (
 cudaError_t
 cudaGraphLaunch (cudaGraphExec_t exec, cudaStream_t stream)
 {
-  count_graph (exec->work.size ());
+  count_call ("cudaGraphLaunch", exec->work.size ());
   for (const Work &work : exec->work) {
     const cudaError_t error = enqueue_poll (stream, work);
 
