@@ -60,7 +60,7 @@ run () { # folder, what it is, meson test options…
 $(tests/failures.py "$dir")"
 }
 
-build build -Dtests=enabled -Dplugins=enabled && run build "plain build"
+build build -Dtests=enabled -Dplugins=enabled && run build "plain build" -t 3
 
 if [ -z "$quick" ]; then
   # Optimised a little, or the arithmetic of whole models takes too long.
