@@ -16,6 +16,8 @@ run="gcc g++ meson ninja-build pkg-config ca-certificates
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   gstreamer1.0-x"
 test="clang clang-format libgstreamer-plugins-bad1.0-dev binutils git"
+# libgstreamer-plugins-bad1.0-dev (headers of libgstcuda) brings OpenCV: who has
+# no CUDA elements builds without it.
 # The sanitizer and fuzzer runtimes of clang have the version in their name.
 # MPI, a browser for neva-live's page, a server for rtspsrc: tested where they
 # can be had.

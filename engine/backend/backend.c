@@ -3,6 +3,7 @@
 #include "backend.h"
 #include "log.h"
 
+#include <neva/gpu.h>
 #include <string.h>
 
 NevaBackend *
@@ -29,11 +30,18 @@ parse_cuda (const char *device, guint *number)
 }
 
 gboolean
+neva_gpu_of_device (const char *device, guint *gpu)
+{
+  *gpu = 0;
+  return device && (g_str_equal (device, "auto") || parse_cuda (device, gpu));
+}
+
+gboolean
 neva_backend_check_fp8 (const char *device, GError **error)
 {
   guint gpu = 0;
 
-  if (device && (g_str_equal (device, "auto") || parse_cuda (device, &gpu)))
+  if (neva_gpu_of_device (device, &gpu))
     return neva_cuda_check_fp8 (gpu, error);
   g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
       "fp8 needs a GPU of compute capability 8.9 or later, and device '%s' is "

@@ -3,6 +3,8 @@
 #include "config.h"
 #include "cuda_backend.h"
 
+#include <neva/gpu.h>
+
 /* Looks at the stream for one at the groups. */
 #define LOOKS 64u
 
@@ -231,6 +233,36 @@ check_capability (const NevaCudaApi *api, guint gpu, GError **error)
   return FALSE;
 }
 
+static gboolean
+check_number (guint gpu, int count, GError **error)
+{
+  if (gpu < (guint) count)
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
+      "device 'cuda:%u': this machine has %d NVIDIA GPU%s", gpu, count,
+      count == 1 ? "" : "s");
+  return FALSE;
+}
+
+gpointer
+neva_gpu_get_context (guint gpu, GError **error)
+{
+  const NevaCudaApi *api = neva_cuda_load (error);
+  void *context = NULL;
+  int count = 0, status;
+
+  if (!api || !neva_cuda_count (api, &count, error) ||
+      !check_number (gpu, count, error))
+    return NULL;
+  status = api->run.set_device ((int) gpu);
+  if (!status)
+    status = api->run.context (&context);
+  if (status || !context)
+    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE, "GPU %u, context: %s",
+        gpu, api->run.error_text (status));
+  return status ? NULL : context;
+}
+
 NevaBackend *
 neva_backend_cuda_new (
     guint gpu, guint threads, guint part, guint parts, GError **error)
@@ -240,15 +272,8 @@ neva_backend_cuda_new (
   NevaBackendCuda *c;
   int count = 0;
 
-  if (!api || !neva_cuda_count (api, &count, error))
-    return NULL;
-  if (gpu >= (guint) count) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_DEVICE,
-        "device 'cuda:%u': this machine has %d NVIDIA GPU%s", gpu, count,
-        count == 1 ? "" : "s");
-    return NULL;
-  }
-  if (!check_capability (api, gpu, error))
+  if (!api || !neva_cuda_count (api, &count, error) ||
+      !check_number (gpu, count, error) || !check_capability (api, gpu, error))
     return NULL;
   if (g_once_init_enter (&filled)) {
     neva_cuda_rows_fill (&cuda_class);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* frame --pinned memory--> planes -> [3][rows][columns] of the canvas that are
- * read -> one axis resampled -> both, in place in the result -> host. */
+ * read -> one axis resampled -> both, in place in the result -> host.
+ *
+ * Planes that lie in the GPU's memory are read there. Those of a context that
+ * is not ours (a GstCudaContext makes its own) are copied on the GPU first:
+ * runtime.cu says why. */
 #include "config.h"
 #include "cuda_backend.h"
 #include "pictures.h"
@@ -19,12 +23,15 @@ struct _NevaPictures {
   guint8 *pinned;
   gsize pinned_bytes, pinned_used;
   gboolean pageable; /* `pinned` is not: see pin () */
+  NevaPictureCounts counts;
 };
 
 /* One call. */
 typedef struct {
   NevaPictures *p;
   const NevaPreprocess *pre;
+  const NevaFrame *frame;
+  gboolean gpu; /* its planes are in the GPU's memory */
   NevaPlacement at;
   NevaTaps columns, rows;
   int status;
@@ -153,28 +160,96 @@ describe (NevaCudaPicture *c, const Job *j, const NevaColor *color)
   memcpy (c->gray_table, color->gray, sizeof c->gray_table);
 }
 
-/* The canvas' rows and columns that are read; NULL with the status kept. */
-static const guint8 *
-send_frame (Job *j, const NevaColor *color)
+static void
+send_planes (Job *j, NevaCudaPicture *c, const NevaFrame *frame)
 {
-  const NevaFrame *frame = color->frame;
-  const guint columns = j->columns.inputs, rows = j->rows.inputs;
   guint8 *planes = buffer (j, PLANES, plane_bytes (frame));
-  guint8 *canvas = buffer (j, CANVAS, (gsize) 3 * columns * rows);
-  NevaCudaPicture c;
 
-  if (j->status)
-    return NULL;
-  describe (&c, j, color);
-  for (guint i = 0; i < c.planes; i++) {
+  for (guint i = 0; i < c->planes && !j->status; i++) {
     const gsize row = neva_plane_row_bytes (frame, i);
     const guint n = neva_plane_rows (frame, i);
 
     send (j, planes, frame->plane[i], frame->stride[i], row, n);
-    c.plane[i] = planes;
-    c.stride[i] = (int64_t) row;
+    c->plane[i] = planes;
+    c->stride[i] = (int64_t) row;
     planes += aligned (row * n);
+    j->p->counts.uploaded += row * n;
   }
+}
+
+/* From the lowest address of a plane's rows to the last byte. */
+static gsize
+span_bytes (const NevaFrame *frame, guint plane)
+{
+  return (gsize) ABS ((gint64) frame->stride[plane]) *
+             (neva_plane_rows (frame, plane) - 1) +
+         neva_plane_row_bytes (frame, plane);
+}
+
+static gsize
+all_span_bytes (const NevaFrame *frame)
+{
+  gsize bytes = 0;
+
+  for (guint i = 0; i < neva_pixel_layout (frame->format)->planes; i++)
+    bytes += aligned (span_bytes (frame, i));
+  return bytes;
+}
+
+/* Planes of another context of this GPU, each with what lies between its rows.
+ */
+static void
+copy_planes (Job *j, NevaCudaPicture *c, const NevaFrame *frame)
+{
+  guint8 *planes = buffer (j, PLANES, all_span_bytes (frame));
+
+  for (guint i = 0; i < c->planes && !j->status; i++) {
+    const gsize bytes = span_bytes (frame, i);
+    const gsize from =
+        frame->stride[i] < 0 ? bytes - neva_plane_row_bytes (frame, i) : 0;
+
+    done (j,
+        j->p->api->run.copy_from (planes, frame->plane[i] - from,
+            frame->gpu_context, bytes, j->p->stream),
+        "copy from another context");
+    c->plane[i] = planes + from;
+    c->stride[i] = frame->stride[i];
+    planes += aligned (bytes);
+    j->p->counts.bytes_copied += bytes;
+  }
+}
+
+static void
+take_planes (Job *j, NevaCudaPicture *c, const NevaFrame *frame)
+{
+  void *own = NULL;
+
+  j->p->counts.gpu_frames++;
+  if (!done (j, j->p->api->run.context (&own), "context"))
+    return;
+  if (frame->gpu_context != own) {
+    copy_planes (j, c, frame);
+    return;
+  }
+  for (guint i = 0; i < c->planes; i++) {
+    c->plane[i] = frame->plane[i];
+    c->stride[i] = frame->stride[i];
+  }
+}
+
+/* The canvas' rows and columns that are read; NULL with the status kept. */
+static const guint8 *
+send_frame (Job *j, const NevaColor *color)
+{
+  const guint columns = j->columns.inputs, rows = j->rows.inputs;
+  guint8 *canvas = buffer (j, CANVAS, (gsize) 3 * columns * rows);
+  NevaCudaPicture c;
+
+  describe (&c, j, color);
+  if (j->gpu)
+    take_planes (j, &c, j->frame);
+  else
+    send_planes (j, &c, j->frame);
   if (!j->status)
     done (j,
         j->p->api->picture_rgb (canvas, &c, j->columns.in0, j->rows.in0,
@@ -255,8 +330,8 @@ run (Job *j, const NevaColor *color, guint8 *rgb)
   const guint8 *canvas;
 
   if (!done (j, api->run.set_device (j->p->device), "device") ||
-      !pin (j, plane_bytes (color->frame) + weight_bytes (&j->columns) +
-                   weight_bytes (&j->rows)) ||
+      !pin (j, (j->gpu ? 0 : plane_bytes (j->frame)) +
+                   weight_bytes (&j->columns) + weight_bytes (&j->rows)) ||
       !(result = buffer (j, RESULT, bytes)) ||
       !done (j, api->run.set (result, 0, bytes, j->p->stream), "clear"))
     return;
@@ -268,19 +343,38 @@ run (Job *j, const NevaColor *color, guint8 *rgb)
   done (j, api->run.stream_wait (j->p->stream), "kernels");
 }
 
+static gboolean
+is_reachable (const NevaPictures *p, const NevaFrame *frame, GError **error)
+{
+  if (frame->memory == NEVA_MEMORY_HOST || frame->gpu == (guint) p->device)
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "the frame is in the memory of GPU %u and the model on GPU %d: they have "
+      "to be on the same (cuda-device-id of what makes the frames, "
+      "device=cuda:%u of the model)",
+      frame->gpu, p->device, frame->gpu);
+  return FALSE;
+}
+
 gboolean
 neva_pictures_frame (NevaPictures *p, const NevaPreprocess *pre,
     const NevaFrame *frame, guint8 *rgb, GError **error)
 {
-  Job j = {.p = p, .pre = pre};
+  NevaFrame shape = *frame;
+  Job j = {.p = p,
+      .pre = pre,
+      .frame = &shape,
+      .gpu = frame->memory == NEVA_MEMORY_GPU};
   NevaCpuKernels kernels;
   NevaColor color;
   const NevaAxis *x = &j.at.x, *y = &j.at.y;
 
+  shape.memory = NEVA_MEMORY_HOST; /* for those that only look at its shape */
   neva_cpu_kernels_init (&kernels, 0); /* not called, but asked for */
-  if (!neva_color_init (&color, &kernels, frame, error))
+  if (!is_reachable (p, frame, error) ||
+      !neva_color_init (&color, &kernels, &shape, error))
     return FALSE;
-  if (!neva_preprocess_place (pre, frame, &j.at, error) ||
+  if (!neva_preprocess_place (pre, &shape, &j.at, error) ||
       !neva_taps_init (&j.columns, x->in, x->out, x->from, x->n, error) ||
       !neva_taps_init (&j.rows, y->in, y->out, y->from, y->n, error)) {
     neva_taps_clear (&j.columns);
@@ -298,6 +392,20 @@ neva_pictures_frame (NevaPictures *p, const NevaPreprocess *pre,
   neva_taps_clear (&j.rows);
   neva_color_clear (&color);
   return !j.status;
+}
+
+guint
+neva_pictures_gpu (const NevaPictures *p)
+{
+  return (guint) p->device;
+}
+
+void
+neva_pictures_get_counts (NevaPictures *p, NevaPictureCounts *counts)
+{
+  g_mutex_lock (&p->lock);
+  *counts = p->counts;
+  g_mutex_unlock (&p->lock);
 }
 
 NevaPictures *

@@ -118,6 +118,26 @@ neva_llava_preprocess (
                      : neva_preprocess_frame (pre, frame, rgb, error);
 }
 
+gboolean
+neva_llava_get_gpu (const NevaLlava *l, guint *gpu)
+{
+  if (l->pictures)
+    *gpu = neva_pictures_gpu (l->pictures);
+  return l->pictures != NULL;
+}
+
+void
+neva_llava_frame_stats (NevaLlava *l, NevaStats *stats)
+{
+  NevaPictureCounts counts = {0};
+
+  if (l->pictures)
+    neva_pictures_get_counts (l->pictures, &counts);
+  stats->frame_bytes_uploaded = counts.uploaded;
+  stats->gpu_frames = counts.gpu_frames;
+  stats->gpu_bytes_copied = counts.bytes_copied;
+}
+
 static gboolean
 encode_batch (NevaLlava *l, const guint8 *const *frames, gsize n,
     float *features, float *hidden, GError **error)

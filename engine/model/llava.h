@@ -42,6 +42,10 @@ void neva_llava_round_rotary (NevaLlava *llava);
  * model has one. Any thread. */
 gboolean neva_llava_preprocess (
     NevaLlava *llava, const NevaFrame *frame, guint8 *rgb, GError **error);
+/* FALSE: it has none, and frames must lie in the host's memory. */
+gboolean neva_llava_get_gpu (const NevaLlava *llava, guint *gpu);
+/* Adds what is known of frames on the GPU. Any thread. */
+void neva_llava_frame_stats (NevaLlava *llava, NevaStats *stats);
 
 /* Frames [n][height][width][3] u8 (preprocessed) -> features [n * S][H] f32.
  * `hidden`, if not NULL: [n * tower rows][Dv], the tower's selected rows. */

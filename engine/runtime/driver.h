@@ -48,6 +48,8 @@ typedef struct {
   /* rgb: out, [driver->rgb_bytes]. Any thread, concurrently. */
   gboolean (*preprocess) (
       NevaDriver *driver, const NevaFrame *frame, guint8 *rgb, GError **error);
+  /* Adds what it counts of frames; any thread. NULL: nothing. */
+  void (*frame_stats) (NevaDriver *driver, NevaStats *stats);
   /* rgb [n][rgb_bytes] -> features [n * tokens_per_frame][row_floats]. */
   gboolean (*encode) (NevaDriver *driver, const guint8 *const *rgb, gsize n,
       float *features, GError **error);
@@ -110,9 +112,11 @@ struct _NevaDriver {
   const NevaDriverClass *klass;
   NevaModelInfo info; /* strings belong to the driver */
   gsize rgb_bytes;    /* of one preprocessed frame */
-  gsize row_floats;   /* of one feature row */
-  gsize pool_from;    /* those before say nothing of the picture */
-  gint broken;        /* atomic: its file is gone, nobody should join it */
+  gboolean has_gpu;   /* frames may lie in the memory of `gpu` */
+  guint gpu;
+  gsize row_floats; /* of one feature row */
+  gsize pool_from;  /* those before say nothing of the picture */
+  gint broken;      /* atomic: its file is gone, nobody should join it */
 };
 
 /* As neva_model_open (): a folder, `openai:…`, or `fake:…`. */

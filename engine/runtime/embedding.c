@@ -175,6 +175,18 @@ embedding_free (NevaEmbedding *embedding)
   g_free (embedding);
 }
 
+/* Those on the wrong GPU are found when they are read. */
+static gboolean
+is_readable (const NevaDriver *driver, const NevaFrame *frame, GError **error)
+{
+  if (frame->memory == NEVA_MEMORY_HOST || driver->has_gpu)
+    return TRUE;
+  g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
+      "the frame is in the memory of GPU %u, and model '%s' is not on a GPU",
+      frame->gpu, driver->info.name);
+  return FALSE;
+}
+
 NevaEmbedding *
 neva_model_encode (NevaModel *model, const NevaFrame *frame, GCancellable *wait,
     GError **error)
@@ -186,7 +198,8 @@ neva_model_encode (NevaModel *model, const NevaFrame *frame, GCancellable *wait,
   g_return_val_if_fail (model && frame, NULL);
   driver = model->driver;
 
-  if (!neva_worker_reserve_frame (model->worker, frame->stream, wait, error))
+  if (!is_readable (driver, frame, error) ||
+      !neva_worker_reserve_frame (model->worker, frame->stream, wait, error))
     return NULL;
 
   start = g_get_monotonic_time ();

@@ -38,6 +38,12 @@ llava_preprocess (
       ((NevaLlavaDriver *) driver)->llava, frame, rgb, error);
 }
 
+static void
+llava_frame_stats (NevaDriver *driver, NevaStats *stats)
+{
+  neva_llava_frame_stats (((NevaLlavaDriver *) driver)->llava, stats);
+}
+
 /* A file that is damaged now fails every later pass, too; a model opened from
  * the file that will be put in its place does not. */
 static gboolean
@@ -320,6 +326,7 @@ llava_step (
 static const NevaDriverClass llava_class = {
     .free = llava_free,
     .preprocess = llava_preprocess,
+    .frame_stats = llava_frame_stats,
     .encode = llava_encode,
     .combine = llava_combine,
     .prompt = llava_prompt,
@@ -356,6 +363,7 @@ fill_info (NevaLlavaDriver *self, const char *path)
   driver->rgb_bytes =
       (gsize) config->preprocess.width * config->preprocess.height * 3;
   driver->row_floats = config->text.hidden;
+  driver->has_gpu = neva_llava_get_gpu (self->llava, &driver->gpu);
   driver->info = (NevaModelInfo){.name = self->name,
       .architecture = self->architecture,
       .weights = neva_llava_weights_name (self->llava),

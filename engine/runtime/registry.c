@@ -7,6 +7,7 @@
 #include "runtime/runtime.h"
 #include "runtime/wait.h"
 #include <errno.h>
+#include <neva/gpu.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,9 +256,19 @@ neva_model_get_info (NevaModel *model)
   return &model->driver->info;
 }
 
+gboolean
+neva_model_get_gpu (NevaModel *model, guint *gpu)
+{
+  if (gpu && model->driver->has_gpu)
+    *gpu = model->driver->gpu;
+  return model->driver->has_gpu;
+}
+
 void
 neva_model_get_stats (NevaModel *model, NevaStats *stats)
 {
   neva_worker_get_stats (model->worker, stats);
+  if (model->driver->klass->frame_stats)
+    model->driver->klass->frame_stats (model->driver, stats);
   stats->load_ns = model->load_ns;
 }

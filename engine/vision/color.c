@@ -60,6 +60,8 @@ neva_color_check (const NevaFrame *frame, GError **error)
 {
   const NevaPixelLayout *layout;
 
+  if (frame->memory != NEVA_MEMORY_HOST)
+    return bad_frame (error, frame, "it is not in the host's memory");
   if ((guint) frame->format >= G_N_ELEMENTS (layouts))
     return bad_frame (error, frame, "unknown pixel format");
   layout = &layouts[frame->format];

@@ -40,7 +40,7 @@ typedef struct {
   guint16 *chroma[2];   /* scratch, owned: one mixed row each */
 } NevaColor;
 
-/* Checks size, planes and strides of the frame. FALSE with
+/* Checks size, memory, planes and strides of the frame. FALSE with
  * NEVA_ERROR_BAD_INPUT. */
 gboolean neva_color_check (const NevaFrame *frame, GError **error);
 

@@ -13,6 +13,18 @@ G_BEGIN_DECLS
   "{ I420, YV12, NV12, RGB, BGR, RGBA, RGBx, BGRA, BGRx, ARGB, xRGB, ABGR, "   \
   "xBGR, GRAY8, I420_10LE, P010_10LE }"
 
+/* The same of pad templates: in the host's memory, in a GPU's where this build
+ * knows that (gstnevacuda.h). */
+#define GST_NEVA_HOST_CAPS GST_VIDEO_CAPS_MAKE (GST_NEVA_VIDEO_FORMATS)
+#if HAVE_GSTCUDA
+#define GST_NEVA_VIDEO_CAPS                                                    \
+  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (                                          \
+      "memory:CUDAMemory", GST_NEVA_VIDEO_FORMATS)                             \
+  "; " GST_NEVA_HOST_CAPS
+#else
+#define GST_NEVA_VIDEO_CAPS GST_NEVA_HOST_CAPS
+#endif
+
 gboolean gst_neva_frame_is_readable (GstVideoFormat format);
 
 /* Borrows the frame's memory: valid while it is mapped. pts_ns: what the model

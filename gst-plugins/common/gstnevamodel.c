@@ -300,7 +300,10 @@ gst_neva_model_stats (NevaModel *model)
       "queued-frames", G_TYPE_UINT, s.queued_frames, "queued-questions",
       G_TYPE_UINT, s.queued_questions, "running", G_TYPE_UINT, s.running,
       "kv-bytes", G_TYPE_UINT64, s.kv_bytes, "kv-bytes-peak", G_TYPE_UINT64,
-      s.kv_bytes_peak, "tokens-per-second", G_TYPE_DOUBLE,
+      s.kv_bytes_peak, "frame-bytes-uploaded", G_TYPE_UINT64,
+      s.frame_bytes_uploaded, "gpu-frames", G_TYPE_UINT64, s.gpu_frames,
+      "gpu-bytes-copied", G_TYPE_UINT64, s.gpu_bytes_copied,
+      "tokens-per-second", G_TYPE_DOUBLE,
       s.decode_ns > 0 ? (double) s.generated_tokens * 1e9 / (double) s.decode_ns
                       : 0.0,
       NULL);

@@ -7,11 +7,13 @@
  *   novelty.c          gate=embedding: clips
  *   likeness.c         the same: frames
  *   regions.c          region=roi
+ *   gpu.c              video in a GPU's memory
  */
 #ifndef GST_NEVA_ENCODER_PRIVATE_H
 #define GST_NEVA_ENCODER_PRIVATE_H
 
 #include <gst/video/video.h>
+#include "common/gstnevacuda.h"
 #include "common/gstnevamodel.h"
 #include "common/gstnevashare.h"
 #include "gstnevaencoder.h"
@@ -59,6 +61,7 @@ struct _GstNevaEncoder {
   GstNevaModelLoader loader; /* has its own lock */
   GstNevaNovelty *novelty;   /* the same */
   GstNevaShare share;
+  GstNevaCuda cuda;
 
   /* Object lock */
   GstNevaModelOptions options;
@@ -73,7 +76,8 @@ struct _GstNevaEncoder {
   GCancellable *waiting; /* replaced after each flush */
   guint64 n_frames, n_submitted, n_not_chosen, n_loading, n_full, n_refused;
   guint64 n_undecided;
-  guint64 n_reused; /* places in clips beside a submitted frame's first */
+  guint64 n_downloaded; /* from a GPU, for a model that is not there */
+  guint64 n_reused;     /* places in clips beside a submitted frame's first */
 
   /* Streaming thread, between start and stop */
   GstVideoInfo info;
@@ -96,6 +100,18 @@ GstFlowReturn gst_neva_encoder_encode (GstNevaEncoder *self, GstBuffer *buffer,
  * attaches the handles. frame: the whole picture. */
 GstFlowReturn gst_neva_encoder_encode_regions (
     GstNevaEncoder *self, GstBuffer *buffer, const NevaFrame *frame);
+
+/* ---- gpu.c ---- */
+
+void gst_neva_encoder_gpu_set_context (
+    GstNevaEncoder *self, GstContext *context);
+/* For queries that no neighbour answered. */
+gboolean gst_neva_encoder_gpu_query (GstNevaEncoder *self, GstQuery *query);
+/* All caps, without those of a GPU's memory where the device is none. */
+GstCaps *gst_neva_encoder_transform_caps (GstBaseTransform *trans,
+    GstPadDirection direction, GstCaps *caps, GstCaps *filter);
+/* A frame had to be downloaded: counted, and said once. Streaming thread. */
+void gst_neva_encoder_report_download (GstNevaEncoder *self);
 
 /* ---- encoderproperties.c ---- */
 

@@ -29,11 +29,12 @@ make_stats (GstNevaEncoder *self)
       "not-chosen", G_TYPE_UINT64, self->n_not_chosen, "dropped-loading",
       G_TYPE_UINT64, self->n_loading, "dropped-full", G_TYPE_UINT64,
       self->n_full, "refused", G_TYPE_UINT64, self->n_refused, "undecided",
-      G_TYPE_UINT64, self->n_undecided, "frames-reused", G_TYPE_UINT64,
-      self->n_reused, "windows", G_TYPE_UINT64, c.windows, "windows-gated",
-      G_TYPE_UINT64, c.gated, "heartbeats", G_TYPE_UINT64, c.heartbeats,
-      "regions", G_TYPE_UINT64, self->n_regions, "regions-dropped",
-      G_TYPE_UINT64, self->n_regions_dropped, "regions-outside", G_TYPE_UINT64,
+      G_TYPE_UINT64, self->n_undecided, "frames-downloaded", G_TYPE_UINT64,
+      self->n_downloaded, "frames-reused", G_TYPE_UINT64, self->n_reused,
+      "windows", G_TYPE_UINT64, c.windows, "windows-gated", G_TYPE_UINT64,
+      c.gated, "heartbeats", G_TYPE_UINT64, c.heartbeats, "regions",
+      G_TYPE_UINT64, self->n_regions, "regions-dropped", G_TYPE_UINT64,
+      self->n_regions_dropped, "regions-outside", G_TYPE_UINT64,
       self->n_regions_outside, "model", GST_TYPE_STRUCTURE, of_model, NULL);
   GST_OBJECT_UNLOCK (self);
   gst_structure_free (of_model);

@@ -14,6 +14,9 @@
  * without a handle and is counted (#GstNevaEncoder:stats); a QoS message is
  * posted when the queue was full.
  *
+ * Video in a GPU's memory (memory:CUDAMemory) is looked at where it lies, with
+ * device=cuda; the GPU's context is shared with neighbours.
+ *
  * ## Example launch line
  * |[
  * gst-launch-1.0 -m filesrc location=v.mp4 ! decodebin ! videoconvert !
@@ -26,6 +29,7 @@
 #include <neva/request.h>
 #include "common/gstnevaembeddingmeta.h"
 #include "common/gstnevaerror.h"
+#include "common/gstnevacuda.h"
 #include "common/gstnevaframe.h"
 #include "common/gstnevamodel.h"
 #include "common/gstnevaregionsmeta.h"
@@ -35,12 +39,10 @@
 GST_DEBUG_CATEGORY (neva_encoder_debug);
 #define GST_CAT_DEFAULT neva_encoder_debug
 
-#define CAPS GST_VIDEO_CAPS_MAKE (GST_NEVA_VIDEO_FORMATS)
-
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
-    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS));
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
+    GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_NEVA_VIDEO_CAPS));
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS));
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_NEVA_VIDEO_CAPS));
 
 G_DEFINE_TYPE (GstNevaEncoder, gst_neva_encoder, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE (
@@ -73,6 +75,8 @@ gst_neva_encoder_change_state (GstElement *element, GstStateChange transition)
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     set_flushing (GST_NEVA_ENCODER (element), TRUE);
 
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+    gst_neva_cuda_clear (&GST_NEVA_ENCODER (element)->cuda, element);
   return GST_ELEMENT_CLASS (gst_neva_encoder_parent_class)
       ->change_state (element, transition);
 }
@@ -146,7 +150,8 @@ gst_neva_encoder_query (
   if (gst_neva_model_loader_query (&self->loader, query))
     return TRUE;
   return GST_BASE_TRANSFORM_CLASS (gst_neva_encoder_parent_class)
-      ->query (trans, direction, query);
+             ->query (trans, direction, query) ||
+         gst_neva_encoder_gpu_query (self, query);
 }
 
 static gboolean
@@ -160,6 +165,7 @@ gst_neva_encoder_start (GstBaseTransform *trans)
   self->n_loading = self->n_full = self->n_refused = self->n_undecided = 0;
   self->n_reused = self->n_regions = 0;
   self->n_regions_dropped = self->n_regions_outside = 0;
+  self->n_downloaded = 0;
   self->outside_warned = FALSE;
   GST_OBJECT_UNLOCK (self);
   gst_neva_novelty_clear_counts (self->novelty);
@@ -177,6 +183,16 @@ gst_neva_encoder_stop (GstBaseTransform *trans)
   g_clear_pointer (&self->model, neva_model_unref);
   gst_neva_model_loader_stop (&self->loader);
   return TRUE;
+}
+
+/* ---- A GPU's memory: gpu.c ---- */
+
+static void
+gst_neva_encoder_set_context (GstElement *element, GstContext *context)
+{
+  gst_neva_encoder_gpu_set_context (GST_NEVA_ENCODER (element), context);
+  GST_ELEMENT_CLASS (gst_neva_encoder_parent_class)
+      ->set_context (element, context);
 }
 
 /* ---- Frames ------------------------------------------------------------- */
@@ -419,26 +435,20 @@ encode_mapped (GstNevaEncoder *self, GstBuffer *buffer, const NevaFrame *frame)
 static GstFlowReturn
 submit (GstNevaEncoder *self, GstBuffer *buffer)
 {
-  const GstClockTime pts = GST_BUFFER_PTS (buffer);
-  GstFlowReturn ret = GST_NEVA_FLOW_STOPPED;
-  GstVideoFrame mapped;
-  NevaFrame frame;
+  g_autoptr (GError) error = NULL;
+  GstNevaMapped mapped;
+  GstFlowReturn ret;
 
-  if (!gst_video_frame_map (&mapped, &self->info, buffer,
-          GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
-    GST_ELEMENT_ERROR (
-        self, STREAM, FORMAT, ("A frame cannot be read."), (NULL));
+  if (!gst_neva_map (&mapped, &self->info, buffer, self->model, &error)) {
+    gst_neva_post_error (GST_ELEMENT (self), "Cannot read a frame", error);
     return GST_NEVA_FLOW_STOPPED;
   }
-  if (gst_neva_frame_init (
-          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1)) {
-    frame.stream = self->share.stream;
-    frame.priority = g_atomic_int_get (&self->share.priority);
-    ret = encode_mapped (self, buffer, &frame);
-  } else
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("Pictures of this format cannot be encoded."), (NULL));
-  gst_video_frame_unmap (&mapped);
+  if (mapped.downloaded)
+    gst_neva_encoder_report_download (self);
+  mapped.frame.stream = self->share.stream;
+  mapped.frame.priority = g_atomic_int_get (&self->share.priority);
+  ret = encode_mapped (self, buffer, &mapped.frame);
+  gst_neva_unmap (&mapped);
   return ret;
 }
 
@@ -490,6 +500,7 @@ gst_neva_encoder_finalize (GObject *object)
 {
   GstNevaEncoder *self = GST_NEVA_ENCODER (object);
 
+  gst_neva_cuda_clear (&self->cuda, GST_ELEMENT (self));
   gst_neva_model_loader_clear (&self->loader);
   gst_neva_model_options_clear (&self->options);
   g_object_unref (self->waiting);
@@ -511,6 +522,7 @@ gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
   gst_neva_encoder_install_properties (object_class);
 
   element_class->change_state = gst_neva_encoder_change_state;
+  element_class->set_context = gst_neva_encoder_set_context;
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class, "NeVA frame encoder",
@@ -520,6 +532,7 @@ gst_neva_encoder_class_init (GstNevaEncoderClass *klass)
 
   trans_class->start = gst_neva_encoder_start;
   trans_class->stop = gst_neva_encoder_stop;
+  trans_class->transform_caps = gst_neva_encoder_transform_caps;
   trans_class->set_caps = gst_neva_encoder_set_caps;
   trans_class->sink_event = gst_neva_encoder_sink_event;
   trans_class->query = gst_neva_encoder_query;

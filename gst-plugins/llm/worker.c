@@ -5,7 +5,7 @@
  *
  * One round does one thing, chosen with the lock held and done without it. */
 #include "config.h"
-#include "common/gstnevaframe.h"
+#include "common/gstnevacuda.h"
 #include "llm.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_neva_llm_debug);
@@ -65,10 +65,8 @@ static NevaEmbedding *
 encode (GstNevaLlm *self, NevaModel *model, GstBuffer *buffer,
     const GstVideoInfo *info, GCancellable *cancel, GError **error)
 {
-  const GstClockTime pts = GST_BUFFER_PTS (buffer);
-  NevaEmbedding *embedding = NULL;
-  GstVideoFrame mapped;
-  NevaFrame frame;
+  NevaEmbedding *embedding;
+  GstNevaMapped mapped;
 
   if (GST_VIDEO_INFO_FORMAT (info) == GST_VIDEO_FORMAT_UNKNOWN) {
     g_set_error_literal (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
@@ -76,24 +74,12 @@ encode (GstNevaLlm *self, NevaModel *model, GstBuffer *buffer,
         "read: put nevaencoder or a converter before nevallm");
     return NULL;
   }
-  if (!gst_video_frame_map (&mapped, info, buffer, GST_MAP_READ)) {
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_BAD_INPUT,
-        "a frame of format %s and %d×%d pixels cannot be read",
-        gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (info)),
-        GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info));
+  if (!gst_neva_map (&mapped, info, buffer, model, error))
     return NULL;
-  }
-  if (gst_neva_frame_init (
-          &frame, &mapped, GST_CLOCK_TIME_IS_VALID (pts) ? (gint64) pts : -1)) {
-    frame.stream = self->share.stream;
-    frame.priority = g_atomic_int_get (&self->share.priority);
-    embedding = neva_model_encode (model, &frame, cancel, error);
-  } else
-    g_set_error (error, NEVA_ERROR, NEVA_ERROR_UNSUPPORTED,
-        "frames of format %s are not understood: put videoconvert before "
-        "nevallm",
-        gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (info)));
-  gst_video_frame_unmap (&mapped);
+  mapped.frame.stream = self->share.stream;
+  mapped.frame.priority = g_atomic_int_get (&self->share.priority);
+  embedding = neva_model_encode (model, &mapped.frame, cancel, error);
+  gst_neva_unmap (&mapped);
   return embedding;
 }
 

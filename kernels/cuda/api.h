@@ -253,6 +253,8 @@ typedef struct {
   /* CUDA's version that the driver is for, 13000 for 13.0; 0: no driver */
   int (*driver_version) (int *version);
   int (*set_device) (int device);
+  /* the driver's context (CUcontext) in which this thread's calls run */
+  int (*context) (void **context);
   int (*memory_info) (size_t *free_bytes, size_t *total);
   /* compute capability in tenths: 90 for 9.0 */
   int (*capability) (int device, int *tenths);
@@ -273,6 +275,9 @@ typedef struct {
   int (*download) (
       void *host, const void *src, size_t bytes, NevaCudaStream stream);
   int (*copy) (void *dst, const void *src, size_t bytes, NevaCudaStream stream);
+  /* the same from memory that belongs to another context */
+  int (*copy_from) (void *dst, const void *src, void *src_context, size_t bytes,
+      NevaCudaStream stream);
 
   int (*stream_new) (NevaCudaStream *stream);
   int (*stream_free) (NevaCudaStream stream);

@@ -86,6 +86,7 @@ load (const T *p)
 {
   if ((uintptr_t) p % sizeof (T))
     ::neva_emu::fault ("a load of %zu bytes that is not aligned", sizeof (T));
+  ::neva_emu::check_context (p);
   ::neva_emu::count_read (sizeof (T));
   return *p;
 }

@@ -147,6 +147,55 @@ copy (void *dst, const void *src, size_t bytes, cudaStream_t stream)
   return cudaMemcpyAsync (dst, src, bytes, cudaMemcpyDeviceToDevice, stream);
 }
 
+/* A function of the driver's own API, which cudart finds without linking to
+ * libcuda.so.1. They return its CUresult, whose numbers are cudaError_t's. */
+static cudaError_t
+driver_function (const char *name, void **function)
+{
+  cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+  const cudaError_t error = cudaGetDriverEntryPointByVersion (
+      name, function, 12000, cudaEnableDefault, &found);
+
+  if (error)
+    return error;
+  return found == cudaDriverEntryPointSuccess ? cudaSuccess
+                                              : cudaErrorNotSupported;
+}
+
+static int
+context (void **out)
+{
+  void *function;
+  const cudaError_t error = driver_function ("cuCtxGetCurrent", &function);
+
+  if (error)
+    return error;
+  return reinterpret_cast<int (*) (void **)> (function) (out);
+}
+
+/* Unified addressing gives every allocation of a process an address of its own,
+ * but a context's kernels may follow one of another context only if that was
+ * allowed by cuCtxEnablePeerAccess (), which is made for two GPUs; of two
+ * contexts on one GPU the manual promises nothing. A copy that names both
+ * contexts works in any case ("CUDA Driver API", Unified Addressing and
+ * cuMemcpyPeerAsync). */
+static int
+copy_from (void *dst, const void *src, void *src_context, size_t bytes,
+    cudaStream_t stream)
+{
+  typedef int (*Copy) (unsigned long long, void *, unsigned long long, void *,
+      size_t, cudaStream_t);
+  void *own, *function;
+  int status = context (&own);
+
+  if (!status)
+    status = driver_function ("cuMemcpyPeerAsync", &function);
+  if (status)
+    return status;
+  return reinterpret_cast<Copy> (function) (
+      (uintptr_t) dst, own, (uintptr_t) src, src_context, bytes, stream);
+}
+
 static int
 stream_new (cudaStream_t *stream)
 {
@@ -246,6 +295,7 @@ neva_cuda_runtime ()
   run.device_count = device_count;
   run.driver_version = driver_version;
   run.set_device = set_device;
+  run.context = context;
   run.memory_info = memory_info;
   run.capability = capability;
   run.alloc = alloc;
@@ -258,6 +308,7 @@ neva_cuda_runtime ()
   run.upload = upload;
   run.download = download;
   run.copy = copy;
+  run.copy_from = copy_from;
   run.stream_new = stream_new;
   run.stream_free = stream_free;
   run.stream_wait = stream_wait;

@@ -16,7 +16,6 @@ static std::mutex sticky_lock;
 static cudaError_t sticky_error;
 static std::string sticky_what;
 static thread_local cudaError_t last_error;
-static thread_local int device;
 
 void
 set_sticky (cudaError_t error, const std::string &text)
@@ -67,7 +66,7 @@ give_error (cudaError_t error)
 int
 current_device ()
 {
-  return device;
+  return device_of (current_context ());
 }
 
 static int
@@ -165,14 +164,14 @@ cudaSetDevice (int number)
 {
   if (number < 0 || number >= device_count ())
     return give_error (cudaErrorInvalidDevice);
-  device = number;
+  set_context (primary_context (number));
   return cudaSuccess;
 }
 
 cudaError_t
 cudaGetDevice (int *number)
 {
-  *number = device;
+  *number = current_device ();
   return cudaSuccess;
 }
 

@@ -27,6 +27,8 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void) (p), (void) (n))
 #endif
 
+struct CUctx_st;
+
 namespace neva_emu
 {
 /* Per launcher: what its launches did. */
@@ -61,6 +63,14 @@ struct Copies;
 Copies *&copies_of_self ();
 void copies_free (Copies *c);
 
+/* memory.cc: between canaries; context: whose, NULL: pinned memory of the host;
+ * ordered: by a stream.
+ * give (): FALSE: it is not such memory. */
+cudaError_t take (
+    void **memory, size_t bytes, CUctx_st *context, bool ordered = false);
+bool give (void *memory, bool device, bool ordered = false);
+/* All of [p, p + bytes) is memory of that context. */
+bool belongs_to (const void *p, size_t bytes, const CUctx_st *context);
 /* memory.cc: a text that names memory whose canaries are broken, or NULL */
 std::string broken_canary ();
 
@@ -84,6 +94,18 @@ int device_count ();
 /* nccl.cc: why a call that may wait for all GPUs of the process may wait for
  * ever now, or "" */
 std::string nccl_in_flight ();
+
+/* context.cc: the driver's contexts. Memory belongs to one, and kernels run in
+ * a GPU's primary one. */
+CUctx_st *primary_context (int device);
+CUctx_st *new_context (int device);
+int device_of (const CUctx_st *context);
+/* The thread's stack of them; none: GPU 0's primary one. */
+CUctx_st *current_context ();
+bool push_context (CUctx_st *context);
+CUctx_st *pop_context ();                /* NULL: there was none */
+void set_context (CUctx_st *context);    /* in place of the current one */
+bool forget_context (CUctx_st *context); /* FALSE: a primary one, or unknown */
 } // namespace neva_emu
 
 #endif /* NEVA_EMU_H */

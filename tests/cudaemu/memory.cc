@@ -4,6 +4,7 @@
 #include "emu.h"
 #include "runtime.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -16,11 +17,16 @@ struct Block {
   size_t bytes;
   int device;   /* -1: pinned host memory */
   bool ordered; /* by a stream */
+  CUctx_st *context;
 };
 
-static std::mutex lock;
-static std::map<char *, Block> blocks;
-static std::map<int, size_t> used;
+/* Blocks of contexts that are not primary: then every load is looked at. */
+std::atomic<int> n_foreign;
+
+/* Never destroyed: at exit other threads may still free theirs. */
+static std::mutex &lock = *new std::mutex;
+static auto &blocks = *new std::map<char *, Block>;
+static auto &used = *new std::map<int, size_t>;
 
 static size_t
 limit ()
@@ -36,10 +42,17 @@ whole (size_t bytes)
   return (bytes + FENCE - 1) / FENCE * FENCE + FENCE;
 }
 
-static cudaError_t
-take (void **memory, size_t bytes, int device, bool ordered)
+static bool
+is_foreign (const Block &b)
+{
+  return b.device >= 0 && b.context != primary_context (b.device);
+}
+
+cudaError_t
+take (void **memory, size_t bytes, CUctx_st *context, bool ordered)
 {
   const std::lock_guard<std::mutex> guard (lock);
+  const int device = context ? device_of (context) : -1;
   const uint32_t poison = NEVA_EMU_POISON;
   char *raw;
 
@@ -62,7 +75,8 @@ take (void **memory, size_t bytes, int device, bool ordered)
   for (size_t i = 0; i < bytes; i += 4)
     memcpy (raw + FENCE + i, &poison, bytes - i < 4 ? bytes - i : 4);
   used[device] += bytes;
-  blocks[raw + FENCE] = {bytes, device, ordered};
+  blocks[raw + FENCE] = {bytes, device, ordered, context};
+  n_foreign += is_foreign (blocks[raw + FENCE]);
   *memory = raw + FENCE;
   return cudaSuccess;
 }
@@ -95,7 +109,7 @@ broken_canary ()
   return std::string ();
 }
 
-static cudaError_t
+bool
 give (void *memory, bool device, bool ordered)
 {
   const std::lock_guard<std::mutex> guard (lock);
@@ -104,16 +118,17 @@ give (void *memory, bool device, bool ordered)
   if (unsafe_in_capture ())
     return give_error (cudaErrorStreamCaptureUnsupported);
   if (!memory)
-    return cudaSuccess;
+    return true;
   if (b == blocks.end () || (b->second.device >= 0) != device ||
       b->second.ordered != ordered)
-    return cudaErrorInvalidValue;
+    return false;
+  n_foreign -= is_foreign (b->second);
   used[b->second.device] -= b->second.bytes;
   ASAN_UNPOISON_MEMORY_REGION (
       b->first - FENCE, FENCE + whole (b->second.bytes));
   free (b->first - FENCE);
   blocks.erase (b);
-  return cudaSuccess;
+  return true;
 }
 
 /* The block that holds all of [p, p + bytes). */
@@ -136,7 +151,25 @@ is_device (const void *p, size_t bytes)
   const std::lock_guard<std::mutex> guard (lock);
   const Block *b = find (p, bytes);
 
-  return b && b->device >= 0;
+  return b && b->device >= 0 && !is_foreign (*b);
+}
+
+bool
+belongs_to (const void *p, size_t bytes, const CUctx_st *context)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+  const Block *b = find (p, bytes);
+
+  return b && b->device >= 0 && b->context == context;
+}
+
+bool
+is_of_other_context (const void *p)
+{
+  const std::lock_guard<std::mutex> guard (lock);
+  const Block *b = find (p, 1);
+
+  return b && is_foreign (*b);
 }
 
 bool
@@ -174,7 +207,7 @@ cudaError_t
 cudaMalloc (void **memory, size_t bytes)
 {
   judge_wait ("cudaMalloc");
-  return sticky () ? sticky () : take (memory, bytes, current_device (), false);
+  return sticky () ? sticky () : take (memory, bytes, current_context ());
 }
 
 cudaError_t
@@ -182,20 +215,20 @@ cudaFree (void *memory)
 {
   judge_wait ("cudaFree");
   flush_device ();
-  return give (memory, true, false);
+  return give (memory, true) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 cudaError_t
 cudaMallocAsync (void **memory, size_t bytes, cudaStream_t)
 {
-  return sticky () ? sticky () : take (memory, bytes, current_device (), true);
+  return sticky () ? sticky () : take (memory, bytes, current_context (), true);
 }
 
 cudaError_t
 cudaFreeAsync (void *memory, cudaStream_t stream)
 {
   return enqueue (stream, [=] {
-    if (give (memory, true, true))
+    if (!give (memory, true, true))
       set_sticky (cudaErrorInvalidValue, "cudaFreeAsync of other memory");
   });
 }
@@ -204,7 +237,7 @@ cudaError_t
 cudaHostAlloc (void **memory, size_t bytes, unsigned)
 {
   judge_wait ("cudaHostAlloc");
-  return sticky () ? sticky () : take (memory, bytes, -1, false);
+  return sticky () ? sticky () : take (memory, bytes, nullptr);
 }
 
 cudaError_t
@@ -212,7 +245,7 @@ cudaFreeHost (void *memory)
 {
   judge_wait ("cudaFreeHost");
   flush_device ();
-  return give (memory, false, false);
+  return give (memory, false) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 cudaError_t

@@ -7,7 +7,7 @@
 
 namespace neva_emu
 {
-/* All of [p, p + bytes) is memory of a device; is pinned. */
+/* All of [p, p + bytes) is memory of a device's primary context; is pinned. */
 bool is_device (const void *p, size_t bytes);
 bool is_pinned (const void *p, size_t bytes);
 /* Of a device, and other GPUs may reach it, too. */

@@ -42,9 +42,10 @@ static thread_local cudaStream_t captured;
 
 namespace neva_emu
 {
-static std::mutex state_lock; /* both below */
-static std::set<cudaStream_t> streams;
-static std::map<std::pair<const void *, int>, int> dynamic_shared;
+/* Never destroyed: at exit other threads may still run. */
+static std::mutex &state_lock = *new std::mutex; /* both below */
+static auto &streams = *new std::set<cudaStream_t>;
+static auto &dynamic_shared = *new std::map<std::pair<const void *, int>, int>;
 
 /* ---- Streams ------------------------------------------------------------ */
 

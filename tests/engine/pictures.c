@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Frames prepared on a GPU (NEVA_CUDA_LIBRARY: the emulation) equal those
- * prepared on the CPU to the bit: every format, size, fit, border and pad. */
+ * prepared on the CPU to the bit: every format, size, fit, border and pad, from
+ * the host's memory, from the GPU's, and from that of another context. */
 #include "config.h"
 #include "backend/pictures.h"
 #include "check.h"
 
+#include <dlfcn.h>
+#include <neva/gpu.h>
 #include <string.h>
+
+/* Of the driver's API: CUcontext, CUdeviceptr. */
+static struct {
+  int (*context_new) (void **context, unsigned flags, int device);
+  int (*push) (void *context);
+  int (*pop) (void **context);
+  int (*alloc) (guint64 *memory, gsize bytes);
+  int (*release) (guint64 memory);
+} driver;
+
+static gpointer other_context;
 
 enum { ROUNDS = 8, MAX_SIDE = 60, THREADS = 3 };
 
@@ -58,6 +72,69 @@ random_preprocess (GRand *rand)
   return pre;
 }
 
+static gpointer
+driver_function (const char *name)
+{
+  void *library = dlopen (g_getenv ("NEVA_CUDA_LIBRARY"), RTLD_NOW);
+  gpointer function = library ? dlsym (library, name) : NULL;
+
+  CHECK (function, "%s", name);
+  return function;
+}
+
+static void
+load_driver (void)
+{
+  driver.context_new = driver_function ("cuCtxCreate_v2");
+  driver.push = driver_function ("cuCtxPushCurrent_v2");
+  driver.pop = driver_function ("cuCtxPopCurrent_v2");
+  driver.alloc = driver_function ("cuMemAlloc_v2");
+  driver.release = driver_function ("cuMemFree_v2");
+  CHECK (!driver.context_new (&other_context, 0, 0), "another context");
+  CHECK (!driver.pop (NULL), "and away");
+}
+
+/* The emulation's device memory is the host's, so it is written directly. */
+static void
+to_gpu (NevaFrame *frame, gpointer context, guint64 memory[3])
+{
+  CHECK (!driver.push (context), "push");
+  for (guint p = 0; p < neva_pixel_layout (frame->format)->planes; p++) {
+    const gsize stride = (gsize) ABS (frame->stride[p]);
+    const gsize before =
+        frame->stride[p] < 0 ? stride * (neva_plane_rows (frame, p) - 1) : 0;
+    const gsize bytes = stride * neva_plane_rows (frame, p);
+
+    CHECK (!driver.alloc (&memory[p], bytes), "%zu bytes", bytes);
+    memcpy ((gpointer) memory[p], frame->plane[p] - before, bytes);
+    frame->plane[p] = (const guint8 *) memory[p] + before;
+  }
+  CHECK (!driver.pop (NULL), "pop");
+  frame->memory = NEVA_MEMORY_GPU;
+  frame->gpu_context = context;
+}
+
+static void
+compare_on_gpu (NevaFrame frame, gpointer context, const NevaPreprocess *pre,
+    const guint8 *want)
+{
+  const gsize bytes = (gsize) 3 * pre->width * pre->height;
+  g_autofree guint8 *got = g_malloc (bytes);
+  g_autoptr (GError) error = NULL;
+  guint64 memory[3] = {0};
+
+  to_gpu (&frame, context, memory);
+  memset (got, 0xaa, bytes);
+  CHECK (neva_pictures_frame (pictures, pre, &frame, got, &error), "%s",
+      error ? error->message : "");
+  CHECK (!memcmp (got, want, bytes), "format %d, %u×%u to %u×%u, %s context",
+      (int) frame.format, frame.width, frame.height, pre->width, pre->height,
+      context == other_context ? "another" : "the same");
+  for (guint i = 0; i < 3; i++)
+    if (memory[i])
+      driver.release (memory[i]);
+}
+
 static void
 compare (GRand *rand, NevaPixelFormat format)
 {
@@ -76,6 +153,8 @@ compare (GRand *rand, NevaPixelFormat format)
       "format %d, %u×%u to %u×%u, shortest %u of mode %d, pad %d", (int) format,
       frame.width, frame.height, pre.width, pre.height, pre.shortest_edge,
       (int) pre.mode, pre.pad);
+  compare_on_gpu (frame, neva_gpu_get_context (0, NULL), &pre, want);
+  compare_on_gpu (frame, other_context, &pre, want);
   for (guint i = 0; i < 3; i++)
     g_free (memory[i]);
 }
@@ -108,6 +187,67 @@ check_threads (guint32 seed)
         g_thread_new ("caller", thread_main, GUINT_TO_POINTER (seed + 1 + i));
   for (guint i = 0; i < THREADS; i++)
     g_thread_join (threads[i]);
+}
+
+/* Nothing is uploaded of a frame that is there, and only what another context
+ * holds is copied. */
+static void
+check_counts (guint32 seed)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
+  guint8 *memory[3] = {NULL};
+  const NevaFrame frame = random_frame (rand, NEVA_PIXEL_NV12, memory);
+  const NevaPreprocess pre = random_preprocess (rand);
+  const gsize bytes = (gsize) 3 * pre.width * pre.height;
+  g_autofree guint8 *want = g_malloc (bytes);
+  NevaPictureCounts before, after;
+  guint64 least = 0;
+
+  CHECK (neva_preprocess_frame (&pre, &frame, want, NULL), "the CPU");
+  for (guint i = 0; i < 2; i++)
+    least += neva_plane_row_bytes (&frame, i) * neva_plane_rows (&frame, i);
+  neva_pictures_get_counts (pictures, &before);
+  compare_on_gpu (frame, neva_gpu_get_context (0, NULL), &pre, want);
+  neva_pictures_get_counts (pictures, &after);
+  CHECK (after.gpu_frames == before.gpu_frames + 1 &&
+             after.uploaded == before.uploaded &&
+             after.bytes_copied == before.bytes_copied,
+      "the same context");
+  compare_on_gpu (frame, other_context, &pre, want);
+  neva_pictures_get_counts (pictures, &after);
+  CHECK (after.uploaded == before.uploaded &&
+             after.bytes_copied >= before.bytes_copied + least,
+      "another context");
+  CHECK (neva_pictures_frame (pictures, &pre, &frame, want, NULL), "host");
+  neva_pictures_get_counts (pictures, &after);
+  CHECK (after.uploaded == before.uploaded + least, "%" G_GUINT64_FORMAT,
+      after.uploaded - before.uploaded);
+  for (guint i = 0; i < 3; i++)
+    g_free (memory[i]);
+}
+
+static void
+check_places (void)
+{
+  const guint8 pixels[3 * 16] = {0};
+  const NevaPreprocess pre = {
+      .mode = NEVA_RESIZE_EXACT, .width = 4, .height = 4};
+  NevaFrame frame = {.format = NEVA_PIXEL_RGB,
+      .width = 4,
+      .height = 4,
+      .plane = {pixels},
+      .stride = {12},
+      .memory = NEVA_MEMORY_GPU,
+      .gpu = 1};
+  guint8 rgb[3 * 16];
+  GError *error = NULL;
+
+  CHECK (!neva_preprocess_frame (&pre, &frame, rgb, &error), "on the CPU");
+  CHECK_ERROR (error, NEVA_ERROR_BAD_INPUT, "not in the host's memory");
+  CHECK (!neva_pictures_frame (pictures, &pre, &frame, rgb, &error), "GPU 1");
+  CHECK_ERROR (error, NEVA_ERROR_UNSUPPORTED, "memory of GPU 1 and");
+  CHECK (!neva_gpu_get_context (7, &error), "GPU 7");
+  CHECK_ERROR (error, NEVA_ERROR_DEVICE, "has 1 NVIDIA GPU");
 }
 
 static void
@@ -166,6 +306,9 @@ main (int argc, char **argv)
   pictures = gpu ? neva_pictures_new (gpu, &error) : NULL;
   CHECK (pictures, "%s", error ? error->message : "");
   if (pictures) {
+    load_driver ();
+    check_counts (seed);
+    check_places ();
     compare_all (seed);
     check_threads (seed);
     check_errors ();

@@ -43,9 +43,14 @@ typedef enum {
   NEVA_CHROMA_V_COSITED = 1 << 1
 } NevaChromaSite;
 
-/* Everything is borrowed for the duration of the call that takes the frame.
- * matrix, range and chroma_site matter for YUV formats only; GRAY8 honours
- * range. */
+typedef enum {
+  NEVA_MEMORY_HOST,
+  NEVA_MEMORY_GPU /* see gpu.h */
+} NevaFrameMemory;
+
+/* Everything is borrowed for the duration of the call that takes the frame,
+ * which reads it to the end. matrix, range and chroma_site matter for YUV
+ * formats only; GRAY8 honours range. */
 typedef struct {
   NevaPixelFormat format;
   guint width, height;    /* pixels, of the visible picture */
@@ -57,6 +62,11 @@ typedef struct {
   gint64 pts_ns;  /* presentation time, or -1 */
   guint64 stream; /* neva_stream_new (): whose it is; 0: it does not matter */
   gint priority;  /* as a question's (request.h) */
+  NevaFrameMemory memory; /* of the planes. NEVA_MEMORY_GPU: whatever writes
+                             them has finished */
+  guint gpu;              /* NEVA_MEMORY_GPU: CUDA's number of the GPU */
+  gpointer gpu_context;   /* NEVA_MEMORY_GPU: the CUcontext that the memory
+                             belongs to */
 } NevaFrame;
 
 /* Makes it a part of the picture that it was: [x, x + width) × [y, y + height),

@@ -117,6 +117,10 @@ typedef struct {
       decode_ns;
   guint queued_frames, queued_questions, running; /* now */
   guint64 kv_bytes, kv_bytes_peak;                /* now, and the most so far */
+  /* of a model that looks at frames on a GPU */
+  guint64 frame_bytes_uploaded; /* planes from the host's memory */
+  guint64 gpu_frames;           /* frames that lay in the GPU's memory */
+  guint64 gpu_bytes_copied;     /* of those, from one context to another */
 } NevaStats;
 
 void neva_model_get_stats (NevaModel *model, NevaStats *stats);

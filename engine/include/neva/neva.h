@@ -7,6 +7,7 @@
 #include <neva/error.h>
 #include <neva/eval.h>
 #include <neva/frame.h>
+#include <neva/gpu.h>
 #include <neva/grammar.h>
 #include <neva/json.h>
 #include <neva/judge.h>

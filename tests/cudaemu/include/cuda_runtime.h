@@ -66,7 +66,13 @@ enum cudaStreamCaptureMode {
   cudaStreamCaptureModeRelaxed = 2
 };
 
+enum cudaDriverEntryPointQueryResult {
+  cudaDriverEntryPointSuccess = 0,
+  cudaDriverEntryPointSymbolNotFound = 1
+};
+
 enum {
+  cudaEnableDefault = 0,
   cudaStreamNonBlocking = 1,
   cudaEventDisableTiming = 2,
   cudaHostAllocDefault = 0
@@ -407,6 +413,10 @@ launch_kernel (const char *name, dim3 grid, dim3 block, size_t shared_bytes,
 
 /* ---- Runtime ------------------------------------------------------------ */
 
+/* Those of driver.cc. */
+cudaError_t cudaGetDriverEntryPointByVersion (const char *symbol,
+    void **function, unsigned version, unsigned long long flags,
+    cudaDriverEntryPointQueryResult *result);
 const char *cudaGetErrorName (cudaError_t error);
 const char *cudaGetErrorString (cudaError_t error);
 cudaError_t cudaGetLastError ();

@@ -11,6 +11,8 @@
 
 #include "cuda_runtime.h"
 
+#include <atomic>
+
 #define NEVA_EMU_POISON 0x7fa57fa5u
 
 namespace neva_emu
@@ -34,6 +36,16 @@ void copy_wait (unsigned but_the_last);
 /* All lanes of the warp bring a slot; the last one calls `work` on all 32. */
 void together (const char *what, void *slot,
     void (*work) (void *const *slots, const void *data), const void *data);
+
+/* A fault when p is memory of a context that is not primary. */
+extern std::atomic<int> n_foreign;
+bool is_of_other_context (const void *p);
+static inline void
+check_context (const void *p)
+{
+  if (n_foreign && is_of_other_context (p))
+    fault ("a load from memory of another context");
+}
 
 void count_read (size_t bytes);
 void count_written (size_t bytes);
