@@ -8,9 +8,13 @@
 #include <neva/grammar.h>
 #include "checkpoint/json_file.h"
 #include "json_rules.h"
+#include "json_types.h"
 #include "text/json_member.h"
 
-enum { MAX_DEPTH = 64 };
+enum {
+  MAX_DEPTH = 64,
+  MAX_COUNT = 10000 /* repetitions that a grammar may have */
+};
 
 typedef struct {
   JsonNode *root;
@@ -126,6 +130,11 @@ read_counts (Schema *s, JsonObject *object, const char *where, const char *low,
   if (!read_integer (s, object, where, low, 0, &given, least) ||
       !read_integer (s, object, where, high, 0, &given, most))
     return FALSE;
+  if (*least > MAX_COUNT || *most > MAX_COUNT) {
+    fail (s, NEVA_ERROR_UNSUPPORTED, where, *least > MAX_COUNT ? low : high,
+        "is more than 10000");
+    return FALSE;
+  }
   if (*most >= 0 && *most < *least) {
     fail (s, NEVA_ERROR_BAD_INPUT, where, high, "is less than the minimum");
     return FALSE;
@@ -397,75 +406,77 @@ any_of (Schema *s, JsonObject *object, const char *keyword, const char *where)
   return neva_json_rules_add (s->rules, choice->str);
 }
 
+/* The values of "enum" or "const" that have one of the types of "type". */
 static char *
 constants (
     Schema *s, JsonObject *object, const char *keyword, const char *where)
 {
-  JsonNode *node = json_object_get_member (object, keyword);
+  const guint types = neva_json_types_named (object);
   g_autoptr (GString) choice = g_string_new (NULL);
-  JsonArray *list;
+  g_autoptr (JsonArray) list = NULL;
 
   if (strcmp (keyword, "const") == 0) {
-    neva_json_rules_append_constant (choice, node);
-    return neva_json_rules_add (s->rules, choice->str);
+    list = json_array_new ();
+    json_array_add_element (list, json_object_dup_member (object, keyword));
+  } else if (json_member_array (object, keyword)) {
+    list = json_array_ref (json_member_array (object, keyword));
   }
-  list = json_member_array (object, keyword);
   if (!list || json_array_get_length (list) == 0)
     return fail (
         s, NEVA_ERROR_BAD_INPUT, where, keyword, "is not a list of values");
   for (guint i = 0; i < json_array_get_length (list); i++) {
-    if (i)
+    JsonNode *value = json_array_get_element (list, i);
+
+    if (!(neva_json_types_value (value) & types))
+      continue;
+    if (choice->len)
       g_string_append (choice, " | ");
-    neva_json_rules_append_constant (choice, json_array_get_element (list, i));
+    neva_json_rules_append_constant (choice, value);
   }
+  if (!choice->len)
+    return fail (s, NEVA_ERROR_BAD_INPUT, where, keyword,
+        "has no value of the type beside it");
   return neva_json_rules_add (s->rules, choice->str);
 }
 
-/* "#/a/b": the node there, or NULL. */
-static JsonNode *
-resolve (JsonNode *root, const char *pointer)
+/* What "$ref", "anyOf" or "oneOf" name has no type but those of the "type"
+ * beside them. */
+static gboolean
+check_types (
+    Schema *s, JsonObject *object, const char *keyword, const char *where)
 {
-  g_auto (GStrv) steps = NULL;
-  JsonNode *at = root;
+  const guint allowed = neva_json_types_named (object);
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+  JsonObject *alone = json_object_new ();
 
-  if (pointer[0] != '#' || (pointer[1] && pointer[1] != '/'))
-    return NULL;
-  steps = g_strsplit (pointer[1] ? pointer + 2 : "", "/", -1);
-  for (char **step = steps; *step && at; step++) {
-    g_autoptr (GString) name = g_string_new (*step);
-    guint64 index;
-
-    g_string_replace (name, "~1", "/", 0);
-    g_string_replace (name, "~0", "~", 0);
-    if (JSON_NODE_HOLDS_OBJECT (at))
-      at = json_object_get_member (json_node_get_object (at), name->str);
-    else if (JSON_NODE_HOLDS_ARRAY (at) &&
-             g_ascii_string_to_unsigned (
-                 name->str, 10, 0, G_MAXUINT, &index, NULL) &&
-             index < json_array_get_length (json_node_get_array (at)))
-      at = json_array_get_element (json_node_get_array (at), (guint) index);
-    else
-      at = NULL;
-  }
-  return at;
+  json_object_set_member (
+      alone, keyword, json_object_dup_member (object, keyword));
+  json_node_take_object (node, alone);
+  if (!(neva_json_types_schema (s->root, node) & ~allowed))
+    return TRUE;
+  fail (s, NEVA_ERROR_UNSUPPORTED, where, keyword,
+      "allows other types than the one beside it");
+  return FALSE;
 }
 
 static char *
 whole_rule (
     Schema *s, JsonObject *object, const char *keyword, const char *where)
 {
+  if (strcmp (keyword, "enum") == 0 || strcmp (keyword, "const") == 0)
+    return constants (s, object, keyword, where);
+  if (!check_types (s, object, keyword, where))
+    return NULL;
   if (strcmp (keyword, "$ref") == 0) {
     const char *pointer = json_member_string (object, keyword, "");
-    JsonNode *target = resolve (s->root, pointer);
+    JsonNode *target = neva_json_types_resolve (s->root, pointer);
 
     if (!target)
       return fail (s, NEVA_ERROR_BAD_INPUT, where, keyword,
           "names nothing within the document");
     return schema_rule (s, target, pointer);
   }
-  if (strcmp (keyword, "anyOf") == 0 || strcmp (keyword, "oneOf") == 0)
-    return any_of (s, object, keyword, where);
-  return constants (s, object, keyword, where);
+  return any_of (s, object, keyword, where);
 }
 
 /* By "type", or by what the other keywords are about. */
