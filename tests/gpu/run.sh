@@ -157,14 +157,47 @@ same_captions () {
   cat "$temporary/cuda"
 }
 
+# The machine's own GStreamer with our plugin, and with what of the folder the
+# machine lacks: its CUDA elements do not fit into the folder.
+machines_gst () {
+  local own=$temporary/gst object
+  mkdir -p "$own/lib" "$own/plugins"
+  ln -sf "$here/plugins/libgstneva.so" "$own/plugins/"
+  for object in $(ldd "$here/plugins/libgstneva.so" |
+    sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p'); do
+    ln -sf "$here/lib/$object" "$own/lib/"
+  done
+  env -u GST_PLUGIN_SYSTEM_PATH_1_0 GST_PLUGIN_PATH_1_0="$own/plugins" \
+    GST_REGISTRY="$own/registry" \
+    LD_LIBRARY_PATH="$own/lib:${LD_LIBRARY_PATH:-}${cublas:+:${cublas%/*}}" "$@"
+}
+
+caption_of () { # how frames go to the encoder
+  machines_gst gst-launch-1.0 -q videotestsrc num-buffers=4 pattern=smpte75 ! \
+    video/x-raw,format=NV12,width=640,height=360 ! "$@" ! \
+    nevaframesampler num-frames=4 ! \
+    nevaencoder model="$here/model" device=cuda weights=f32 ! \
+    nevallm max-tokens="$max_tokens" output=text ! fdsink | cat
+}
+
+same_from_gpu_memory () {
+  caption_of identity >"$temporary/host" || return 1
+  caption_of cudaupload ! 'video/x-raw(memory:CUDAMemory)' \
+    >"$temporary/gpu" || return 1
+  [ -s "$temporary/host" ] || { echo "no captions"; return 1; }
+  diff "$temporary/host" "$temporary/gpu" || return 1
+  cat "$temporary/gpu"
+}
+
 sanitize () { # tool, cases of checkback
   compute-sanitizer --tool "$1" --error-exitcode 9 \
     "$loader" --library-path "$paths" "$here/bin/checkback" 1 --only "$2"
 }
 
 # Steps are commands of shells of their own, under a time limit.
-export here loader paths temporary max_tokens window
+export here loader paths temporary max_tokens window cublas
 export -f own caption same_captions sanitize
+export -f machines_gst caption_of same_from_gpu_memory
 for seed in $seeds; do
   step "checkback, seed $seed" $((60 * slow)) own checkback $seed
 done
@@ -176,6 +209,11 @@ step "captions equal the CPU's" $((60 * slow)) same_captions
 for weights in $forms; do
   step "captions, $weights" $((30 * slow)) caption cuda $weights
 done
+if machines_gst gst-inspect-1.0 --exists cudaupload >/dev/null 2>&1; then
+  step "captions from the GPU's memory" 600 same_from_gpu_memory
+else
+  not_run "captions from the GPU's memory" "no GStreamer with cudaupload here"
+fi
 if [ "${gpu_count:-0}" -gt 1 ] || [ "${NEVA_CUDAEMU_DEVICES:-1}" -gt 1 ]; then
   step "reference, 2 GPUs" $((30 * slow)) own check-reference --device cuda --ranks 2x1 \
     "$here/references/clip-llama-8-heads"
