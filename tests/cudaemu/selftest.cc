@@ -508,6 +508,35 @@ test_cut ()
   check (expf (0) == 1 && exp2f (0) == 1, "functions of zero are exact");
 }
 
+__global__ static void
+copy_int (int *out, const int *in)
+{
+  store (out, load (in));
+}
+
+/* Memory of a context that is not the GPU's primary one. */
+static void
+test_contexts ()
+{
+  CUctx_st *context = neva_emu::new_context (0);
+  Device<int> out (1);
+  void *other = nullptr;
+
+  neva_emu::reset ();
+  neva_emu::take (&other, sizeof (int), context);
+  *(int *) other = 7;
+  check (cudaMemcpyAsync (out.p, other, sizeof (int), cudaMemcpyDeviceToDevice,
+             nullptr) == cudaErrorInvalidValue,
+      "cudart does not copy from another context");
+  NEVA_LAUNCH (copy_int, dim3 (1), dim3 (1), 0, nullptr, out.p, (int *) other);
+  check (neva_emu::sticky () == cudaErrorLaunchFailure &&
+             neva_emu::sticky_text ().find ("another context") !=
+                 std::string::npos,
+      "a kernel does not read memory of another context");
+  check (neva_emu::give (other, true), "it can be freed");
+  check (neva_emu::forget_context (context), "and its context");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -523,6 +552,7 @@ main (int argc, char **argv)
   test_errors ();
   test_devices ();
   test_cut ();
+  test_contexts ();
   printf ("%u judged, %u failed\n", judged, failures);
   return failures || !judged;
 }
