@@ -15,6 +15,7 @@
 #define LOOK_US 50
 #define YIELD_US 5000
 #define NAP_US 100
+#define LOOKS 100 /* for a message that came */
 #define REST_AFTER_US 1000000
 #define REST_US 1000
 /* The root of an idle broadcast gives a sign every 10 s. */
@@ -135,9 +136,17 @@ was_shown (MpiComm *c, guint rank)
 static gint
 mpi_missing (NevaComm *comm)
 {
-  for (guint r = 0; r < comm->size; r++)
-    if (r != comm->rank && !was_shown (mpi (comm), r))
+  for (guint r = 0; r < comm->size; r++) {
+    gboolean shown = r == comm->rank;
+
+    /* MPI may have to be asked again before it looks at what has come */
+    for (guint i = 0; i < LOOKS && !shown; i++) {
+      shown = was_shown (mpi (comm), r);
+      g_usleep (NAP_US);
+    }
+    if (!shown)
       return (gint) r;
+  }
   return -1;
 }
 

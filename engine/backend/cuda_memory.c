@@ -8,6 +8,8 @@
 #define STAGE_BYTES ((gsize) 1 << 20)
 /* In a group: more lists than the steps of any model that fits have */
 #define STAGE_FIXED_BYTES ((gsize) 8 << 20)
+/* In a group: uploads up to this go through the ring */
+#define UPLOAD_STAGED_BYTES ((gsize) 256 << 10)
 #define STAGE_ALIGN 256u
 
 static void
@@ -76,7 +78,12 @@ neva_cuda_upload (NevaBackend *b, void *dst, const void *host, gsize bytes)
 
   if (!bytes || !neva_cuda_enter (c))
     return;
-  if (c->mode == NEVA_CUDA_RUN) {
+  /* a copy of pageable memory may wait for what is in the stream, whose
+   * kernels may wait for a rank that is lost */
+  if (c->mode == NEVA_CUDA_RUN &&
+      (!c->comms->len || bytes > UPLOAD_STAGED_BYTES)) {
+    if (c->comms->len && !neva_cuda_wait (c))
+      return;
     neva_cuda_check (
         c, c->api->run.upload (dst, host, bytes, c->stream), "upload");
     return;
@@ -96,7 +103,7 @@ neva_cuda_download (NevaBackend *b, void *host, const void *src, gsize bytes)
 
   if (!bytes)
     return;
-  if (!neva_cuda_enter (c) ||
+  if (!neva_cuda_enter (c) || (c->comms->len && !neva_cuda_wait (c)) ||
       !neva_cuda_check (
           c, c->api->run.download (host, src, bytes, c->stream), "download") ||
       !neva_cuda_wait (c))
