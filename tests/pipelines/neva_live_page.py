@@ -58,6 +58,10 @@ NAMELESS = """[...document.querySelectorAll (
   n.textContent.trim () || n.hasAttribute ("alt"))).map ((n) => n.outerHTML)"""
 OUTSIDE = """performance.getEntriesByType ("resource").map ((e) => e.name)
   .filter ((n) => !n.startsWith (location.origin) && !n.startsWith ("blob:"))"""
+# What was said is seen whole, however long its words are.
+CUT_OFF = """[...document.querySelectorAll (".caption, .history, .history *")]
+  .filter ((n) => n.scrollWidth > n.clientWidth + 1 && n.clientWidth)
+  .map ((n) => n.textContent)"""
 CAPTION = "document.querySelector ('.caption:not(.empty)')?.textContent"
 
 
@@ -133,6 +137,7 @@ def check_looks(page, folder):
             page.size(width, height, name == "phone")
             check(page.value("document.documentElement.scrollWidth <= "
                              "innerWidth"), f"{name}: no scrolling sideways")
+            check(page.value(CUT_OFF) == [], f"{name}: {page.value(CUT_OFF)}")
             if folder:
                 page.picture(os.path.join(folder, f"{scheme}-{name}.png"))
     page.size(1440, 960)

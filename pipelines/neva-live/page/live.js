@@ -136,7 +136,7 @@ class Stream {
         link ("WebVTT", `streams/${this.id}/captions.vtt`),
         link ("Video", `streams/${this.id}/video.mjpg`));
     this.fps.textContent = `${fps.toFixed (0)} fps · latency ${seconds (latency)}` +
-      ` · ${captions} captions · ${dropped} dropped`;
+      ` · ${captions} caption${captions === 1 ? "" : "s"} · ${dropped} dropped`;
   }
 
   set_questions (alerts) {
