@@ -14,6 +14,7 @@
 #include <neva/error.h>
 #include "attention.h"
 #include "matmul.h"
+#include "sample.h"
 
 typedef struct _NevaBackend NevaBackend;
 
@@ -127,6 +128,8 @@ typedef struct {
       gsize n_spans, const float *k, gsize ldk, const float *v, gsize ldv);
   void (*attention) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
       gsize n_spans, float *dst, gsize ldd, const float *q, gsize ldq);
+  void (*sample) (NevaBackend *b, NevaSampled *dst, const float *logits,
+      gsize ldl, const NevaSampleRow *host_rows, gsize n);
   void (*step) (NevaBackend *b, guint64 key, NevaStepFunc func, gpointer data);
 } NevaBackendClass;
 
@@ -340,9 +343,19 @@ neva_backend_attention (NevaBackend *b, const NevaHeads *h,
   b->klass->attention (b, h, spans, n_spans, dst, ldd, q, ldq);
 }
 
+/* dst[i] = what sample.h chooses from row i of logits by rows[i], for i < n; as
+ * it was where its vocab is 0. No vocab is beyond ldl. */
+static inline void
+neva_backend_sample (NevaBackend *b, NevaSampled *dst, const float *logits,
+    gsize ldl, const NevaSampleRow *host_rows, gsize n)
+{
+  b->klass->sample (b, dst, logits, ldl, host_rows, n);
+}
+
 /* Runs the operations that `func` queues, as a whole that comes again: with the
  * same key they are the same operations on the same memory of the backend, but
- * for what is in arrays of the host (uploads of the same size, ids, spans).
+ * for what is in arrays of the host (uploads of the same size, ids, spans, how
+ * tokens are chosen).
  * func may be called several times; its own state must not change by that. */
 static inline void
 neva_backend_step (

@@ -195,6 +195,7 @@ static const NevaBackendClass cpu_class = {
     .add = neva_cpu_add,
     .add_rows = neva_cpu_add_rows,
     .patches = neva_cpu_patches,
+    .sample = neva_cpu_sample,
     .kv_store = neva_cpu_kv_store,
     .attention = neva_cpu_attention,
     .step = cpu_step,

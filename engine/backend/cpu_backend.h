@@ -68,6 +68,8 @@ void neva_cpu_add (NevaBackend *b, float *dst, const float *x, gsize n);
 void neva_cpu_add_rows (NevaBackend *b, float *dst, gsize ldd,
     const gsize *rows, const float *x, gsize ldx, const float *scale, gsize n,
     gsize dim);
+void neva_cpu_sample (NevaBackend *b, NevaSampled *dst, const float *logits,
+    gsize ldl, const NevaSampleRow *rows, gsize n);
 void neva_cpu_patches (NevaBackend *b, float *dst, const guint8 *const *frames,
     gsize n, gsize side, gsize patch, const float table[3][256]);
 

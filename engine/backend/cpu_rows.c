@@ -174,3 +174,34 @@ neva_cpu_patches (NevaBackend *b, float *dst, const guint8 *const *frames,
       *dst++ = table[c][src[3 * x]];
   }
 }
+
+typedef struct {
+  NevaSampled *dst;
+  const float *logits;
+  gsize ldl;
+  const NevaSampleRow *rows;
+} SampleJob;
+
+static void
+sample_task (void *data, gsize task, void *work)
+{
+  const SampleJob *j = data;
+  const NevaSampleRow *row = &j->rows[task];
+  float *values = work;
+  const NevaSampleWork scratch = {
+      values, values + j->ldl, (gint32 *) (values + 2 * j->ldl)};
+
+  if (row->vocab)
+    neva_sample_c (j->logits + task * j->ldl, row, &scratch, &j->dst[task]);
+}
+
+void
+neva_cpu_sample (NevaBackend *b, NevaSampled *dst, const float *logits,
+    gsize ldl, const NevaSampleRow *rows, gsize n)
+{
+  SampleJob j = {dst, logits, ldl, rows};
+
+  if (n)
+    neva_cpu_run (neva_cpu (b), sample_task, &j, n, 3 * ldl * sizeof (float),
+        n * ldl * 16);
+}

@@ -3,6 +3,8 @@
 #include "config.h"
 #include "cuda_backend.h"
 
+#include <string.h>
+
 /* Calls a launcher unless there is a fault. */
 #define RUN(b, name, ...)                                                      \
   G_STMT_START                                                                 \
@@ -100,6 +102,61 @@ cuda_patches (NevaBackend *b, float *dst, const guint8 *const *frames, gsize n,
   }
 }
 
+/* Rows, and behind them the bits of those that have some: all have room, so
+ * that a step stays the same when one more row is masked. */
+static GByteArray *
+lay_out_rows (const NevaSampleRow *rows, gsize n)
+{
+  const gsize head = n * sizeof (NevaCudaSampleRow);
+  gsize bits = 0, kinds = 0;
+  gboolean allowed = FALSE, seen = FALSE;
+  GByteArray *blob = g_byte_array_new ();
+
+  for (gsize i = 0; i < n; i++) {
+    bits = MAX (bits, ((gsize) rows[i].vocab + 63) / 64 * 8);
+    allowed = allowed || (rows[i].vocab && rows[i].allowed);
+    seen = seen || (rows[i].vocab && rows[i].seen);
+  }
+  kinds = (allowed != FALSE) + (seen != FALSE);
+  g_byte_array_set_size (blob, (guint) (head + n * kinds * bits));
+  memset (blob->data, 0, blob->len);
+  for (gsize i = 0; i < n; i++) {
+    NevaCudaSampleRow *to = (NevaCudaSampleRow *) (void *) blob->data + i;
+    const gsize own = ((gsize) rows[i].vocab + 63) / 64 * 8;
+    const gsize at = head + i * kinds * bits;
+
+    to->row = rows[i];
+    to->row.allowed = to->row.seen = NULL;
+    if (rows[i].vocab && rows[i].allowed) {
+      to->allowed_at = at;
+      memcpy (blob->data + at, rows[i].allowed, own);
+    }
+    if (rows[i].vocab && rows[i].seen) {
+      to->seen_at = at + (kinds - 1) * bits;
+      memcpy (blob->data + to->seen_at, rows[i].seen, own);
+    }
+  }
+  return blob;
+}
+
+static void
+cuda_sample (NevaBackend *b, NevaSampled *dst, const float *logits, gsize ldl,
+    const NevaSampleRow *rows, gsize n)
+{
+  NevaBackendCuda *c = neva_cuda (b);
+  g_autoptr (GByteArray) blob = NULL;
+  const NevaCudaSampleRow *staged;
+  guint32 *work;
+
+  if (!n || !neva_cuda_enter (c))
+    return;
+  blob = lay_out_rows (rows, n);
+  work = neva_cuda_scratch (c, &c->sum, n * 2 * ldl * sizeof *work);
+  staged = work ? neva_cuda_stage (c, blob->data, blob->len) : NULL;
+  if (staged)
+    RUN (b, sample, dst, logits, ldl, staged, n, work, ldl);
+}
+
 void
 neva_cuda_rows_fill (NevaBackendClass *klass)
 {
@@ -111,4 +168,5 @@ neva_cuda_rows_fill (NevaBackendClass *klass)
   klass->add = cuda_add;
   klass->add_rows = cuda_add_rows;
   klass->patches = cuda_patches;
+  klass->sample = cuda_sample;
 }

@@ -387,6 +387,8 @@ typedef struct {
   const float **features;
   guint8 *wanted;
   float **logits;
+  const NevaSampleRow **sample;
+  NevaSampled **sampled;
 } Rows;
 
 static void
@@ -398,12 +400,14 @@ add_rows (const NevaLlava *l, Rows *rows, NevaPass *pass,
   rows->spans[pass->n_spans++] = (NevaSpan){(void *const *) kv->blocks->pdata,
       pass->rows, n, kv->length + token, kv->length + token + n};
   for (gsize i = token; i < token + n; i++, pass->rows++) {
-    const gboolean wanted = (item->logits || item->wanted) &&
+    const gboolean wanted = (item->logits || item->sample || item->wanted) &&
                             (item->all_logits || i + 1 == item->n);
 
     rows->features[pass->rows] = item->rows ? item->rows[i] : NULL;
     rows->ids[pass->rows] = rows->features[pass->rows] ? 0 : item->ids[i];
     rows->wanted[pass->rows] = wanted != FALSE;
+    rows->sample[pass->rows] = wanted ? item->sample : NULL;
+    rows->sampled[pass->rows] = item->sampled;
     rows->logits[pass->rows] = !wanted || !item->logits ? NULL
                                : item->all_logits
                                    ? item->logits + i * l->config.text.vocab
@@ -419,7 +423,9 @@ next_pass (const NevaLlava *l, Cursor *c, Rows *rows, NevaPass *pass)
       .ids = rows->ids,
       .features = neva_shard_leads (&l->shard) ? rows->features : NULL,
       .wanted = rows->wanted,
-      .logits = neva_shard_leads (&l->shard) ? rows->logits : NULL};
+      .logits = neva_shard_leads (&l->shard) ? rows->logits : NULL,
+      .sample = neva_llava_samples (l) ? rows->sample : NULL,
+      .sampled = rows->sampled};
   while (c->item < c->n_items && pass->rows < l->max_rows) {
     const NevaStepItem *item = &c->items[c->item];
     const gsize n = MIN (item->n - c->token, l->max_rows - pass->rows);
@@ -444,7 +450,10 @@ run_passes (NevaLlava *l, const NevaStepItem *items, gsize n, GError **error)
   g_autofree const float **features = g_new (const float *, l->max_rows);
   g_autofree guint8 *wanted = g_new (guint8, l->max_rows);
   g_autofree float **logits = g_new (float *, l->max_rows);
-  Rows rows = {spans, ids, features, wanted, logits};
+  g_autofree const NevaSampleRow **sample =
+      g_new (const NevaSampleRow *, l->max_rows);
+  g_autofree NevaSampled **sampled = g_new (NevaSampled *, l->max_rows);
+  Rows rows = {spans, ids, features, wanted, logits, sample, sampled};
   NevaPass pass;
 
   while (next_pass (l, &cursor, &rows, &pass)) {
@@ -488,6 +497,12 @@ announce (NevaLlava *l, const NevaStepItem *items, gsize n)
   for (gsize i = 0; i < n; i++)
     ids[i] = items[i].sequence->id;
   neva_planner_step (l->planner, items, ids, n);
+}
+
+gboolean
+neva_llava_samples (const NevaLlava *l)
+{
+  return l->shard.tp * l->shard.pp == 1;
 }
 
 gboolean

@@ -10,6 +10,7 @@
 #include "backend/comm.h"
 #include "checkpoint/file_set.h"
 #include "config.h"
+#include "sample.h"
 
 typedef struct _NevaLlava NevaLlava;
 typedef struct _NevaSequence NevaSequence; /* one KV cache, in pages */
@@ -74,8 +75,16 @@ typedef struct {
   float *logits; /* out: [vocab] of the last token, or [n][vocab] if
                     all_logits; NULL: not wanted */
   gboolean all_logits;
+  /* instead of logits, where neva_llava_samples (): how the next token is to be
+   * chosen, and out: which was. NULL: none */
+  const NevaSampleRow *sample;
+  NevaSampled *sampled;
   gboolean wanted; /* of a rank that follows: the leader wants logits */
 } NevaStepItem;
+
+/* Whether a step can choose tokens, where its logits are: not with several
+ * ranks, each of which has a part of them. */
+gboolean neva_llava_samples (const NevaLlava *llava);
 
 /* One forward pass over all items together (weights are read once). Chunked
  * prefill and decode steps mix freely; what else is in the batch changes a

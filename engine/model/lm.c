@@ -44,6 +44,7 @@ typedef struct {
   float *ffn;          /* [rows, ffn] */
   float *logits;       /* [logit_rows, vocab] of a rank's share */
   gsize logit_rows;
+  NevaSampled *sampled; /* [logit_rows] */
   NevaMoeScratch moe;
 } Scratch;
 
@@ -170,6 +171,7 @@ take_scratch (const NevaLm *d, NevaArena *a, gsize rows)
   s.ffn = neva_arena_floats (a, rows * c->ffn);
   s.logit_rows = CLAMP (LOGITS_BYTES / (c->vocab * sizeof (float)), 1, rows);
   s.logits = neva_arena_floats (a, s.logit_rows * c->vocab);
+  s.sampled = neva_arena_take (a, s.logit_rows * sizeof *s.sampled);
   s.moe = neva_moe_scratch (c, a, rows);
   return s;
 }
@@ -456,6 +458,39 @@ run_last_layer (const NevaLm *d, NevaBackend *b, Scratch *s, NevaDType kv,
   run_mlp (d, b, s, l, f);
 }
 
+/* Chooses the tokens that the pass asks for from `n` rows of logits in scratch,
+ * which are rows `row` [n] of the pass. FALSE: none is asked for. */
+static gboolean
+choose (NevaBackend *b, const Scratch *s, gsize vocab, const NevaPass *pass,
+    const gsize *row, gsize n)
+{
+  g_autofree NevaSampleRow *rows = NULL;
+  gboolean any = FALSE;
+
+  for (gsize i = 0; i < n && pass->sample; i++)
+    any = any || pass->sample[row[i]];
+  if (!any)
+    return FALSE;
+  rows = g_new0 (NevaSampleRow, n);
+  for (gsize i = 0; i < n; i++)
+    if (pass->sample[row[i]])
+      rows[i] = *pass->sample[row[i]];
+  neva_backend_sample (b, s->sampled, s->logits, vocab, rows, n);
+  return TRUE;
+}
+
+static void
+deliver_chosen (NevaBackend *b, const Scratch *s, const NevaPass *pass,
+    const gsize *row, gsize n)
+{
+  g_autofree NevaSampled *all = g_new (NevaSampled, n);
+
+  neva_backend_download (b, all, s->sampled, n * sizeof *all);
+  for (gsize i = 0; i < n; i++)
+    if (pass->sample[row[i]])
+      *pass->sampled[row[i]] = all[i];
+}
+
 /* Columns [column, column + vocab) of wanted rows, from scratch to the host. */
 static void
 deliver (const NevaLm *d, NevaBackend *b, const Scratch *s, gsize n,
@@ -464,8 +499,9 @@ deliver (const NevaLm *d, NevaBackend *b, const Scratch *s, gsize n,
   const gsize vocab = d->c.vocab;
 
   for (gsize i = 0; i < n; i++)
-    neva_backend_download (
-        b, to[i] + column, s->logits + i * vocab, vocab * sizeof (float));
+    if (to[i])
+      neva_backend_download (
+          b, to[i] + column, s->logits + i * vocab, vocab * sizeof (float));
 }
 
 /* The parts of `n` rows from the ranks of the last stage to the leader. */
@@ -496,12 +532,14 @@ write_logits (
   const gsize vocab = d->c.vocab, hidden = d->c.hidden;
   const gboolean last = neva_shard_last_stage (&d->shard);
   g_autofree float **to = pass->logits ? g_new (float *, pass->rows) : NULL;
+  g_autofree gsize *row = g_new (gsize, pass->rows);
   const Flow *f = &s->wanted;
   gsize n_wanted = 0;
 
   for (gsize r = 0; r < pass->rows; r++) {
     if (pass->wanted[r] && to)
       to[n_wanted] = pass->logits[r];
+    row[n_wanted] = r;
     n_wanted += pass->wanted[r];
   }
   if (last && n_wanted)
@@ -512,6 +550,8 @@ write_logits (
 
     if (last)
       neva_backend_linear (b, f->h + r0 * hidden, hidden, n, &product, 1);
+    if (choose (b, s, vocab, pass, row + r0, n))
+      deliver_chosen (b, s, pass, row + r0, n);
     gather_logits (d, b, s, n, to ? to + r0 : NULL);
   }
 }
@@ -524,6 +564,7 @@ typedef struct {
   NevaDType kv;
   const NevaPass *pass;
   NevaSpan *spans; /* [rows] */
+  gsize *row;      /* [rows] 0, 1, .. */
 } Run;
 
 static void
@@ -573,6 +614,22 @@ decode_step (gpointer data)
   run_layers (r);
   norm (r->d, r->b, f->h, f->x, r->d->norm, r->d->norm_bias, f->rows);
   neva_backend_linear (r->b, f->h, r->d->c.hidden, f->rows, &product, 1);
+  choose (r->b, r->s, r->d->c.vocab, r->pass, r->row, f->rows);
+}
+
+static void
+run_decode (const Run *r)
+{
+  const NevaPass *pass = r->pass;
+  gboolean chosen = FALSE;
+
+  for (gsize i = 0; i < pass->rows; i++)
+    chosen = chosen || (pass->sample && pass->sample[i]);
+  neva_backend_step (
+      r->b, pass->rows << 1 | (chosen != FALSE), decode_step, (gpointer) r);
+  if (chosen)
+    deliver_chosen (r->b, r->s, pass, r->row, pass->rows);
+  deliver (r->d, r->b, r->s, pass->rows, pass->logits, 0);
 }
 
 void
@@ -581,16 +638,19 @@ neva_lm_run (const NevaLm *d, NevaBackend *b, NevaArena *arena, NevaDType kv,
 {
   Scratch s = take_scratch (d, arena, pass->rows);
   g_autofree NevaSpan *spans = NULL;
+  g_autofree gsize *row = NULL;
   Run run = {d, b, &s, kv, pass};
 
   if (!arena->base)
     return;
   run.spans = spans = g_new (NevaSpan, pass->rows);
+  run.row = row = g_new (gsize, pass->rows);
+  for (gsize i = 0; i < pass->rows; i++)
+    row[i] = i;
   s.all.spans = pass->spans;
   s.all.n_spans = pass->n_spans;
   if (is_decode (d, &s, pass)) {
-    neva_backend_step (b, pass->rows, decode_step, &run);
-    deliver (d, b, &s, pass->rows, pass->logits, 0);
+    run_decode (&run);
     return;
   }
   run_layers (&run);

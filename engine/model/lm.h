@@ -37,8 +37,12 @@ typedef struct {
   const float *const *features; /* [rows] host rows [H]; NULL: by id. NULL on
                                    ranks that follow */
   const guint8 *wanted;         /* [rows]: are its logits wanted? */
-  float *const *logits; /* [rows] host [vocab] where wanted; NULL on ranks that
-                           follow */
+  float *const *logits; /* [rows] host [vocab], NULL where not wanted; NULL on
+                           ranks that follow */
+  /* [rows], NULL where no token is to be chosen: how, and what is; its row is
+   * wanted. Not with several ranks */
+  const NevaSampleRow *const *sample;
+  NevaSampled *const *sampled;
 } NevaPass;
 
 /* All ranks run the same passes; the leader gets the logits. Whether another

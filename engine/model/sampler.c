@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Spec 4.4 step by step. Temperature, penalty and probabilities are computed in
- * f32 and the cumulative sum in f64 rounded to f32, as the original's tensors
- * are, so that a candidate exactly at the top-p boundary falls the same way.
+/* Spec 4.4: options, what was seen and the random numbers. The arithmetic is
+ * kernels/sample.h, for the host and for GPUs alike.
  *
  * The draw is the library's own generator (xoshiro256**, seeded by SplitMix64;
  * D. Blackman and S. Vigna, "Scrambled linear pseudorandom number generators",
@@ -18,12 +17,10 @@ struct _NevaSampler {
   gint32 eos;
   guint64 rng[4];
   gsize generated;
-  guint8 *seen;      /* [vocab] 1: the penalty applies */
-  gint32 *seen_list; /* [n_seen] distinct ids with seen = 1 */
-  gsize n_seen;
-  gint32 *candidates; /* [vocab] survivors of a step */
-  float *scratch;     /* [vocab] */
-  float *raw;         /* [vocab] logits as they came, for the log-probability */
+  guint64 *seen;       /* a bit for each id: the penalty applies */
+  NevaSampleWork work; /* [vocab] */
+  double norm; /* of the last choice: the logarithm of the sum of the logits'
+                  exponentials */
 };
 
 static guint64
@@ -44,11 +41,17 @@ rng_seed (guint64 state[4], guint64 seed)
   }
 }
 
-/* Uniform in [0, 1), 53 bits. */
-static double
-rng_uniform (guint64 s[4])
+/* Uniform in [0, 1), in 2^-64ths, of 53 bits. */
+static guint64
+rng_peek (const guint64 s[4])
 {
-  const guint64 result = rotl (s[1] * 5, 7) * 9, t = s[1] << 17;
+  return rotl (s[1] * 5, 7) * 9 >> 11 << 11;
+}
+
+static void
+rng_advance (guint64 s[4])
+{
+  const guint64 t = s[1] << 17;
 
   s[2] ^= s[0];
   s[3] ^= s[1];
@@ -56,7 +59,6 @@ rng_uniform (guint64 s[4])
   s[0] ^= s[3];
   s[2] ^= t;
   s[3] = rotl (s[3], 45);
-  return (double) (result >> 11) * 0x1p-53;
 }
 
 static gboolean
@@ -109,11 +111,7 @@ neva_sampler_new (
   self->vocab = vocab;
   self->eos = eos >= 0 && (gsize) eos < vocab ? eos : -1;
   rng_seed (self->rng, sampling->seed);
-  self->seen = g_new0 (guint8, vocab);
-  self->seen_list = g_new (gint32, vocab);
-  self->candidates = g_new (gint32, vocab);
-  self->scratch = g_new (float, vocab);
-  self->raw = g_new (float, vocab);
+  self->seen = g_new0 (guint64, (vocab + 63) / 64);
   return self;
 }
 
@@ -124,21 +122,17 @@ neva_sampler_free (NevaSampler *self)
     return;
 
   g_free (self->seen);
-  g_free (self->seen_list);
-  g_free (self->candidates);
-  g_free (self->scratch);
-  g_free (self->raw);
+  g_free (self->work.values);
+  g_free (self->work.weights);
+  g_free (self->work.ids);
   g_free (self);
 }
 
 static void
 see (NevaSampler *self, gint32 id)
 {
-  if (id < 0 || (gsize) id >= self->vocab || self->seen[id])
-    return;
-
-  self->seen[id] = 1;
-  self->seen_list[self->n_seen++] = id;
+  if (id >= 0 && (gsize) id < self->vocab)
+    self->seen[id / 64] |= (guint64) 1 << id % 64;
 }
 
 void
@@ -150,24 +144,6 @@ neva_sampler_accept_prompt (NevaSampler *self, const gint32 *ids, gsize n_ids)
 
   for (gsize i = first; i < n_ids; i++)
     see (self, ids[i]);
-}
-
-/* FALSE when the logits hold NaN or +inf, or nothing finite is left. */
-static gboolean
-mask (const NevaSampler *self, float *logits)
-{
-  gsize finite = 0;
-
-  for (gsize i = 0; i < self->vocab; i++) {
-    if (isnan (logits[i]) || logits[i] == INFINITY)
-      return FALSE;
-    finite += isfinite (logits[i]) ? 1 : 0;
-  }
-  if (self->eos >= 0 && self->generated < self->options.min_tokens) {
-    finite -= isfinite (logits[self->eos]) ? 1 : 0;
-    logits[self->eos] = -INFINITY;
-  }
-  return finite > 0;
 }
 
 static gint32
@@ -192,232 +168,94 @@ log_sum_exp (const float *logits, gsize n)
   return max + log (sum);
 }
 
-static gboolean
-penalty_applies (const NevaSampler *self)
+static NevaPenalize
+penalize (const NevaSampler *self)
 {
   const NevaSampling *o = &self->options;
 
-  if (o->repetition_penalty == 1.0)
-    return FALSE;
-  return o->penalty_mode == NEVA_PENALTY_DOCUMENTED ||
-         (o->compute_logprob && self->generated > 0);
+  if (o->greedy || o->repetition_penalty == 1.0)
+    return NEVA_PENALIZE_NONE;
+  if (o->penalty_mode == NEVA_PENALTY_DOCUMENTED)
+    return NEVA_PENALIZE_SIGNED;
+  return o->compute_logprob && self->generated > 0 ? NEVA_PENALIZE_DIVIDE
+                                                   : NEVA_PENALIZE_NONE;
 }
 
-static void
-scale (const NevaSampler *self, float *logits)
+void
+neva_sampler_prepare (
+    const NevaSampler *self, const guint64 *allowed, NevaSampleRow *row)
 {
-  const float temperature = (float) self->options.temperature;
-  const float penalty = (float) self->options.repetition_penalty;
-  const gboolean nemo = self->options.penalty_mode == NEVA_PENALTY_NEMO;
+  const NevaSampling *o = &self->options;
+  const gboolean early = self->generated < o->min_tokens;
 
-  for (gsize i = 0; i < self->vocab; i++)
-    logits[i] /= temperature;
-  if (!penalty_applies (self))
+  *row = (NevaSampleRow){.vocab = (uint32_t) self->vocab,
+      .forbidden = early ? self->eos : -1,
+      .greedy = o->greedy != FALSE,
+      .top_p = -1,
+      .temperature = 1,
+      .penalty = 1,
+      .allowed = allowed};
+  if (o->greedy)
     return;
-
-  for (gsize i = 0; i < self->n_seen; i++) {
-    float *logit = &logits[self->seen_list[i]];
-
-    *logit = nemo || *logit > 0 ? *logit / penalty : *logit * penalty;
-  }
+  row->temperature = (float) o->temperature;
+  row->penalty = (float) o->repetition_penalty;
+  row->penalize = penalize (self);
+  row->seen = row->penalize != NEVA_PENALIZE_NONE ? self->seen : NULL;
+  row->top_k = o->top_k > 0 ? (uint32_t) o->top_k : 0;
+  if (o->top_p > 0.0 && o->top_p < 1.0)
+    row->top_p = (float) o->top_p;
+  row->random = rng_peek (self->rng);
 }
 
-/* Partially orders v [n] by Hoare's selection and returns the value that
- * would be at `k` (0-based) in descending order. */
-static float
-select_kth (float *v, gsize n, gsize k)
+static double
+log_sum (const NevaSampler *self, const NevaSampled *sampled)
 {
-  gsize lo = 0, hi = n - 1;
+  const int bits = (int) neva_sample_bits ((uint32_t) self->vocab);
 
-  while (lo < hi) {
-    const float pivot = v[lo + (hi - lo) / 2];
-    gsize i = lo, j = hi;
-
-    for (;;) {
-      while (v[i] > pivot)
-        i++;
-      while (v[j] < pivot)
-        j--;
-      if (i >= j)
-        break;
-      const float t = v[i];
-      v[i++] = v[j];
-      v[j--] = t;
-    }
-    if (k <= j)
-      hi = j;
-    else
-      lo = j + 1;
-  }
-  return v[k];
+  return sampled->max + log (ldexp ((double) sampled->sum, -bits));
 }
 
-/* A tiny temperature or penalty overflows f32; what overflowed then has all the
- * probability, instead of making it NaN. */
-static void
-tame (float *logits, gsize n)
+gint32
+neva_sampler_commit (
+    NevaSampler *self, const NevaSampled *sampled, double *logprob)
 {
-  if (logits[argmax (logits, n)] != INFINITY)
-    return;
-
-  for (gsize i = 0; i < n; i++)
-    logits[i] = logits[i] == INFINITY ? 0.0f : -INFINITY;
-}
-
-static void
-top_k (NevaSampler *self, float *logits)
-{
-  float limit;
-
-  if (self->options.top_k <= 0)
-    return;
-
-  memcpy (self->scratch, logits, self->vocab * sizeof *logits);
-  limit =
-      select_kth (self->scratch, self->vocab, (gsize) self->options.top_k - 1);
-  for (gsize i = 0; i < self->vocab; i++)
-    if (logits[i] < limit)
-      logits[i] = -INFINITY;
-}
-
-/* TRUE when a comes before b: larger logit, then lower id. */
-static gboolean
-before (const float *logits, gint32 a, gint32 b)
-{
-  return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
-}
-
-static void
-sift_down (gint32 *heap, gsize n, gsize at, const float *logits)
-{
-  for (;;) {
-    gsize child = 2 * at + 1;
-    gint32 t;
-
-    if (child >= n)
-      return;
-    if (child + 1 < n && before (logits, heap[child + 1], heap[child]))
-      child++;
-    if (!before (logits, heap[child], heap[at]))
-      return;
-    t = heap[at];
-    heap[at] = heap[child];
-    heap[child] = t;
-    at = child;
-  }
-}
-
-/* Moves candidates out of a heap, most probable first, as long as the mass of
- * those before does not exceed p. A step needs few of a large vocabulary, so
- * nothing is sorted that is not kept. Returns how many survive, in order. */
-static gsize
-top_p (NevaSampler *self, const float *logits, gsize n, double limit)
-{
-  gint32 *heap = self->candidates;
-  float *prob = self->scratch;
-  float max, total;
-  double sum = 0.0, mass = 0.0;
-  gsize left = n, kept = 0;
-
-  for (gsize i = n / 2; i-- > 0;)
-    sift_down (heap, n, i, logits);
-  max = logits[heap[0]];
-  for (gsize i = 0; i < n; i++)
-    sum += (double) (prob[heap[i]] = expf (logits[heap[i]] - max));
-  total = (float) sum;
-
-  /* The popped ids gather behind the shrinking heap, last one first. */
-  while (left > 0 && !(kept > 0 && (float) mass > (float) limit)) {
-    const gint32 id = heap[0];
-
-    heap[0] = heap[--left];
-    heap[left] = id;
-    sift_down (heap, left, 0, logits);
-    mass += (double) (prob[id] / total);
-    kept++;
-  }
-  for (gsize i = 0; i < kept / 2; i++) {
-    const gint32 t = heap[left + i];
-
-    heap[left + i] = heap[n - 1 - i];
-    heap[n - 1 - i] = t;
-  }
-  memmove (heap, heap + left, kept * sizeof *heap);
-  return kept;
-}
-
-/* Fills self->candidates and, at the same places of self->scratch, their
- * weights relative to the most probable one. Returns how many; 0: no choice. */
-static gsize
-survivors (NevaSampler *self, float *logits, double *total)
-{
-  const double p = self->options.top_p;
-  gsize n = 0;
-  float max = -INFINITY;
-
-  scale (self, logits);
-  tame (logits, self->vocab);
-  top_k (self, logits);
-  for (gsize i = 0; i < self->vocab; i++)
-    if (isfinite (logits[i]))
-      self->candidates[n++] = (gint32) i;
-  if (n > 0 && p > 0.0 && p < 1.0)
-    n = top_p (self, logits, n, p);
-
-  for (gsize i = 0; i < n; i++)
-    max = MAX (max, logits[self->candidates[i]]);
-  *total = 0.0;
-  for (gsize i = 0; i < n; i++)
-    *total +=
-        (double) (self->scratch[i] = expf (logits[self->candidates[i]] - max));
-  return n;
-}
-
-static gint32
-draw (NevaSampler *self, float *logits)
-{
-  double total, target, sum = 0.0;
-  const gsize n = survivors (self, logits, &total);
-  gint32 last = -1;
-
-  if (n == 0)
+  if (sampled->id < 0)
     return -1;
+  self->norm = log_sum (self, sampled);
+  if (logprob)
+    *logprob = sampled->logit - self->norm;
+  if (!self->options.greedy)
+    rng_advance (self->rng);
+  see (self, sampled->id);
+  self->generated++;
+  return sampled->id;
+}
 
-  target = rng_uniform (self->rng) * total;
-  for (gsize i = 0; i < n; i++) {
-    if (self->scratch[i] > 0)
-      last = self->candidates[i];
-    sum += (double) self->scratch[i];
-    if (sum > target)
-      break;
+static const NevaSampleWork *
+get_work (NevaSampler *self)
+{
+  if (!self->work.values) {
+    self->work.values = g_new (float, self->vocab);
+    self->work.weights = g_new (float, self->vocab);
+    self->work.ids = g_new (gint32, self->vocab);
   }
-  return last;
+  return &self->work;
 }
 
 gint32
 neva_sampler_next (NevaSampler *self, float *logits, gsize n, double *logprob)
 {
-  double norm = 0.0;
-  gint32 id;
+  NevaSampleRow row;
+  NevaSampled sampled;
 
   g_return_val_if_fail (self != NULL && logits != NULL, -1);
   g_return_val_if_fail (n >= self->vocab, -1);
 
-  if (!mask (self, logits))
-    return -1;
-  if (logprob) {
-    norm = log_sum_exp (logits, self->vocab);
-    memcpy (self->raw, logits, self->vocab * sizeof *logits);
-  }
-  id =
-      self->options.greedy ? argmax (logits, self->vocab) : draw (self, logits);
-  if (id >= 0 && logprob)
-    *logprob = self->raw[id] - norm;
-  if (id >= 0) {
-    see (self, id);
-    self->generated++;
-  }
-  return id;
+  neva_sampler_prepare (self, NULL, &row);
+  neva_sample_c (logits, &row, get_work (self), &sampled);
+  if (row.forbidden >= 0)
+    logits[row.forbidden] = -INFINITY;
+  return neva_sampler_commit (self, &sampled, logprob);
 }
 
 double
@@ -428,40 +266,55 @@ neva_sampler_logprob (const float *logits, gsize n, gint32 id)
 }
 
 void
-neva_sampler_logprobs (const NevaSampler *self, float *logprobs)
+neva_sampler_logprobs (
+    const NevaSampler *self, const float *logits, float *logprobs)
 {
-  const double norm = log_sum_exp (self->raw, self->vocab);
-
   for (gsize i = 0; i < self->vocab; i++)
-    logprobs[i] = (float) (self->raw[i] - norm);
+    logprobs[i] = (float) (logits[i] - self->norm);
+}
+
+static int
+by_value (gconstpointer a, gconstpointer b, gpointer data)
+{
+  const gint32 x = *(const gint32 *) a, y = *(const gint32 *) b;
+  const float *values = data;
+
+  if (values[x] != values[y])
+    return values[x] > values[y] ? -1 : 1;
+  return x < y ? -1 : 1;
 }
 
 gsize
 neva_sampler_distribution (NevaSampler *self, float *logits, gsize n,
     gint32 *ids, double *probabilities, gsize max)
 {
-  double total;
+  const NevaSampleWork *work;
+  NevaSampleRow row;
+  NevaSampled sampled;
+  guint64 total;
   gsize count;
+  double unit;
 
   g_return_val_if_fail (self != NULL && n >= self->vocab, 0);
 
-  if (!mask (self, logits) || max == 0)
+  work = get_work (self);
+  neva_sampler_prepare (self, NULL, &row);
+  neva_sample_c (logits, &row, work, &sampled);
+  if (sampled.id < 0 || max == 0)
     return 0;
   if (self->options.greedy) {
-    ids[0] = argmax (logits, self->vocab);
+    ids[0] = sampled.id;
     probabilities[0] = 1.0;
     return 1;
   }
-  count = survivors (self, logits, &total);
-  for (gsize i = count / 2; i-- > 0;)
-    sift_down (self->candidates, count, i, logits);
+  count = neva_sample_survivors (logits, &row, work, &total);
+  unit = ldexp (1.0, (int) neva_sample_bits (row.vocab)) / (double) total;
+  memcpy (logits, work->values, self->vocab * sizeof *logits);
+  g_qsort_with_data (
+      work->ids, (gint) count, sizeof *work->ids, by_value, work->values);
   for (gsize i = 0; i < MIN (count, max); i++) {
-    const gint32 top = self->candidates[0];
-
-    ids[i] = top;
-    probabilities[i] = (double) expf (logits[top] - logits[ids[0]]) / total;
-    self->candidates[0] = self->candidates[count - 1 - i];
-    sift_down (self->candidates, count - 1 - i, 0, logits);
+    ids[i] = work->ids[i];
+    probabilities[i] = neva_sample_exp (logits[ids[i]] - logits[ids[0]]) * unit;
   }
   return MIN (count, max);
 }

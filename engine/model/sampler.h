@@ -7,6 +7,7 @@
 
 #include <glib.h>
 #include <neva/sampling.h>
+#include "sample.h"
 
 typedef struct _NevaSampler NevaSampler;
 
@@ -25,21 +26,31 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaSampler, neva_sampler_free)
 void neva_sampler_accept_prompt (
     NevaSampler *sampler, const gint32 *ids, gsize n_ids);
 
-/* Chooses from logits [n] (n >= vocab; overwritten as scratch) and counts the
- * choice as seen. *logprob, if not NULL: natural log of the chosen token's
- * probability before temperature, penalty and truncation.
+/* Chooses from logits [n] (n >= vocab; what is forbidden becomes -inf) and
+ * counts the choice as seen. *logprob, if not NULL: natural log of the chosen
+ * token's probability before temperature, penalty and truncation.
  * Among equal logits the lower id goes first.
  * Returns -1 when a logit below vocab is NaN or +inf, or none is finite. */
 gint32 neva_sampler_next (
     NevaSampler *sampler, float *logits, gsize n, double *logprob);
+
+/* The same in two halves, for logits that are elsewhere: what the next choice
+ * is made by, valid until the commit; and the choice that was made by it, which
+ * counts from then on. allowed: bits of the ids that may come, or NULL,
+ * borrowed until the commit. */
+void neva_sampler_prepare (
+    const NevaSampler *sampler, const guint64 *allowed, NevaSampleRow *row);
+gint32 neva_sampler_commit (
+    NevaSampler *sampler, const NevaSampled *sampled, double *logprob);
 
 /* Natural log of the probability of `id` by logits [n]; -inf for an id beyond.
  */
 double neva_sampler_logprob (const float *logits, gsize n, gint32 id);
 
 /* Natural logs of all probabilities [vocab] before the last choice,
- * temperature, penalty and truncation; after a next () with logprob. */
-void neva_sampler_logprobs (const NevaSampler *sampler, float *logprobs);
+ * temperature, penalty and truncation; logits: as next () left them. */
+void neva_sampler_logprobs (
+    const NevaSampler *sampler, const float *logits, float *logprobs);
 
 /* The distribution that next () would draw from, for tests: ids and
  * probabilities, most probable first; returns how many (0: no choice). */

@@ -191,6 +191,13 @@ run_step (NevaBackend *b, guint64 key, NevaStepFunc func, gpointer data)
   func (data);
 }
 
+static void
+pass_sample (NevaBackend *b, NevaSampled *dst, const float *logits, gsize ldl,
+    const NevaSampleRow *rows, gsize n)
+{
+  neva_backend_sample (inner (b), dst, logits, ldl, rows, n);
+}
+
 static const NevaBackendClass observer_class = {
     .name = "observer",
     .free = observer_free,
@@ -216,6 +223,7 @@ static const NevaBackendClass observer_class = {
     .patches = pass_patches,
     .kv_store = pass_kv_store,
     .attention = pass_attention,
+    .sample = pass_sample,
     .step = run_step,
 };
 

@@ -303,11 +303,14 @@ llava_step (
     step[i] = (NevaStepItem){.sequence = sequence_of (items[i].sequence),
         .ids = items[i].ids,
         .rows = items[i].rows,
-        .n = items[i].n,
-        .logits = items[i].answer ? neva_llava_answer_logits (items[i].answer)
-                                  : NULL};
-    if (items[i].n_scores && !want_all_logits (&step[i], vocab, scored, error))
-      return FALSE;
+        .n = items[i].n};
+    if (items[i].n_scores) {
+      if (!want_all_logits (&step[i], vocab, scored, error))
+        return FALSE;
+    } else if (items[i].answer &&
+               !neva_llava_answer_prepare (items[i].answer, &step[i])) {
+      step[i].logits = neva_llava_answer_logits (items[i].answer);
+    }
   }
   ok = neva_llava_step (self->llava, step, n_items, &fault);
   if (!passed (driver, ok, fault, error))

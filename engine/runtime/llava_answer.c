@@ -27,10 +27,13 @@ struct _NevaDriverAnswer {
   const char *marker;           /* of full_text; NULL: not wanted */
   gsize media_start, media_len; /* of the prompt */
   float *logits;                /* [vocab] */
-  float *logprobs;              /* [n_ids]; NULL: not wanted */
-  GString *piece;               /* scratch */
-  GString *text;                /* certain, before the final cleaning */
-  GString *shown;               /* scratch of answer_text () */
+  NevaSampleRow sample;         /* of the next step, which chooses */
+  NevaSampled sampled;
+  gboolean prepared; /* they are used */
+  float *logprobs;   /* [n_ids]; NULL: not wanted */
+  GString *piece;    /* scratch */
+  GString *text;     /* certain, before the final cleaning */
+  GString *shown;    /* scratch of answer_text () */
   gboolean stopped;
 };
 
@@ -289,7 +292,7 @@ make_full_text (const NevaDriverAnswer *answer, const gint32 *ids, gsize n_ids)
 const float *
 neva_llava_answer_logprobs (NevaDriverAnswer *answer, gsize *n)
 {
-  neva_sampler_logprobs (answer->sampler, answer->logprobs);
+  neva_sampler_logprobs (answer->sampler, answer->logits, answer->logprobs);
   *n = answer->driver->n_ids;
   return answer->logprobs;
 }
@@ -338,7 +341,25 @@ neva_llava_answer_finish (
 float *
 neva_llava_answer_logits (NevaDriverAnswer *answer)
 {
+  answer->prepared = FALSE;
   return answer->logits;
+}
+
+gboolean
+neva_llava_answer_prepare (NevaDriverAnswer *answer, NevaStepItem *item)
+{
+  const guint64 *allowed = NULL;
+
+  answer->prepared = neva_llava_samples (answer->driver->llava) &&
+                     !answer->yes_no && !answer->logprobs;
+  if (!answer->prepared)
+    return FALSE;
+  if (answer->constraint)
+    allowed = neva_constraint_allowed (answer->constraint);
+  neva_sampler_prepare (answer->sampler, allowed, &answer->sample);
+  item->sample = &answer->sample;
+  item->sampled = &answer->sampled;
+  return TRUE;
 }
 
 void
@@ -347,6 +368,11 @@ neva_llava_answer_choose (NevaDriverAnswer *answer, NevaDriverItem *item)
   const NevaLlavaDriver *self = answer->driver;
   const gsize vocab = neva_llava_config (self->llava)->text.vocab;
 
+  if (answer->prepared) {
+    item->token =
+        neva_sampler_commit (answer->sampler, &answer->sampled, &item->logprob);
+    return;
+  }
   if (answer->yes_no)
     item->yes = neva_yes_no_probability (self->yes_no, answer->logits);
   answer->yes_no = FALSE;

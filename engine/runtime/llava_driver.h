@@ -44,7 +44,11 @@ char *neva_llava_answer_finish (
 const float *neva_llava_answer_logprobs (NevaDriverAnswer *answer, gsize *n);
 /* Where a step writes the logits of the next token [vocab]. */
 float *neva_llava_answer_logits (NevaDriverAnswer *answer);
-/* Chooses the next token from them: token, logprob, yes. */
+/* Has the step choose the next token instead of writing its logits; FALSE: they
+ * are needed. */
+gboolean neva_llava_answer_prepare (
+    NevaDriverAnswer *answer, NevaStepItem *item);
+/* What the step chose, or a choice from the logits: token, logprob, yes. */
 void neva_llava_answer_choose (NevaDriverAnswer *answer, NevaDriverItem *item);
 
 #endif /* NEVA_LLAVA_DRIVER_H */

@@ -15,6 +15,7 @@
 #include "attention.h"
 #include "image.h"
 #include "matmul.h"
+#include "sample.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -168,6 +169,20 @@ neva_cuda_attention_work (const NevaCudaHeads *h)
   int name (const NevaCudaHeads *host_heads, float *dst, size_t ldd,           \
       const float *q, size_t ldq, NevaCudaStream stream)
 
+/* NevaSampleRow of the device: its pointers are these, in bytes from the first
+ * row; 0: none. */
+typedef struct {
+  NevaSampleRow row;
+  uint64_t allowed_at, seen_at;
+} NevaCudaSampleRow;
+
+/* sample.h's choice from n rows of logits; of rows whose vocab is 0 dst stays
+ * as it is. work [n][2][ldw], ldw no less than any vocab. Class: exact. */
+#define NEVA_DECL_CUDA_SAMPLE(name)                                            \
+  int name (NevaSampled *dst, const float *logits, size_t ldl,                 \
+      const NevaCudaSampleRow *rows, size_t n, uint32_t *work, size_t ldw,     \
+      NevaCudaStream stream)
+
 /* A picture (vision/color.h) in a canvas, `left` and `top` pixels from its
  * corner; passed by value to kernels. Rows of packed RGB: planes 1, `order` and
  * `bytes` of a pixel; gray: planes 1 and a table; 4:2:0: planes 2 (interleaved)
@@ -228,6 +243,7 @@ typedef struct {
   X (to_e4m3, TO_E4M3)                                                         \
   X (kv_store, KV_STORE)                                                       \
   X (attention, ATTENTION)                                                     \
+  X (sample, SAMPLE)                                                           \
   X (picture_rgb, PICTURE_RGB)                                                 \
   X (resample, RESAMPLE)                                                       \
   X (patches, PATCHES)

@@ -39,6 +39,9 @@ void check_to_bf16 (const CheckCtx *c);
 void check_to_e4m3 (const CheckCtx *c);
 void check_matmul_e4m3 (const CheckCtx *c);
 
+/* sample.c */
+void check_sample (const CheckCtx *c);
+
 /* image.c: pictures */
 void check_picture_rgb (const CheckCtx *c);
 void check_cuda_resample (const CheckCtx *c);

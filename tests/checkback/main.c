@@ -20,6 +20,7 @@ static const struct {
     {"matvec, matmul_groups, to_bf16 + cuBLAS + epilogue", check_matmul},
     {"kv_store", check_kv_store},
     {"attention", check_attention},
+    {"sample", check_sample},
     {"rms_norm", check_rms_norm},
     {"layer_norm", check_layer_norm},
     {"rope", check_rope},

@@ -105,6 +105,18 @@ wrong_tokens (NevaGrammar *grammar, const NevaTokenizer *tokenizer,
   return wrong + (start->complete != !isinf (logits[stop]));
 }
 
+/* The same answer in bits. */
+static void
+check_allowed (NevaConstraint *constraint, const float *logits, gsize vocab)
+{
+  const guint64 *allowed = neva_constraint_allowed (constraint);
+  gsize bad = 0;
+
+  for (gsize i = 0; i < vocab; i++)
+    bad += (allowed[i / 64] >> i % 64 & 1) != !isinf (logits[i]);
+  CHECK (bad == 0, "%zu of %zu bits differ", bad, vocab);
+}
+
 /* One answer of a model that prefers what it likes; returns the text. */
 static char *
 answer (NevaConstrainer *constrainer, const NevaTokenizer *tokenizer,
@@ -126,6 +138,7 @@ answer (NevaConstrainer *constrainer, const NevaTokenizer *tokenizer,
     for (gsize i = 0; i < vocab; i++)
       logits[i] = (float) g_rand_double (rand_);
     neva_constraint_apply (constraint, logits, vocab);
+    check_allowed (constraint, logits, vocab);
     for (gsize i = 0; i < vocab; i++)
       if (!isinf (logits[i]) && (best < 0 || logits[i] > logits[best]))
         best = (gint32) i;

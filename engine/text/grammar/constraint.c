@@ -40,6 +40,7 @@ struct _NevaConstraint {
   NevaReadings *at;
   gint32 *stop_ids;
   gsize n_stop_ids;
+  guint64 *allowed;  /* of the next token; NULL until asked for */
   guint32 remaining; /* tokens */
   gboolean started;
 };
@@ -216,6 +217,8 @@ get_mask (NevaConstraint *self)
   const guint32 budget = self->remaining - 1;
   Mask *mask;
 
+  if (entry->automaton->memory > MAX_MEMORY)
+    entry_renew (all, entry);
   mask = self->started ? self->at->mask : entry->first;
   if (!mask) {
     mask = mask_new (all);
@@ -279,6 +282,7 @@ neva_constraint_free (NevaConstraint *self)
 
   g_ptr_array_remove_fast (self->entry->live, self);
   g_free (self->stop_ids);
+  g_free (self->allowed);
   g_free (self);
 }
 
@@ -308,8 +312,6 @@ neva_constraint_apply (NevaConstraint *self, float *logits, gsize n)
   g_autofree float *stops = g_new (float, self->n_stop_ids);
   const Mask *mask;
 
-  if (self->entry->automaton->memory > MAX_MEMORY)
-    entry_renew (self->constrainer, self->entry);
   mask = get_mask (self);
 
   for (gsize i = 0; i < self->n_stop_ids; i++)
@@ -319,6 +321,28 @@ neva_constraint_apply (NevaConstraint *self, float *logits, gsize n)
     if (i >= vocab || !(mask->bits[i / 64] >> i % 64 & 1))
       logits[i] = -INFINITY;
   apply_stops (self, logits, n, stops);
+}
+
+const guint64 *
+neva_constraint_allowed (NevaConstraint *self)
+{
+  const gsize vocab = self->constrainer->vocab;
+  const gsize bytes = (vocab + 63) / 64 * sizeof (guint64);
+
+  if (!self->allowed)
+    self->allowed = g_malloc (bytes);
+  memcpy (self->allowed, get_mask (self)->bits, bytes);
+  for (gsize i = 0; i < self->n_stop_ids; i++) {
+    const gint32 id = self->stop_ids[i];
+
+    if (id < 0 || (gsize) id >= vocab)
+      continue;
+    if (self->at->complete)
+      self->allowed[id / 64] |= (guint64) 1 << id % 64;
+    else
+      self->allowed[id / 64] &= ~((guint64) 1 << id % 64);
+  }
+  return self->allowed;
 }
 
 gboolean

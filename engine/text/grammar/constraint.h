@@ -33,6 +33,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (NevaConstraint, neva_constraint_free)
 
 /* logits [n], n >= vocab: -infinity for what may not come. */
 void neva_constraint_apply (NevaConstraint *constraint, float *logits, gsize n);
+/* The same as bits of what may come, i % 64 of word i / 64 for id i < vocab:
+ * valid until the next call. */
+const guint64 *neva_constraint_allowed (NevaConstraint *constraint);
 /* The token that was chosen. Returns: TRUE when the answer is complete and
  * nothing can follow. */
 gboolean neva_constraint_accept (NevaConstraint *constraint, gint32 id);
