@@ -216,6 +216,27 @@ other_members (Schema *s, JsonObject *object, const char *where,
   return *rule != NULL;
 }
 
+/* The rule of one member's value; others: that of members without a schema of
+ * their own, which a name that is only required has. */
+static char *
+member_rule (Schema *s, JsonObject *object, const char *name,
+    const char *others, const char *where)
+{
+  JsonObject *properties = json_member_object (object, "properties");
+  JsonNode *member =
+      properties ? json_object_get_member (properties, name) : NULL;
+  g_autofree char *at = g_strconcat (where, "/properties/", name, NULL);
+
+  if (member)
+    return schema_rule (s, member, at);
+  if (others)
+    return g_strdup (others);
+  if (!json_object_has_member (object, "additionalProperties"))
+    return g_strdup ("value");
+  return fail (s, NEVA_ERROR_BAD_INPUT, where, "required",
+      "names a member that additionalProperties forbids");
+}
+
 static char *
 object_rule (Schema *s, JsonObject *object, const char *where)
 {
@@ -237,13 +258,12 @@ object_rule (Schema *s, JsonObject *object, const char *where)
     return NULL;
 
   names = member_names (properties, required);
+  if (!other_members (s, object, where, names->len > 0, &others))
+    return NULL;
   for (guint i = 0; i < names->len; i++) {
     const char *name = g_ptr_array_index (names, i);
-    JsonNode *member =
-        properties ? json_object_get_member (properties, name) : NULL;
-    g_autofree char *at = g_strconcat (where, "/properties/", name, NULL);
     const NevaJsonMember it = {.name = name,
-        .value = member ? schema_rule (s, member, at) : g_strdup ("value"),
+        .value = member_rule (s, object, name, others, where),
         .required = is_required (required, name)};
 
     if (!it.value)
@@ -251,8 +271,6 @@ object_rule (Schema *s, JsonObject *object, const char *where)
     g_ptr_array_add (values, (gpointer) it.value);
     g_array_append_val (members, it);
   }
-  if (!other_members (s, object, where, names->len > 0, &others))
-    return NULL;
   return neva_json_rules_object (
       s->rules, (NevaJsonMember *) members->data, members->len, others);
 }
@@ -445,14 +463,8 @@ static gboolean
 check_types (
     Schema *s, JsonObject *object, const char *keyword, const char *where)
 {
-  const guint allowed = neva_json_types_named (object);
-  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
-  JsonObject *alone = json_object_new ();
-
-  json_object_set_member (
-      alone, keyword, json_object_dup_member (object, keyword));
-  json_node_take_object (node, alone);
-  if (!(neva_json_types_schema (s->root, node) & ~allowed))
+  if (!(neva_json_types_keyword (s->root, object, keyword) &
+          ~neva_json_types_named (object)))
     return TRUE;
   fail (s, NEVA_ERROR_UNSUPPORTED, where, keyword,
       "allows other types than the one beside it");

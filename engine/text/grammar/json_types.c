@@ -140,9 +140,15 @@ collect (JsonNode *root, JsonNode *node, GHashTable *seen)
 }
 
 guint
-neva_json_types_schema (JsonNode *root, JsonNode *node)
+neva_json_types_keyword (
+    JsonNode *root, JsonObject *object, const char *keyword)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+  JsonObject *alone = json_object_new ();
 
+  json_object_set_member (
+      alone, keyword, json_object_dup_member (object, keyword));
+  json_node_take_object (node, alone);
   return collect (root, node, seen);
 }

@@ -21,9 +21,10 @@ enum {
 guint neva_json_types_named (JsonObject *object);
 /* The type of a value. */
 guint neva_json_types_value (JsonNode *value);
-/* All types that values of the schema at node may have, perhaps more; root: the
- * document that "$ref" is about. */
-guint neva_json_types_schema (JsonNode *root, JsonNode *node);
+/* All types that "enum", "const", "anyOf", "oneOf" or "$ref" of object, by
+ * itself, allows, perhaps more; root: the document that "$ref" is about. */
+guint neva_json_types_keyword (
+    JsonNode *root, JsonObject *object, const char *keyword);
 /* "#/a/b": the node there, or NULL. */
 JsonNode *neva_json_types_resolve (JsonNode *root, const char *pointer);
 
