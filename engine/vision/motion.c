@@ -313,7 +313,8 @@ look (NevaMotion *motion, double dt, NevaMotionFrame *out)
   follow (motion, &tone);
   noise = CLAMP (tone.tail, tone.noise, TAILED * tone.noise);
   differing = judge_cells (motion, noise, dt);
-  if (tone.noise > GLOBAL_NOISE || differing > GLOBAL * motion->n) {
+  if (tone.noise > GLOBAL_NOISE || fabs (tone.median) > NEVA_TONE_MOST ||
+      differing > GLOBAL * motion->n) {
     out->happens = TRUE;
     out->area = 1;
     begin (motion);

@@ -52,7 +52,9 @@ neva_scene_reset (NevaScene *scene)
 }
 
 /* Part of the cells that differ by more than a step once the common change is
- * taken off; noise: standard deviation of the difference, robust. */
+ * taken off; all of them where that is more than light does: two even pictures
+ * differ in nothing else. noise: standard deviation of the difference, robust.
+ */
 static double
 changed (const float *a, const float *b, guint n, double *noise)
 {
@@ -61,6 +63,8 @@ changed (const float *a, const float *b, guint n, double *noise)
 
   neva_tone_fit (&tone, a, b, n);
   *noise = tone.noise;
+  if (fabs (tone.median) > NEVA_TONE_MOST)
+    return 1;
   for (guint i = 0; i < n; i++)
     count += fabs (b[i] - a[i] - tone.median) > STEP;
   return (double) count / n;

@@ -7,6 +7,11 @@
 
 #include <glib.h>
 
+/* Luma steps by which light or exposure changes from one frame to the next at
+ * most, as seen by the median cell; beyond it, somebody did something: a lamp,
+ * a hand before the lens, another picture. */
+#define NEVA_TONE_MOST 64
+
 /* y = x + c[0] + c[1] u + c[2] u^2, u = (x - 128) / 128. */
 typedef struct {
   double c[3];

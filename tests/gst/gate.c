@@ -154,6 +154,19 @@ push_turned (Gate *g, guint n)
   drain (g);
 }
 
+/* One grey all over: there is nothing to compare but how light it is. */
+static void
+push_even (Gate *g, guint n, guint8 luma)
+{
+  for (guint i = 0; i < n; i++) {
+    GstBuffer *b = picture (g, -1, 40);
+
+    gst_buffer_memset (b, 0, luma, g->info.size);
+    fail_unless_equals_int (gst_harness_push (g->h, b), GST_FLOW_OK);
+  }
+  drain (g);
+}
+
 static void
 expect (Gate *g, const char *want)
 {
@@ -241,6 +254,24 @@ GST_START_TEST (test_scene_passes_cuts_and_no_motion)
   push_turned (&g, 26);
   expect (&g, "....!..");
   gate_stop (&g);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_an_even_picture_that_is_suddenly_light_passes)
+{
+  static const char *gates[] = {"motion", "scene"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (gates); i++) {
+    g_autofree char *line =
+        g_strdup_printf ("nevaframesampler gate=%s " SECOND_WINDOWS, gates[i]);
+    Gate g = gate_start (line, "GRAY8");
+
+    push_even (&g, 25, 30);
+    push_even (&g, 26, 220);
+    push_even (&g, 10, 30);
+    expect (&g, "..!..!");
+    gate_stop (&g);
+  }
 }
 GST_END_TEST;
 
@@ -485,6 +516,7 @@ gate_suite (void)
   tcase_add_test (tc, test_ten_bits_are_read);
   tcase_add_test (tc, test_exposure_alone_does_not_pass);
   tcase_add_test (tc, test_scene_passes_cuts_and_no_motion);
+  tcase_add_test (tc, test_an_even_picture_that_is_suddenly_light_passes);
   tcase_add_test (tc, test_a_cut_in_the_last_frame_of_a_window_passes_it);
   tcase_add_test (tc, test_heartbeat);
   tcase_add_test (tc, test_overlapping_windows);
