@@ -176,11 +176,18 @@ encode_all (NevaLlava *l, const guint8 *const *frames, gsize n, float *features,
   return neva_weights_check (l->weights, error);
 }
 
-/* The frames of a call that a rank of the first stage encodes. */
+/* The frames of a call that a rank of the first stage encodes. The leader has
+ * the odd one: its frames need not travel. */
 static gsize
 first_frame (const NevaLlava *l, gsize n, guint part)
 {
-  return n * part / l->shard.tp;
+  return (n * part + l->shard.tp - 1) / l->shard.tp;
+}
+
+guint
+neva_llava_frame_ranks (const NevaLlava *l)
+{
+  return l->shard.tp;
 }
 
 /* Sizes of what belongs to a frame. */

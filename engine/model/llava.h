@@ -45,6 +45,8 @@ gboolean neva_llava_preprocess (
     NevaLlava *llava, const NevaFrame *frame, guint8 *rgb, GError **error);
 /* FALSE: it has none, and frames must lie in the host's memory. */
 gboolean neva_llava_get_gpu (const NevaLlava *llava, guint *gpu);
+/* Ranks among which the frames of an encode () are divided. */
+guint neva_llava_frame_ranks (const NevaLlava *llava);
 /* Adds what is known of frames on the GPU. Any thread. */
 void neva_llava_frame_stats (NevaLlava *llava, NevaStats *stats);
 

@@ -114,9 +114,10 @@ struct _NevaDriver {
   gsize rgb_bytes;    /* of one preprocessed frame */
   gboolean has_gpu;   /* frames may lie in the memory of `gpu` */
   guint gpu;
-  gsize row_floats; /* of one feature row */
-  gsize pool_from;  /* those before say nothing of the picture */
-  gint broken;      /* atomic: its file is gone, nobody should join it */
+  guint frame_ranks; /* that encode beside each other; 0 is one */
+  gsize row_floats;  /* of one feature row */
+  gsize pool_from;   /* those before say nothing of the picture */
+  gint broken;       /* atomic: its file is gone, nobody should join it */
 };
 
 /* As neva_model_open (): a folder, `openai:…`, or `fake:…`. */

@@ -365,6 +365,7 @@ fill_info (NevaLlavaDriver *self, const char *path)
   driver->klass = &llava_class;
   driver->rgb_bytes =
       (gsize) config->preprocess.width * config->preprocess.height * 3;
+  driver->frame_ranks = neva_llava_frame_ranks (self->llava);
   driver->row_floats = config->text.hidden;
   driver->has_gpu = neva_llava_get_gpu (self->llava, &driver->gpu);
   driver->info = (NevaModelInfo){.name = self->name,

@@ -77,9 +77,11 @@ encode_frames (NevaWorker *worker)
 {
   NevaEmbedding *batch[ENCODE_BATCH];
   const gboolean busy = worker->running->len > 0;
+  /* Ranks encode a frame each in the time of one. */
+  const guint least = CLAMP (worker->driver->frame_ranks, 1, ENCODE_BATCH);
   const guint n = neva_worker_take_frames (worker, batch,
-      fit (busy ? TURN_US_BUSY : TURN_US, worker->frame_us, 1,
-          busy ? ENCODE_BATCH_BUSY : ENCODE_BATCH));
+      fit (busy ? TURN_US_BUSY : TURN_US, worker->frame_us, least,
+          busy ? MAX (ENCODE_BATCH_BUSY, least) : ENCODE_BATCH));
   const gint64 start = g_get_monotonic_time ();
   g_autoptr (GError) error = NULL;
   NevaEmbeddingState state = NEVA_EMBEDDING_READY;
