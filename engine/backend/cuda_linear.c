@@ -120,6 +120,13 @@ neva_cuda_gated (
 
   if (!m || !neva_cuda_enter (c))
     return;
+  if (neva_cuda_gated_takes (&g->gate->w, &g->up->w, m)) {
+    neva_cuda_check (c,
+        c->api->matvec_gated (g->dst, g->ldd, x, ldx, &g->gate->w, &g->up->w,
+            g->gate_bias, g->up_bias, g->act, m, c->stream),
+        "matvec_gated");
+    return;
+  }
   up.dst = neva_cuda_scratch (c, &c->sum, m * n * sizeof (float));
   if (!up.dst)
     return;

@@ -90,6 +90,23 @@ enum {
       const NevaWeight *host_w, NevaEpilogue epilogue, size_t m,               \
       NevaCudaStream stream)
 
+/* dst = act (x gate^T + gate_bias) * (x up^T + up_bias), to the bit what matvec
+ * and act_mul make of it; biases may be NULL. For pairs of which
+ * neva_cuda_gated_takes () says so. */
+#define NEVA_DECL_CUDA_MATVEC_GATED(name)                                      \
+  int name (float *dst, size_t ldd, const float *x, size_t ldx,                \
+      const NevaWeight *host_gate, const NevaWeight *host_up,                  \
+      const float *gate_bias, const float *up_bias, NevaAct act, size_t m,     \
+      NevaCudaStream stream)
+static inline bool
+neva_cuda_gated_takes (const NevaWeight *gate, const NevaWeight *up, size_t m)
+{
+  return m <= NEVA_CUDA_FEW_ROWS && gate->type == NEVA_DTYPE_BF16 &&
+         up->type == NEVA_DTYPE_BF16 && gate->n == up->n && gate->k == up->k &&
+         gate->k % 8 == 0 && (uintptr_t) gate->data % 16 == 0 &&
+         (uintptr_t) up->data % 16 == 0;
+}
+
 /* matmul.h's act_prepare and matmul for I8 and I4: xq is as matmul_layout.h
  * says, to the bit; W is packed as there. Any m. Classes: exact, sum. */
 #define NEVA_DECL_CUDA_ACT_PREPARE(name)                                       \
@@ -237,6 +254,7 @@ typedef struct {
   X (to_bf16, TO_BF16)                                                         \
   X (epilogue, EPILOGUE)                                                       \
   X (matvec, MATVEC)                                                           \
+  X (matvec_gated, MATVEC_GATED)                                               \
   X (act_prepare, ACT_PREPARE)                                                 \
   X (matmul_groups, MATMUL_GROUPS)                                             \
   X (matmul_e4m3, MATMUL_E4M3)                                                 \

@@ -137,6 +137,33 @@ multiply (float (&sum)[TILES][4], const float *x, size_t ldx, const uint16_t *w,
   }
 }
 
+/* The warps' sums of a product. */
+template <unsigned TILES>
+using Part = Shared<float>[SPLIT][TILES * 8][COLUMNS + 1];
+
+/* Thread c + COLUMNS r gets row r of x times column `column` + c of W^T, for r
+ * < m. All threads call it; `part` may be used again at once. */
+template <unsigned TILES>
+static __device__ __forceinline__ float
+block_product (Part<TILES> &part, const float *x, size_t ldx, const uint16_t *w,
+    size_t column, size_t n, size_t k, unsigned m, bool wide)
+{
+  const unsigned warp = threadIdx.x / 32;
+  const unsigned g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+  const unsigned r = threadIdx.x / COLUMNS, c = threadIdx.x % COLUMNS;
+  float sum[TILES][4] = {}, total = 0;
+
+  multiply<TILES> (sum, x, ldx, w, column, n, k, m, wide);
+  for (unsigned i = 0; i < TILES; i++)
+    for (unsigned e = 0; e < 4; e++)
+      part[warp][i * 8 + t * 2 + e % 2][g + e / 2 * 8] = sum[i][e];
+  __syncthreads ();
+  for (unsigned i = 0; i < SPLIT && r < m; i++)
+    total += part[i][r][c];
+  __syncthreads ();
+  return total;
+}
+
 template <unsigned TILES>
 __global__ static void
 __launch_bounds__ (SPLIT * 32) matvec_mma (float *dst, size_t ldd,
@@ -144,25 +171,37 @@ __launch_bounds__ (SPLIT * 32) matvec_mma (float *dst, size_t ldd,
     NevaEpilogue epilogue, unsigned m, bool wide)
 {
   NEVA_SHARED (float, part, [SPLIT][TILES * 8][COLUMNS + 1]);
-  const unsigned warp = threadIdx.x / 32;
-  const unsigned g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
-  const size_t column = (size_t) blockIdx.x * COLUMNS;
-  float sum[TILES][4] = {};
+  const size_t first = (size_t) blockIdx.x * COLUMNS;
+  const size_t column = first + threadIdx.x % COLUMNS;
+  const unsigned r = threadIdx.x / COLUMNS;
+  const float total =
+      block_product<TILES> (part, x, ldx, w, first, n, k, m, wide);
 
-  multiply<TILES> (sum, x, ldx, w, column, n, k, m, wide);
-  for (unsigned i = 0; i < TILES; i++)
-    for (unsigned e = 0; e < 4; e++)
-      part[warp][i * 8 + t * 2 + e % 2][g + e / 2 * 8] = sum[i][e];
-  __syncthreads ();
+  if (r < m && column < n)
+    finish (dst + r * ldd + column, total, epilogue, column);
+}
 
-  const unsigned r = threadIdx.x / COLUMNS, c = threadIdx.x % COLUMNS;
-  float total = 0;
+/* Both products of a gated pair, one after the other: what matvec_mma and
+ * act_mul make of them. */
+template <unsigned TILES>
+__global__ static void
+__launch_bounds__ (SPLIT * 32) gated_mma (float *dst, size_t ldd,
+    const float *x, size_t ldx, const uint16_t *gate, const uint16_t *up,
+    size_t n, size_t k, const float *gate_bias, const float *up_bias,
+    NevaAct act, unsigned m, bool wide)
+{
+  NEVA_SHARED (float, part, [SPLIT][TILES * 8][COLUMNS + 1]);
+  const size_t first = (size_t) blockIdx.x * COLUMNS;
+  const size_t column = first + threadIdx.x % COLUMNS;
+  const unsigned r = threadIdx.x / COLUMNS;
+  float a = block_product<TILES> (part, x, ldx, gate, first, n, k, m, wide);
+  float b = block_product<TILES> (part, x, ldx, up, first, n, k, m, wide);
 
-  if (r >= m || column + c >= n)
+  if (r >= m || column >= n)
     return;
-  for (unsigned i = 0; i < SPLIT; i++)
-    total += part[i][r][c];
-  finish (dst + r * ldd + column + c, total, epilogue, column + c);
+  a = gate_bias ? a + load (gate_bias + column) : a;
+  b = up_bias ? b + load (up_bias + column) : b;
+  store (dst + r * ldd + column, activate (a, act) * b);
 }
 
 extern "C" NEVA_DECL_CUDA_MATVEC (neva_cuda_matvec)
@@ -183,4 +222,17 @@ extern "C" NEVA_DECL_CUDA_MATVEC (neva_cuda_matvec)
   return NEVA_LAUNCH ((m <= 8 ? matvec_mma<1> : matvec_mma<2>),
       dim3 (blocks_for (n, COLUMNS)), dim3 (SPLIT * 32), 0, stream, dst, ldd, x,
       ldx, w, n, k, epilogue, (unsigned) m, wide);
+}
+
+extern "C" NEVA_DECL_CUDA_MATVEC_GATED (neva_cuda_matvec_gated)
+{
+  const size_t n = host_gate->n, k = host_gate->k;
+  const bool wide = (uintptr_t) x % 16 == 0 && ldx % 4 == 0;
+
+  if (!m)
+    return 0;
+  return NEVA_LAUNCH ((m <= 8 ? gated_mma<1> : gated_mma<2>),
+      dim3 (blocks_for (n, COLUMNS)), dim3 (SPLIT * 32), 0, stream, dst, ldd, x,
+      ldx, (const uint16_t *) host_gate->data, (const uint16_t *) host_up->data,
+      n, k, gate_bias, up_bias, act, (unsigned) m, wide);
 }

@@ -18,6 +18,7 @@ static const struct {
 } cases[] = {
     {"act_prepare", check_act_prepare},
     {"matvec, matmul_groups, to_bf16 + cuBLAS + epilogue", check_matmul},
+    {"matvec_gated", check_matvec_gated},
     {"kv_store", check_kv_store},
     {"attention", check_attention},
     {"sample", check_sample},
