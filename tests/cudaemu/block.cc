@@ -46,7 +46,8 @@ uint3 *thread_index;
 uint3 block_index;
 dim3 block_dim, grid_dim;
 
-static struct {
+/* Never destroyed, nor what follows: at exit other threads may still run. */
+static struct Running {
   const char *name;
   const std::function<void ()> *body;
   std::vector<Thread> threads;
@@ -57,10 +58,10 @@ static struct {
   std::vector<Fiber *> idle;
   bool stopping;
   Counters counters;
-} block;
+} &block = *new Running ();
 
-static std::mutex launch_lock; /* one launch at a time */
-static std::map<std::string, Counters> all_counters;
+static std::mutex &launch_lock = *new std::mutex; /* one launch at a time */
+static auto &all_counters = *new std::map<std::string, Counters>;
 
 /* ---- Chance ------------------------------------------------------------- */
 

@@ -12,9 +12,10 @@ enum { CUDA_13 = 13000 };
 
 namespace neva_emu
 {
-static std::mutex sticky_lock;
+/* Never destroyed: at exit other threads may still run. */
+static std::mutex &sticky_lock = *new std::mutex;
 static cudaError_t sticky_error;
-static std::string sticky_what;
+static std::string &sticky_what = *new std::string;
 static thread_local cudaError_t last_error;
 
 void

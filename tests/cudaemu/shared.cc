@@ -18,7 +18,9 @@ struct Array {
 
 static char *arena;
 static size_t used, taken, limit, dynamic_bytes;
-static std::vector<Array> arrays; /* [0]: the dynamic part */
+/* Never destroyed: at exit other threads may still run. [0]: the dynamic part.
+ */
+static auto &arrays = *new std::vector<Array>;
 
 static void
 fill (void *p, size_t bytes)
