@@ -68,6 +68,16 @@ typedef struct {
   gsize kv_len; /* tokens in the blocks, these included */
 } NevaSpan;
 
+/* Rows of which q and k are turned, then k and v stored. */
+typedef struct {
+  float *q; /* [rows][heads * head_dim], turned where it lies; or NULL */
+  float *k; /* [rows][kv_heads * head_dim]; may hold anything afterwards */
+  const float *v; /* likewise */
+  gsize ldq, ldk, ldv;
+  const float *cosine, *sine; /* [rows][rot / 2] */
+  gsize rows, rot;            /* rows: those of all spans */
+} NevaRotation;
+
 static inline gsize
 neva_kv_block_bytes (
     NevaDType type, gsize layers, gsize kv_heads, gsize head_dim)
@@ -126,6 +136,8 @@ typedef struct {
       gsize frames, gsize side, gsize patch, const float host_table[3][256]);
   void (*kv_store) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
       gsize n_spans, const float *k, gsize ldk, const float *v, gsize ldv);
+  void (*rope_store) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
+      gsize n_spans, const NevaRotation *r);
   void (*attention) (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
       gsize n_spans, float *dst, gsize ldd, const float *q, gsize ldq);
   void (*sample) (NevaBackend *b, NevaSampled *dst, const float *logits,
@@ -332,6 +344,14 @@ neva_backend_kv_store (NevaBackend *b, const NevaHeads *h,
     const float *v, gsize ldv)
 {
   b->klass->kv_store (b, h, spans, n_spans, k, ldk, v, ldv);
+}
+
+/* The same bits as rope of q, rope of k and kv_store. */
+static inline void
+neva_backend_rope_store (NevaBackend *b, const NevaHeads *h,
+    const NevaSpan *spans, gsize n_spans, const NevaRotation *r)
+{
+  b->klass->rope_store (b, h, spans, n_spans, r);
 }
 
 /* q, dst [..][heads * head_dim]; attention.h says what is computed. */

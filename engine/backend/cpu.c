@@ -197,6 +197,7 @@ static const NevaBackendClass cpu_class = {
     .patches = neva_cpu_patches,
     .sample = neva_cpu_sample,
     .kv_store = neva_cpu_kv_store,
+    .rope_store = neva_cpu_rope_store,
     .attention = neva_cpu_attention,
     .step = cpu_step,
 };

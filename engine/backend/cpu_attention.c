@@ -154,6 +154,18 @@ neva_cpu_kv_store (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
 }
 
 void
+neva_cpu_rope_store (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
+    gsize n_spans, const NevaRotation *r)
+{
+  if (r->q)
+    neva_cpu_rope (b, r->q, r->ldq, r->cosine, r->sine, r->rows, h->heads,
+        h->head_dim, r->rot);
+  neva_cpu_rope (b, r->k, r->ldk, r->cosine, r->sine, r->rows, h->kv_heads,
+      h->head_dim, r->rot);
+  neva_cpu_kv_store (b, h, spans, n_spans, r->k, r->ldk, r->v, r->ldv);
+}
+
+void
 neva_cpu_attention (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
     gsize n_spans, float *dst, gsize ldd, const float *q, gsize ldq)
 {

@@ -49,6 +49,8 @@ void neva_cpu_gated (
 void neva_cpu_kv_store (NevaBackend *b, const NevaHeads *h,
     const NevaSpan *spans, gsize n_spans, const float *k, gsize ldk,
     const float *v, gsize ldv);
+void neva_cpu_rope_store (NevaBackend *b, const NevaHeads *h,
+    const NevaSpan *spans, gsize n_spans, const NevaRotation *r);
 void neva_cpu_attention (NevaBackend *b, const NevaHeads *h,
     const NevaSpan *spans, gsize n_spans, float *dst, gsize ldd, const float *q,
     gsize ldq);

@@ -172,6 +172,7 @@ static NevaBackendClass cuda_class = {
     .linear = neva_cuda_linear,
     .gated = neva_cuda_gated,
     .kv_store = neva_cuda_store_kv,
+    .rope_store = neva_cuda_rotate,
     .attention = neva_cuda_attend,
     .step = neva_cuda_step,
 };

@@ -120,6 +120,27 @@ neva_cuda_store_kv (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
 }
 
 void
+neva_cuda_rotate (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
+    gsize n_spans, const NevaRotation *r)
+{
+  const NevaCudaRotation rotation = {.q = r->q,
+      .k = r->k,
+      .v = r->v,
+      .ldq = r->ldq,
+      .ldk = r->ldk,
+      .ldv = r->ldv,
+      .cosine = r->cosine,
+      .sine = r->sine,
+      .rot = r->rot};
+  NevaBackendCuda *c = neva_cuda (b);
+  NevaCudaHeads heads;
+
+  if (describe (c, &heads, h, spans, n_spans))
+    neva_cuda_check (
+        c, c->api->rope_store (&heads, &rotation, c->stream), "rope_store");
+}
+
+void
 neva_cuda_attend (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
     gsize n_spans, float *dst, gsize ldd, const float *q, gsize ldq)
 {

@@ -143,6 +143,8 @@ void neva_cuda_gated (
 void neva_cuda_store_kv (NevaBackend *b, const NevaHeads *h,
     const NevaSpan *spans, gsize n_spans, const float *k, gsize ldk,
     const float *v, gsize ldv);
+void neva_cuda_rotate (NevaBackend *b, const NevaHeads *h,
+    const NevaSpan *spans, gsize n_spans, const NevaRotation *r);
 void neva_cuda_attend (NevaBackend *b, const NevaHeads *h,
     const NevaSpan *spans, gsize n_spans, float *dst, gsize ldd, const float *q,
     gsize ldq);

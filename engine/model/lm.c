@@ -337,15 +337,16 @@ gather_wanted (const NevaLm *d, NevaBackend *b, Scratch *s,
   to->n_spans = to->rows;
 }
 
+/* q: NULL where it is not there yet. */
 static void
 store_keys (const NevaLm *d, NevaBackend *b, const Scratch *s,
-    const NevaHeads *heads, const Flow *f)
+    const NevaHeads *heads, const Flow *f, float *q)
 {
   const gsize dim = d->c.head_dim, kv = d->c.kv_heads * dim;
+  const NevaRotation r = {q, s->k, s->v, d->c.heads * dim, kv, kv, f->cosine,
+      f->sine, f->rows, d->rope.rot};
 
-  neva_backend_rope (b, s->k, kv, f->cosine, f->sine, f->rows, d->c.kv_heads,
-      dim, d->rope.rot);
-  neva_backend_kv_store (b, heads, f->spans, f->n_spans, s->k, kv, s->v, kv);
+  neva_backend_rope_store (b, heads, f->spans, f->n_spans, &r);
 }
 
 /* x holds what this rank adds to the residual; afterwards, the residual. */
@@ -364,8 +365,6 @@ attend (const NevaLm *d, NevaBackend *b, const Scratch *s, const Layer *l,
   const NevaProduct out = {
       &l->out, f->x, d->c.hidden, {.bias = l->out_bias, .add = d->adds}};
 
-  neva_backend_rope (
-      b, s->q, q, f->cosine, f->sine, f->rows, d->c.heads, dim, d->rope.rot);
   neva_backend_attention (
       b, heads, f->spans, f->n_spans, s->attended, q, s->q, q);
   neva_backend_linear (b, s->attended, q, f->rows, &out, 1);
@@ -427,7 +426,7 @@ run_layer (const NevaLm *d, NevaBackend *b, const Scratch *s, guint layer,
 
   norm (d, b, f->h, f->x, l->norm1, l->norm1_bias, f->rows);
   neva_backend_linear (b, f->h, d->c.hidden, f->rows, qkv, 3);
-  store_keys (d, b, s, &heads, f);
+  store_keys (d, b, s, &heads, f, s->q);
   attend (d, b, s, l, &heads, f);
   run_mlp (d, b, s, l, f);
 }
@@ -448,12 +447,14 @@ run_last_layer (const NevaLm *d, NevaBackend *b, Scratch *s, NevaDType kv,
 
   norm (d, b, f->h, f->x, l->norm1, l->norm1_bias, f->rows);
   neva_backend_linear (b, f->h, d->c.hidden, f->rows, both, 2);
-  store_keys (d, b, s, &heads, f);
+  store_keys (d, b, s, &heads, f, NULL);
   gather_wanted (d, b, s, pass, spans);
   f = &s->wanted;
   if (!f->rows)
     return;
   neva_backend_linear (b, f->h, d->c.hidden, f->rows, &q, 1);
+  neva_backend_rope (b, s->q, q.ldd, f->cosine, f->sine, f->rows, d->c.heads,
+      d->c.head_dim, d->rope.rot);
   attend (d, b, s, l, &heads, f);
   run_mlp (d, b, s, l, f);
 }

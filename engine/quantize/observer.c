@@ -178,6 +178,13 @@ pass_kv_store (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
 }
 
 static void
+pass_rope_store (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
+    gsize n_spans, const NevaRotation *r)
+{
+  neva_backend_rope_store (inner (b), h, spans, n_spans, r);
+}
+
+static void
 pass_attention (NevaBackend *b, const NevaHeads *h, const NevaSpan *spans,
     gsize n_spans, float *dst, gsize ldd, const float *q, gsize ldq)
 {
@@ -222,6 +229,7 @@ static const NevaBackendClass observer_class = {
     .add_rows = pass_add_rows,
     .patches = pass_patches,
     .kv_store = pass_kv_store,
+    .rope_store = pass_rope_store,
     .attention = pass_attention,
     .sample = pass_sample,
     .step = run_step,

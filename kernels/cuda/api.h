@@ -180,6 +180,18 @@ neva_cuda_attention_work (const NevaCudaHeads *h)
 #define NEVA_DECL_CUDA_KV_STORE(name)                                          \
   int name (const NevaCudaHeads *host_heads, const float *k, size_t ldk,       \
       const float *v, size_t ldv, NevaCudaStream stream)
+/* What rope of q, rope of k and kv_store do one after the other, to the bit; k
+ * stays as it is. Passed by value to kernels. */
+typedef struct {
+  float *q; /* [..][heads * head_dim], turned where it lies; or NULL */
+  const float *k, *v; /* [..][kv_heads * head_dim] */
+  size_t ldq, ldk, ldv;
+  const float *cosine, *sine; /* [..][rot / 2] */
+  size_t rot;                 /* even, no more than head_dim */
+} NevaCudaRotation;
+#define NEVA_DECL_CUDA_ROPE_STORE(name)                                        \
+  int name (const NevaCudaHeads *host_heads,                                   \
+      const NevaCudaRotation *host_rotation, NevaCudaStream stream)
 /* q, dst [..][heads * head_dim]; what attention.h says, including which bits
  * depend on what. Classes: sum (F32), relative-to-naive (BF16). */
 #define NEVA_DECL_CUDA_ATTENTION(name)                                         \
@@ -260,6 +272,7 @@ typedef struct {
   X (matmul_e4m3, MATMUL_E4M3)                                                 \
   X (to_e4m3, TO_E4M3)                                                         \
   X (kv_store, KV_STORE)                                                       \
+  X (rope_store, ROPE_STORE)                                                   \
   X (attention, ATTENTION)                                                     \
   X (sample, SAMPLE)                                                           \
   X (picture_rgb, PICTURE_RGB)                                                 \

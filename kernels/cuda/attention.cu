@@ -79,6 +79,77 @@ extern "C" NEVA_DECL_CUDA_KV_STORE (neva_cuda_kv_store)
       kv_store, grid, dim3 (STORE_THREADS), 0, stream, h, k, ldk, v, ldv);
 }
 
+/* Numbers d and d + half of a head that begins at x, turned. */
+static __device__ __forceinline__ void
+turned (const NevaCudaRotation &t, const float *x, size_t row, size_t half,
+    size_t d, float *a, float *b)
+{
+  *a = load (x + d);
+  *b = load (x + d + half);
+  rotate (
+      a, b, load (t.cosine + row * half + d), load (t.sine + row * half + d));
+}
+
+/* A thread for each pair of q, then for each pair of k and each number of it
+ * that is not turned, then for each number of v; blockIdx.y: the span. */
+__global__ static void
+rope_store (NevaCudaHeads h, NevaCudaRotation t, size_t half)
+{
+  const NevaCudaSpan s = h.spans[blockIdx.y];
+  const size_t dim = h.head_dim, rest = dim - half;
+  const size_t of_q = t.q ? h.heads * half : 0, of_k = h.kv_heads * rest;
+  const size_t width = of_q + of_k + h.kv_heads * dim;
+  const size_t at = (size_t) blockIdx.x * STORE_THREADS + threadIdx.x;
+  const size_t r = at / width, i = at % width;
+  const size_t row = s.row + r, pos = s.pos0 + r, slot = pos % PAGE;
+  float a, b;
+
+  if (r >= s.rows)
+    return;
+  if (i < of_q) {
+    const size_t d = i % half;
+    float *x = t.q + row * t.ldq + i / half * dim;
+
+    turned (t, x, row, half, d, &a, &b);
+    store (x + d, a);
+    store (x + d + half, b);
+  } else if (i < of_q + of_k) {
+    const size_t head = (i - of_q) / rest, d = (i - of_q) % rest;
+    const float *x = t.k + row * t.ldk + head * dim;
+    uint8_t *page = k_page (h, s, pos / PAGE, head);
+
+    if (d < half) {
+      turned (t, x, row, half, d, &a, &b);
+      store_number (page, h.type, k_index (h.type, slot, d), a);
+    } else {
+      b = load (x + d + half);
+    }
+    store_number (page, h.type, k_index (h.type, slot, d + half), b);
+  } else {
+    const size_t column = i - of_q - of_k, head = column / dim;
+
+    store_number (k_page (h, s, pos / PAGE, head) + h.page_bytes, h.type,
+        v_index (h.type, dim, slot, column % dim),
+        load (t.v + row * t.ldv + column));
+  }
+}
+
+extern "C" NEVA_DECL_CUDA_ROPE_STORE (neva_cuda_rope_store)
+{
+  const NevaCudaHeads h = *host_heads;
+  const NevaCudaRotation t = *host_rotation;
+  const size_t half = t.rot / 2;
+  const size_t n =
+      (size_t) h.max_rows * ((t.q ? h.heads * half : 0) +
+                                h.kv_heads * (2 * (size_t) h.head_dim - half));
+  const dim3 grid (blocks_for (n, STORE_THREADS), h.n_spans);
+
+  if (!n || !h.n_spans)
+    return 0;
+  return NEVA_LAUNCH (
+      rope_store, grid, dim3 (STORE_THREADS), 0, stream, h, t, half);
+}
+
 __global__ static void
 attention (NevaCudaHeads h, float *dst, size_t ldd, const float *q, size_t ldq)
 {

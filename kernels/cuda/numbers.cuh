@@ -62,6 +62,16 @@ pack_e4m3 (float low, float high)
 #endif
 }
 
+/* A pair that RoPE turns. */
+static __device__ __forceinline__ void
+rotate (float *a, float *b, float cosine, float sine)
+{
+  const float x = *a, y = *b;
+
+  *a = x * cosine - y * sine;
+  *b = y * cosine + x * sine;
+}
+
 static __device__ __forceinline__ float
 from_f16 (uint16_t h)
 {

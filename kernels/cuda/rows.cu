@@ -30,10 +30,11 @@ rope (float *x, size_t ldx, const float *cosine, const float *sine, size_t n,
   const float c = load (cosine + row * half + i);
   const float s = load (sine + row * half + i);
   float *p = x + row * ldx + head * head_dim + i;
-  const float a = load (p), b = load (p + half);
+  float a = load (p), b = load (p + half);
 
-  store (p, a * c - b * s);
-  store (p + half, b * c + a * s);
+  rotate (&a, &b, c, s);
+  store (p, a);
+  store (p + half, b);
 }
 
 extern "C" NEVA_DECL_CUDA_ROPE (neva_cuda_rope)

@@ -96,8 +96,9 @@ rope (void)
                     zeros (64 * 4), 1, 32, 128, 128, stream));
 }
 
-static void
-kv_store (void)
+/* A token's list of pages, and the pages. */
+static NevaCudaHeads
+one_token (void)
 {
   struct {
     NevaCudaSpan span;
@@ -114,8 +115,27 @@ kv_store (void)
 
   list.block = zeros (32 * 2 * page);
   h.spans = to_device (&list, sizeof list);
+  return h;
+}
+
+static void
+kv_store (void)
+{
+  const NevaCudaHeads h = one_token ();
+
   device_status ("launch", cuda->kv_store (&h, zeros (HIDDEN * 4), HIDDEN,
                                zeros (HIDDEN * 4), HIDDEN, stream));
+}
+
+static void
+rope_store (void)
+{
+  const NevaCudaHeads h = one_token ();
+  const NevaCudaRotation t = {zeros (HIDDEN * 4), zeros (HIDDEN * 4),
+      zeros (HIDDEN * 4), HIDDEN, HIDDEN, HIDDEN, zeros (64 * 4),
+      zeros (64 * 4), 128};
+
+  device_status ("launch", cuda->rope_store (&h, &t, stream));
 }
 
 static void
@@ -232,6 +252,7 @@ static const struct {
     {"layer_norm-4096", layer_norm},
     {"rope-32x128", rope},
     {"kv_store-32x128", kv_store},
+    {"rope_store-32x128", rope_store},
     {"act_mul-11008", act_mul},
     {"gated-bf16-1x11008x4096", gated},
     {"sample-greedy-32000", sample_greedy},

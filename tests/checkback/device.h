@@ -37,6 +37,7 @@ void check_to_bf16 (const CheckCtx *c);
 
 /* fused.c: the same bits as the launchers that they stand for */
 void check_matvec_gated (const CheckCtx *c);
+void check_rope_store (const CheckCtx *c);
 
 /* fp8.c; GPUs from compute capability 8.9 on */
 void check_to_e4m3 (const CheckCtx *c);

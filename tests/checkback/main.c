@@ -20,6 +20,7 @@ static const struct {
     {"matvec, matmul_groups, to_bf16 + cuBLAS + epilogue", check_matmul},
     {"matvec_gated", check_matvec_gated},
     {"kv_store", check_kv_store},
+    {"rope_store", check_rope_store},
     {"attention", check_attention},
     {"sample", check_sample},
     {"rms_norm", check_rms_norm},

@@ -190,7 +190,7 @@ check_counts (const char *program)
 {
   static const char *const streams[] = {"1", "5"};
   static const char *const launchers[] = {"cudaGraphLaunch", "neva_cuda_matvec",
-      "attention_tiles", "neva_cuda_rms_norm", "neva_cuda_kv_store"};
+      "attention_tiles", "neva_cuda_rms_norm", "neva_cuda_rope_store"};
   gint64 more[2][G_N_ELEMENTS (launchers)];
 
   for (guint i = 0; i < 2; i++) {
