@@ -9,6 +9,7 @@
  * lock is enough; neither runs with it held. */
 #include "config.h"
 #include "log.h"
+#include "runtime/leave.h"
 #include "runtime/worker.h"
 #include <string.h>
 
@@ -312,6 +313,7 @@ destroy (NevaWorker *worker)
   g_ptr_array_unref (worker->running);
   g_free (worker->features);
   worker->driver->klass->free (worker->driver);
+  neva_leave_remove (worker);
   g_mutex_clear (&worker->lock);
   g_cond_clear (&worker->work);
   g_cond_clear (&worker->room);
@@ -349,6 +351,7 @@ neva_worker_new (NevaDriver *driver)
   g_cond_init (&worker->work);
   g_cond_init (&worker->room);
   worker->thread = g_thread_new ("neva-worker", run, worker);
+  neva_leave_add (worker);
   return worker;
 }
 
